@@ -1,0 +1,400 @@
+//! A session: the keys of both directions, how they move on, and the records under them.
+//!
+//! ```text
+//!  a run's PRK --"key"--> key(initiator to responder) || key(responder to initiator)
+//!       |-------"iv"---> iv || iv
+//!       |------"root"--> R_g   --"next"--> R_{g+1} --"next"--> ...     one root, key pair and IV pair a generation
+//!       '-----"master"-> exporter, resume root, key-update chain       fixed for the session
+//! ```
+//!
+//! Rekeying costs no message: a side that has used a generation up seals under the next one, the peer sees it by the
+//! generation bits, verifies, and follows. R_g is replaced by R_{g+1}, so earlier generations cannot be computed again.
+
+use super::drops::Dropped;
+use super::transcript::Transcript;
+use super::window::Window;
+use super::wire;
+use crate::association::{Error, Fingerprint, Instant};
+use crate::crypto::aead::{MAX_KEY, MAX_NONCE};
+use crate::crypto::{Prk, Secret, Suite};
+
+/// Records, or failed openings, after which a generation is replaced.
+pub const REKEY_AFTER: u32 = 1 << 20;
+/// Failed openings after which a key is dead, whatever the peer does.
+pub const FAILURES_MAX: u32 = 1 << 23;
+/// Records that a side still seals under a generation that the peer has not followed to, beyond [`REKEY_AFTER`].
+const GRACE: u32 = 1 << 19;
+
+/// A connection id: 0 to 8 bytes, chosen by whoever receives under it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionId {
+    len: u8,
+    bytes: [u8; Self::MAX],
+}
+
+impl ConnectionId {
+    /// The longest connection id in bytes.
+    pub const MAX: usize = 8;
+    /// No connection id: the peer is known by its address.
+    pub const NONE: Self = Self { len: 0, bytes: [0; Self::MAX] };
+
+    /// A connection id from its bytes; `None` for more than 8.
+    pub fn new(id: &[u8]) -> Option<Self> {
+        let mut bytes = [0; Self::MAX];
+        bytes.get_mut(..id.len())?.copy_from_slice(id);
+        Some(Self { len: id.len() as u8, bytes })
+    }
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len()).unwrap_or(&[])
+    }
+    /// Its length in bytes.
+    pub const fn len(&self) -> usize {
+        self.len as usize
+    }
+    /// Whether it is empty.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// What a run yields, before it is put to use.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    key: Secret<{ 2 * MAX_KEY }>,
+    iv: Secret<{ 2 * MAX_NONCE }>,
+    root: Secret<32>,
+    master: Secret<32>,
+}
+
+impl Keys {
+    /// All of a session's keys from a run's PRK and its last transcript.
+    pub fn derive(suite: &Suite, prk: &Prk, th: &Transcript) -> Self {
+        let context: [&[u8]; 1] = [th.as_bytes()];
+        let (key, iv) = traffic(suite, prk, &context);
+        Self { key, iv, root: prk.secret("root", &context), master: prk.secret("mast", &context) }
+    }
+}
+
+/// Key and IV of both directions, the initiator's first.
+fn traffic(suite: &Suite, prk: &Prk, context: &[&[u8]]) -> (Secret<{ 2 * MAX_KEY }>, Secret<{ 2 * MAX_NONCE }>) {
+    let mut key = Secret::zero();
+    let mut iv = Secret::zero();
+    if let Some(out) = key.as_mut().get_mut(..suite.aead.key_len().saturating_mul(2)) {
+        prk.expand("key", context, out);
+    }
+    if let Some(out) = iv.as_mut().get_mut(..suite.aead.nonce_len().saturating_mul(2)) {
+        prk.expand("iv", context, out);
+    }
+    (key, iv)
+}
+
+/// One direction's key and IV.
+#[derive(Clone, Debug)]
+struct Direction {
+    key: Secret<MAX_KEY>,
+    iv: Secret<MAX_NONCE>,
+}
+
+impl Direction {
+    /// The half of `keys` that belongs to the initiator's or the responder's sending.
+    fn of(suite: &Suite, key: &Secret<{ 2 * MAX_KEY }>, iv: &Secret<{ 2 * MAX_NONCE }>, initiator: bool) -> Self {
+        fn half<const N: usize>(both: &[u8], len: usize, first: bool) -> Secret<N> {
+            let mut out = Secret::zero();
+            let start = if first { 0 } else { len };
+            wire::copy(out.as_mut(), both.get(start..start.saturating_add(len)).unwrap_or(&[]));
+            out
+        }
+        Self {
+            key: half(key.expose(), suite.aead.key_len(), initiator),
+            iv: half(iv.expose(), suite.aead.nonce_len(), initiator),
+        }
+    }
+
+    fn key(&self, suite: &Suite) -> &[u8] {
+        self.key.expose().get(..suite.aead.key_len()).unwrap_or(&[])
+    }
+
+    /// IV xor sequence number, the latter in the last four bytes. The number is never used twice under one key.
+    fn nonce(&self, suite: &Suite, number: u32) -> ([u8; MAX_NONCE], usize) {
+        let mut nonce = *self.iv.expose();
+        let len = suite.aead.nonce_len();
+        let tail = nonce.get_mut(len.saturating_sub(4)..len).unwrap_or(&mut []);
+        tail.iter_mut().zip(number.to_be_bytes()).for_each(|(n, s)| *n ^= s);
+        (nonce, len)
+    }
+}
+
+/// What `open` found in a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// Whether it is a control record.
+    pub control: bool,
+    /// Its full sequence number.
+    pub number: u32,
+    /// The generation that it came under.
+    pub generation: u32,
+    /// Whether it is the newest so far (an address is believed only from the newest record).
+    pub newest: bool,
+    /// Whether it moved this side to the next generation.
+    pub ratcheted: bool,
+    /// Where in the datagram the plaintext lies.
+    pub start: usize,
+    /// Length of the plaintext in bytes.
+    pub len: usize,
+}
+
+/// The keys and counters of an established session.
+#[derive(Debug)]
+pub struct Session {
+    suite: &'static Suite,
+    scheme: &'static str,
+    send: Direction,
+    recv: Direction,
+    root: Secret<32>,
+    pub(crate) master: Secret<32>,
+    window: Window,
+    sent: u32,
+    failures: u32,
+    rekey_after: u32,
+    /// Generation that this side sends under; it receives under the same, or the one before while `ahead`.
+    generation: u32,
+    ahead: bool,
+    /// Whether anything was sent in this generation (if not, a peer that went ahead is waiting for a sign).
+    pub(crate) initiator: bool,
+    id: u32,
+    cid: ConnectionId,
+    pub(crate) secret_since: Instant,
+    pub(crate) healed: bool,
+}
+
+/// What a session is called and how it starts, apart from its keys.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The name that the scheme has for this session; both sides know it.
+    pub id: u32,
+    /// The first generation's number.
+    pub generation: u32,
+    /// Whether this side started the run.
+    pub initiator: bool,
+    /// The connection id that the peer wants to see.
+    pub cid: ConnectionId,
+    /// Records after which a generation is replaced.
+    pub rekey_after: u32,
+    /// When the session began.
+    pub now: Instant,
+    /// Whether fresh Diffie-Hellman went into it.
+    pub healed: bool,
+}
+
+impl Session {
+    /// A session under a run's keys.
+    pub fn new(suite: &'static Suite, scheme: &'static str, keys: &Keys, terms: &Terms) -> Self {
+        Self {
+            suite,
+            scheme,
+            send: Direction::of(suite, &keys.key, &keys.iv, terms.initiator),
+            recv: Direction::of(suite, &keys.key, &keys.iv, !terms.initiator),
+            root: keys.root.clone(),
+            master: keys.master.clone(),
+            window: Window::new(),
+            sent: 0,
+            failures: 0,
+            rekey_after: terms.rekey_after,
+            generation: terms.generation,
+            ahead: false,
+            initiator: terms.initiator,
+            id: terms.id,
+            cid: terms.cid,
+            secret_since: terms.now,
+            healed: terms.healed,
+        }
+    }
+
+    /// The session's name.
+    pub const fn id(&self) -> u32 {
+        self.id
+    }
+    /// The generation that this side sends under.
+    pub const fn generation(&self) -> u32 {
+        self.generation
+    }
+    /// The suite.
+    pub const fn suite(&self) -> &'static Suite {
+        self.suite
+    }
+    /// The connection id that the peer wants to see.
+    pub const fn cid(&self) -> &ConnectionId {
+        &self.cid
+    }
+    /// How many records this side has sealed in this generation.
+    pub const fn sent(&self) -> u32 {
+        self.sent
+    }
+    /// Records that may still be sealed in this generation before it is replaced.
+    pub const fn budget(&self) -> u32 {
+        self.rekey_after.saturating_sub(self.sent)
+    }
+    /// Bytes before a record's ciphertext.
+    pub const fn header_len(&self) -> usize {
+        self.cid.len().saturating_add(3)
+    }
+    /// Bytes that a record has more than its plaintext.
+    pub fn overhead(&self) -> usize {
+        self.header_len().saturating_add(self.suite.aead.tag_len())
+    }
+
+    /// The PRK behind exporter, resume and key update.
+    pub fn master(&self) -> Prk {
+        Prk::new(self.scheme, self.master.expose())
+    }
+
+    /// 80 bits for people, the same on both sides.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut bits = [0; 10];
+        self.master().expand("fp", &[], &mut bits);
+        Fingerprint(bits)
+    }
+
+    /// Seals what lies in `out` from [`header_len`](Self::header_len) on, `len` bytes of it, and writes the header
+    /// before and the tag behind. Returns the record's length and whether this moved to the next generation.
+    ///
+    /// # Errors
+    /// [`Error::BufferTooSmall`]; [`Error::KeyExhausted`] where the peer never followed to a newer generation.
+    pub fn seal(&mut self, control: bool, out: &mut [u8], len: usize) -> Result<(usize, bool), Error> {
+        let needed = len.saturating_add(self.overhead());
+        if out.len() < needed {
+            return Err(Error::BufferTooSmall { needed });
+        }
+        let mut ratcheted = false;
+        if self.sent >= self.rekey_after || self.failures >= self.rekey_after {
+            if self.ahead {
+                if self.sent >= self.rekey_after.saturating_add(GRACE) {
+                    return Err(Error::KeyExhausted);
+                }
+            } else {
+                self.step_ahead();
+                ratcheted = true;
+            }
+        }
+        let (header, header_len) = self.header(control, self.sent as u16);
+        let (aad, aad_len) = associated(&header, header_len, self.generation);
+        let (nonce, nonce_len) = self.send.nonce(self.suite, self.sent);
+        wire::copy(out, header.get(..header_len).unwrap_or(&[]));
+        let (_, body) = out.split_at_mut_checked(header_len).ok_or(Error::BufferTooSmall { needed })?;
+        let (text, rest) = body.split_at_mut_checked(len).ok_or(Error::BufferTooSmall { needed })?;
+        let tag = rest.get_mut(..self.suite.aead.tag_len()).ok_or(Error::BufferTooSmall { needed })?;
+        self.suite.aead.seal(
+            self.send.key(self.suite),
+            nonce.get(..nonce_len).unwrap_or(&[]),
+            aad.get(..aad_len).unwrap_or(&[]),
+            text,
+            tag,
+        );
+        self.sent = self.sent.saturating_add(1);
+        Ok((needed, ratcheted))
+    }
+
+    /// Opens a record in place. `cid_len` is the length of this side's connection id.
+    ///
+    /// # Errors
+    /// Why it is dropped; nothing but the count of failures has changed then.
+    pub fn open(&mut self, cid_len: usize, datagram: &mut [u8]) -> Result<Opened, Dropped> {
+        if self.failures >= FAILURES_MAX {
+            return Err(Dropped::NoKey);
+        }
+        let header_len = cid_len.saturating_add(3);
+        let (header, body) = datagram.split_at_mut_checked(header_len).ok_or(Dropped::Malformed)?;
+        let len = body.len().checked_sub(self.suite.aead.tag_len()).ok_or(Dropped::Malformed)?;
+        let (text, tag) = body.split_at_mut_checked(len).ok_or(Dropped::Malformed)?;
+        let first = header.first().copied().unwrap_or(0);
+        let low = header.last_chunk::<2>().map_or(0, |b| u16::from_be_bytes(*b));
+
+        let receiving = if self.ahead { self.generation.saturating_sub(1) } else { self.generation };
+        let same = u32::from(first & 3) == receiving & 3;
+        if !same && u32::from(first & 3) != receiving.wrapping_add(1) & 3 {
+            return Err(Dropped::NoKey);
+        }
+        let generation = if same { receiving } else { receiving.saturating_add(1) };
+        let fresh = Window::new();
+        let window = if same { &self.window } else { &fresh };
+        let number = window.expand(low);
+        if !window.is_new(number) {
+            return Err(Dropped::Replayed);
+        }
+        // The next generation's key is computed for this record alone, and kept only if the record verifies.
+        let next = if same { None } else { Some(self.peek_next()) };
+        let direction = next.as_ref().map_or(&self.recv, |(_, recv, _)| recv);
+        let (nonce, nonce_len) = direction.nonce(self.suite, number);
+        let (aad, aad_len) = associated(header, header_len, generation);
+        let opened = self.suite.aead.open(
+            direction.key(self.suite),
+            nonce.get(..nonce_len).unwrap_or(&[]),
+            aad.get(..aad_len).unwrap_or(&[]),
+            text,
+            tag,
+        );
+        if opened.is_err() {
+            self.failures = self.failures.saturating_add(1);
+            return Err(Dropped::Forged);
+        }
+        let ratcheted = next.is_some();
+        if let Some((root, recv, send)) = next {
+            self.recv = recv;
+            self.window = Window::new();
+            self.failures = 0;
+            if !self.ahead {
+                self.root = root;
+                self.send = send;
+                self.sent = 0;
+                self.generation = generation;
+            }
+            self.ahead = false;
+        }
+        let newest = self.window.accept(number);
+        Ok(Opened { control: first & wire::CONTROL != 0, number, generation, newest, ratcheted, start: header_len, len })
+    }
+
+    /// Moves this side's sending to the next generation.
+    fn step_ahead(&mut self) {
+        let (root, _, send) = self.peek_next();
+        self.root = root;
+        self.send = send;
+        self.sent = 0;
+        self.generation = self.generation.saturating_add(1);
+        self.ahead = true;
+    }
+
+    /// The root, receiving and sending keys of the generation after the one received under.
+    fn peek_next(&self) -> (Secret<32>, Direction, Direction) {
+        let root = if self.ahead {
+            self.root.clone()
+        } else {
+            Prk::new(self.scheme, self.root.expose()).secret("next", &[])
+        };
+        let (key, iv) = traffic(self.suite, &Prk::new(self.scheme, root.expose()), &[]);
+        let recv = Direction::of(self.suite, &key, &iv, !self.initiator);
+        let send = Direction::of(self.suite, &key, &iv, self.initiator);
+        (root, recv, send)
+    }
+
+    fn header(&self, control: bool, low: u16) -> ([u8; 3 + ConnectionId::MAX], usize) {
+        let mut header = [0; 3 + ConnectionId::MAX];
+        let mut w = wire::Writer::new(&mut header);
+        let flags = if control { wire::RECORD | wire::CONTROL } else { wire::RECORD };
+        w.put(&[wire::VERSION << 4 | flags | (self.generation & 3) as u8]).put(self.cid.as_bytes()).put(&low.to_be_bytes());
+        let len = w.len();
+        (header, len)
+    }
+}
+
+const AAD_MAX: usize = 3 + ConnectionId::MAX + 4;
+
+/// Header (with connection id and shortened number) and the whole generation number.
+fn associated(header: &[u8], header_len: usize, generation: u32) -> ([u8; AAD_MAX], usize) {
+    let mut aad = [0; AAD_MAX];
+    let mut w = wire::Writer::new(&mut aad);
+    w.put(header.get(..header_len).unwrap_or(&[])).put(&generation.to_be_bytes());
+    let len = w.len();
+    (aad, len)
+}
