@@ -335,7 +335,9 @@ impl Error {
     /// What is wrong and how to mend it, in one line.
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::BufferTooSmall { .. } => "the output buffer is too small: call again with the size that the error names",
+            Self::BufferTooSmall { .. } => {
+                "the output buffer is too small: call again with the size that the error names"
+            }
             Self::NotEstablished => "there is no session: connect, and wait for the Established event",
             Self::WrongState => "this call does not fit the state: a run is under way, or the run memory was released",
             Self::Undrained => "outputs are waiting: poll until Idle before the next call",

@@ -6,4 +6,11 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod association;
 pub mod crypto;
+pub mod engine;
+
+pub use association::{
+    Addr, Association, Assurance, Authenticated, Cx, Device, Error, Event, Fingerprint, Instant, Output, Reason,
+    Received, Sent, Slot, Stage, StoreError, UnixTime,
+};

@@ -20,6 +20,16 @@ pub fn hash(parts: &[&[u8]]) -> [u8; HASH_LEN] {
     h.finalize().into()
 }
 
+/// SHA-256 over a hash and the parts behind it.
+pub fn hash_then(first: &[u8; HASH_LEN], parts: &[&[u8]]) -> [u8; HASH_LEN] {
+    let mut h = Sha256::new();
+    h.update(first);
+    for part in parts {
+        h.update(part);
+    }
+    h.finalize().into()
+}
+
 /// SHA-256 over `prefix` and then each field behind its length as `u16`, big-endian: PROTOCOLS' `lv(...)`.
 pub fn hash_lv(prefix: &[u8], fields: &[&[u8]]) -> [u8; HASH_LEN] {
     let mut h = Sha256::new();

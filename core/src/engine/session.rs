@@ -160,10 +160,11 @@ pub struct Session {
     /// Generation that this side sends under; it receives under the same, or the one before while `ahead`.
     generation: u32,
     ahead: bool,
-    /// Whether anything was sent in this generation (if not, a peer that went ahead is waiting for a sign).
+    followed: bool,
     pub(crate) initiator: bool,
     id: u32,
     cid: ConnectionId,
+    pub(crate) started: Instant,
     pub(crate) secret_since: Instant,
     pub(crate) healed: bool,
 }
@@ -203,9 +204,11 @@ impl Session {
             rekey_after: terms.rekey_after,
             generation: terms.generation,
             ahead: false,
+            followed: false,
             initiator: terms.initiator,
             id: terms.id,
             cid: terms.cid,
+            started: terms.now,
             secret_since: terms.now,
             healed: terms.healed,
         }
@@ -234,6 +237,25 @@ impl Session {
     /// Records that may still be sealed in this generation before it is replaced.
     pub const fn budget(&self) -> u32 {
         self.rekey_after.saturating_sub(self.sent)
+    }
+    /// Records after which a generation is replaced.
+    pub const fn rekey_after(&self) -> u32 {
+        self.rekey_after
+    }
+    /// Whether this side moved to its generation because the peer had.
+    pub const fn has_followed(&self) -> bool {
+        self.followed
+    }
+    /// Whether another record may be sealed.
+    ///
+    /// # Errors
+    /// [`Error::KeyExhausted`] where the peer never followed to a newer generation.
+    pub const fn may_seal(&self) -> Result<(), Error> {
+        if self.ahead && self.sent >= self.rekey_after.saturating_add(GRACE) {
+            Err(Error::KeyExhausted)
+        } else {
+            Ok(())
+        }
     }
     /// Bytes before a record's ciphertext.
     pub const fn header_len(&self) -> usize {
@@ -266,16 +288,11 @@ impl Session {
         if out.len() < needed {
             return Err(Error::BufferTooSmall { needed });
         }
-        let mut ratcheted = false;
-        if self.sent >= self.rekey_after || self.failures >= self.rekey_after {
-            if self.ahead {
-                if self.sent >= self.rekey_after.saturating_add(GRACE) {
-                    return Err(Error::KeyExhausted);
-                }
-            } else {
-                self.step_ahead();
-                ratcheted = true;
-            }
+        self.may_seal()?;
+        let used_up = self.sent >= self.rekey_after || self.failures >= self.rekey_after;
+        let ratcheted = used_up && !self.ahead;
+        if ratcheted {
+            self.step_ahead();
         }
         let (header, header_len) = self.header(control, self.sent as u16);
         let (aad, aad_len) = associated(&header, header_len, self.generation);
@@ -348,11 +365,20 @@ impl Session {
                 self.send = send;
                 self.sent = 0;
                 self.generation = generation;
+                self.followed = true;
             }
             self.ahead = false;
         }
         let newest = self.window.accept(number);
-        Ok(Opened { control: first & wire::CONTROL != 0, number, generation, newest, ratcheted, start: header_len, len })
+        Ok(Opened {
+            control: first & wire::CONTROL != 0,
+            number,
+            generation,
+            newest,
+            ratcheted,
+            start: header_len,
+            len,
+        })
     }
 
     /// Moves this side's sending to the next generation.
@@ -367,11 +393,8 @@ impl Session {
 
     /// The root, receiving and sending keys of the generation after the one received under.
     fn peek_next(&self) -> (Secret<32>, Direction, Direction) {
-        let root = if self.ahead {
-            self.root.clone()
-        } else {
-            Prk::new(self.scheme, self.root.expose()).secret("next", &[])
-        };
+        let root =
+            if self.ahead { self.root.clone() } else { Prk::new(self.scheme, self.root.expose()).secret("next", &[]) };
         let (key, iv) = traffic(self.suite, &Prk::new(self.scheme, root.expose()), &[]);
         let recv = Direction::of(self.suite, &key, &iv, !self.initiator);
         let send = Direction::of(self.suite, &key, &iv, self.initiator);
@@ -382,7 +405,9 @@ impl Session {
         let mut header = [0; 3 + ConnectionId::MAX];
         let mut w = wire::Writer::new(&mut header);
         let flags = if control { wire::RECORD | wire::CONTROL } else { wire::RECORD };
-        w.put(&[wire::VERSION << 4 | flags | (self.generation & 3) as u8]).put(self.cid.as_bytes()).put(&low.to_be_bytes());
+        w.put(&[wire::VERSION << 4 | flags | (self.generation & 3) as u8])
+            .put(self.cid.as_bytes())
+            .put(&low.to_be_bytes());
         let len = w.len();
         (header, len)
     }

@@ -1,0 +1,697 @@
+//! Drives a [`Scheme`]: one peer's datagrams, timers, writes and events, the same for every scheme.
+//!
+//! ```text
+//! handle_input   record     -> session.open -> engine control | scheme control | the application
+//!                handshake  -> cookie, reassembly, 3x rule -> Scheme::message
+//!                resume     -> resuming.rs
+//! poll           events, Persist, then (all stored) flights, control records, path challenge
+//! ```
+
+use super::cookie;
+use super::drops::{Dropped, Drops};
+use super::flight::{self, Due};
+use super::fragment;
+use super::memory::{Candidate, Half, Run, Scratch};
+use super::scheme::{Io, Note, Outbox, Scheme, Small, Store};
+use super::session::{ConnectionId, Opened, REKEY_AFTER, Session};
+use super::state;
+use super::wire::{self, Kind, Writer};
+use crate::association::{
+    Addr, Association, Assurance, Cx, Device, Error, Event, Fingerprint, Instant, Output, Received, Sent, Slot,
+    StoreError,
+};
+use crate::crypto::{Prk, secret::ct_eq};
+
+/// First byte of the engine's own control records.
+pub(crate) mod control {
+    /// Nothing but a sign of life.
+    pub const SIGN: u8 = 0;
+    /// "Do you receive here?" and 8 bytes.
+    pub const PATH_CHALLENGE: u8 = 1;
+    /// The same 8 bytes.
+    pub const PATH_RESPONSE: u8 = 2;
+    /// The sender has ended the session.
+    pub const CLOSE: u8 = 3;
+    /// The first number that belongs to the schemes.
+    pub const SCHEMES: u8 = 8;
+    /// Numbers from here on are the first byte of a fragment.
+    pub const FRAGMENT: u8 = super::wire::VERSION << 4;
+}
+
+/// Records of one generation between two signs of a side that has followed and has nothing to say.
+const SIGN_EVERY: u32 = 1024;
+/// When the store refused, it is asked again after this many ms.
+const STORE_AGAIN: u64 = 1_000;
+
+/// What an endpoint is told when it is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// The connection id under which this side wants to receive; it must differ in length from no other of the same
+    /// socket, since records do not say how long theirs is.
+    pub cid: ConnectionId,
+    /// The longest datagram in bytes that the network carries; at least 32.
+    pub mtu: u16,
+    /// How often a flight is sent before giving up, with pauses of 1, 2, 4, 8, 8, ... seconds.
+    pub tries: u8,
+    /// Records sent under one key generation before the next begins, at most [`REKEY_AFTER`].
+    pub rekey_after: u32,
+}
+
+impl Default for Config {
+    /// No connection id, 1 200 bytes, 24 tries, 2^20 records.
+    fn default() -> Self {
+        Self { cid: ConnectionId::NONE, mtu: 1200, tries: flight::TRIES, rekey_after: REKEY_AFTER }
+    }
+}
+
+impl Config {
+    /// Whether every field is in its range.
+    pub const fn is_valid(&self) -> bool {
+        self.mtu >= 32 && self.tries >= 1 && self.rekey_after >= 1 && self.rekey_after <= REKEY_AFTER
+    }
+}
+
+/// One scheme with one peer. `M` is the [`Scratch`] memory for runs: owned, boxed or lent.
+#[derive(Debug)]
+pub struct Endpoint<S: Scheme, M> {
+    pub(crate) scheme: S,
+    pub(super) session: Option<Session>,
+    pub(super) memory: Option<M>,
+    pub(super) config: Config,
+    pub(super) peer: Option<Addr>,
+    pub(super) outbox: Outbox,
+    pub(super) drops: Drops,
+    clock: bool,
+}
+
+impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
+    /// An endpoint at rest.
+    ///
+    /// # Errors
+    /// [`Error::BadArgument`] for a configuration out of range.
+    pub fn new(scheme: S, config: Config, memory: M) -> Result<Self, Error> {
+        if !config.is_valid() {
+            return Err(Error::BadArgument);
+        }
+        Ok(Self {
+            scheme,
+            session: None,
+            memory: Some(memory),
+            config,
+            peer: None,
+            outbox: Outbox::default(),
+            drops: Drops::new(),
+            clock: false,
+        })
+    }
+
+    /// Gives the scratch memory back, if no run needs it. Records go on without it; runs, key updates, resume and a
+    /// peer's new address need it again ([`lend`](Self::lend)).
+    pub fn release(&mut self) -> Option<M> {
+        if self.memory.as_ref()?.halves().iter().any(|half| half.run.is_some()) {
+            return None;
+        }
+        self.memory.take()
+    }
+
+    /// Lends scratch memory again.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] where there is some already.
+    pub fn lend(&mut self, memory: M) -> Result<(), Error> {
+        if self.memory.is_some() {
+            return Err(Error::WrongState);
+        }
+        self.memory = Some(memory);
+        Ok(())
+    }
+
+    /// Ends the session: the peer is told once, the keys are wiped when that is sent.
+    ///
+    /// # Errors
+    /// [`Error::NotEstablished`].
+    pub fn close(&mut self) -> Result<(), Error> {
+        if self.session.is_none() {
+            return Err(Error::NotEstablished);
+        }
+        self.outbox.close = true;
+        Ok(())
+    }
+
+    /// The session, for its counters and names.
+    pub const fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
+    /// This side's connection id.
+    pub const fn cid(&self) -> &ConnectionId {
+        &self.config.cid
+    }
+
+    /// Ends every run and the session without telling anybody, and wipes their keys.
+    pub fn wipe(&mut self) {
+        if let Some(memory) = &mut self.memory {
+            memory.parts().halves.iter_mut().for_each(Half::clear);
+        }
+        self.end_session();
+        self.outbox = Outbox::default();
+    }
+
+    pub(super) fn end_session(&mut self) {
+        if self.session.take().is_some() {
+            self.scheme.ended();
+        }
+        self.outbox.sign = false;
+        self.outbox.close = false;
+        self.outbox.path_response = None;
+    }
+
+    /// Calls into the scheme with what it may touch.
+    pub(crate) fn with<T>(&mut self, f: impl FnOnce(&mut S, &mut Io<'_, S>) -> T) -> T {
+        let halves = self.memory.as_mut().map_or(&mut [][..], |m| m.parts().halves);
+        let mut io = Io {
+            session: &mut self.session,
+            halves,
+            outbox: &mut self.outbox,
+            peer: &mut self.peer,
+            config: &self.config,
+        };
+        f(&mut self.scheme, &mut io)
+    }
+
+    /// Every call but `poll` wants the outputs of the one before drained.
+    pub(crate) fn drained(&self) -> Result<(), Error> {
+        if self.outbox.has_notes() && self.may_leave() { Err(Error::Undrained) } else { Ok(()) }
+    }
+
+    /// Whether nothing waits for the store.
+    fn may_leave(&self) -> bool {
+        self.outbox.store == Store::Clean
+    }
+
+    // ---- input ----
+
+    /// Opens a record; what it found, if it is for the application.
+    fn record(&mut self, cx: &mut Cx<'_>, from: &Addr, datagram: &mut [u8]) -> Result<Option<Opened>, Dropped> {
+        let bits = datagram.first().copied().unwrap_or(0) & 3;
+        let opened = match self.agreed(bits) {
+            Some((place, mut session)) => {
+                let opened = session.open(self.config.cid.len(), datagram)?;
+                self.with(|scheme, io| {
+                    io.install(session, *from);
+                    scheme.confirmed(cx, io, place);
+                });
+                opened
+            }
+            None => {
+                let session = self.session.as_mut().ok_or(Dropped::NoKey)?;
+                let opened = session.open(self.config.cid.len(), datagram)?;
+                self.with(|scheme, io| scheme.heard(io));
+                opened
+            }
+        };
+        self.after_open(cx, from, &opened);
+        if opened.control {
+            let end = opened.start.saturating_add(opened.len);
+            self.control(cx, from, datagram.get(opened.start..end).ok_or(Dropped::Malformed)?)?;
+            return Ok(None);
+        }
+        Ok(Some(opened))
+    }
+
+    /// The run whose agreed session records of this generation belong to.
+    fn agreed(&self, bits: u8) -> Option<(usize, Session)> {
+        let halves = self.memory.as_ref()?.halves();
+        halves.iter().enumerate().find_map(|(place, half)| match &half.run {
+            Some(Run::Scheme(run)) => self.scheme.agreed(run, bits).map(|session| (place, session)),
+            _ => None,
+        })
+    }
+
+    /// What an authenticated record says besides its text: the peer's generation and address.
+    fn after_open(&mut self, cx: &Cx<'_>, from: &Addr, opened: &Opened) {
+        if opened.ratcheted {
+            self.outbox.note(Note::Is(Small::Rekeyed(opened.generation)));
+            if let Some(session) = &mut self.session {
+                session.secret_since = cx.now;
+            }
+        }
+        let silent = self.session.as_ref().is_some_and(|s| s.sent() == 0);
+        let first_of_many = opened.number.checked_rem(SIGN_EVERY) == Some(0);
+        let followed = self.session.as_ref().is_some_and(Session::has_followed);
+        if silent && followed && (opened.ratcheted || first_of_many) {
+            self.outbox.sign = true;
+        }
+        if opened.newest && self.peer != Some(*from) {
+            if let Some(memory) = &mut self.memory {
+                *memory.parts().candidate = Some(Candidate { addr: *from, challenge: true });
+            }
+        }
+    }
+
+    fn control(&mut self, cx: &mut Cx<'_>, from: &Addr, body: &[u8]) -> Result<(), Dropped> {
+        let (kind, rest) = body.split_first().ok_or(Dropped::Malformed)?;
+        match *kind {
+            control::SIGN => Ok(()),
+            control::PATH_CHALLENGE => {
+                self.outbox.path_response = Some(rest.try_into().map_err(|_| Dropped::Malformed)?);
+                Ok(())
+            }
+            control::PATH_RESPONSE => self.path_answered(from, rest),
+            control::CLOSE => {
+                self.end_session();
+                self.outbox.note(Note::Is(Small::Terminated));
+                Ok(())
+            }
+            control::FRAGMENT => {
+                let piece = body.get(wire::HEADER_LEN..).ok_or(Dropped::Malformed)?;
+                self.piece(cx, from, piece, |scheme, cx, io, whole| scheme.control(cx, io, whole))
+            }
+            kind if kind >= control::SCHEMES => self.with(|scheme, io| scheme.control(cx, io, body)),
+            _ => Err(Dropped::Unexpected),
+        }
+    }
+
+    /// Takes in a piece of a longer message, and hands the message on once it is whole, from where it was put together.
+    fn piece(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: &Addr,
+        piece: &[u8],
+        then: impl FnOnce(&mut S, &mut Cx<'_>, &mut Io<'_, S>, &[u8]) -> Result<(), Dropped>,
+    ) -> Result<(), Dropped> {
+        let parts = self.memory.as_mut().ok_or(Dropped::NoRoom)?.parts();
+        let Some(len) = parts.reassembly.take(from, piece, parts.buffer)? else { return Ok(()) };
+        let whole = parts.buffer.get(..len).ok_or(Dropped::NoRoom)?;
+        let mut io = Io {
+            session: &mut self.session,
+            halves: parts.halves,
+            outbox: &mut self.outbox,
+            peer: &mut self.peer,
+            config: &self.config,
+        };
+        then(&mut self.scheme, cx, &mut io, whole)
+    }
+
+    fn engine(&mut self, cx: &mut Cx<'_>, from: &Addr, message: u8, datagram: &[u8]) -> Result<(), Dropped> {
+        let body = datagram.get(wire::HEADER_LEN..).ok_or(Dropped::Malformed)?;
+        match message {
+            wire::engine::FRAGMENT => {
+                self.piece(cx, from, body, |scheme, cx, io, whole| handshake(scheme, cx, io, from, whole))
+            }
+            wire::engine::COOKIE_REQUEST => {
+                let asked: &[u8; cookie::LEN] = body.try_into().map_err(|_| Dropped::Malformed)?;
+                let halves = self.memory.as_mut().map_or(&mut [][..], |m| m.parts().halves);
+                let half = halves.iter_mut().find(|half| half.run.is_some() && half.flight.to == *from);
+                half.ok_or(Dropped::Unexpected)?.flight.take_cookie(asked);
+                Ok(())
+            }
+            wire::engine::COOKIE_ECHO => self.with(|scheme, io| handshake(scheme, cx, io, from, datagram)),
+            wire::engine::RESUME_1 => self.resume_1(cx, from, body),
+            wire::engine::RESUME_2 => self.resume_2(cx, from, body),
+            _ => Err(Dropped::Version),
+        }
+    }
+
+    // ---- a peer's new address ----
+
+    fn path_token(&self, to: &Addr) -> Option<[u8; 8]> {
+        let session = self.session.as_ref()?;
+        let side = [u8::from(session.initiator)];
+        let mut token = [0; 8];
+        session.master().expand("path", &[&side, to.as_bytes()], &mut token);
+        Some(token)
+    }
+
+    fn path_answered(&mut self, from: &Addr, answer: &[u8]) -> Result<(), Dropped> {
+        let token = self.path_token(from).ok_or(Dropped::NoKey)?;
+        let candidate = self.memory.as_mut().ok_or(Dropped::NoRoom)?.parts().candidate;
+        if candidate.is_none_or(|c| c.addr != *from) {
+            return Err(Dropped::Unexpected);
+        }
+        if !ct_eq(&token, answer) {
+            return Err(Dropped::Forged);
+        }
+        *candidate = None;
+        self.peer = Some(*from);
+        self.outbox.note(Note::PeerMoved);
+        Ok(())
+    }
+
+    // ---- output ----
+
+    fn event(&self, note: Note) -> Event {
+        match note {
+            Note::Established => Event::Established {
+                fingerprint: self.session.as_ref().map_or(Fingerprint([0; 10]), Session::fingerprint),
+                initiator: self.session.as_ref().is_some_and(|s| s.initiator),
+            },
+            Note::PeerMoved => Event::PeerMoved { to: self.peer.unwrap_or_default() },
+            Note::Is(small) => small.event(self.scheme.fingerprint()),
+        }
+    }
+
+    fn persist<'o>(&mut self, device: &Device, out: &'o mut [u8]) -> Output<'o> {
+        let room = out.get_mut(state::OVERHEAD..).unwrap_or(&mut []);
+        let len = match self.scheme.save(room) {
+            Ok(len) => len,
+            Err(needed) => return Output::BufferTooSmall { needed: needed.saturating_add(state::OVERHEAD) },
+        };
+        let (slot, version) = self.scheme.next_version();
+        match state::seal(device, S::BLOB, version, out, len) {
+            Ok(len) => {
+                self.outbox.store = Store::Asked;
+                Output::Persist { slot, version, bytes: out.get(..len).unwrap_or(&[]) }
+            }
+            Err(_) => Output::BufferTooSmall { needed: len.saturating_add(state::OVERHEAD) },
+        }
+    }
+
+    /// Seals a control record whose text `write` gives.
+    fn control_record(&mut self, out: &mut [u8], write: impl FnOnce(&mut Writer<'_>)) -> Result<usize, Error> {
+        let session = self.session.as_mut().ok_or(Error::NotEstablished)?;
+        let mut w = Writer::new(out.get_mut(session.header_len()..).unwrap_or(&mut []));
+        write(&mut w);
+        let len = w.len();
+        let (len, ratcheted) = session.seal(true, out, len)?;
+        self.moved_ahead(ratcheted);
+        Ok(len)
+    }
+
+    fn moved_ahead(&mut self, ratcheted: bool) {
+        if ratcheted {
+            let generation = self.session.as_ref().map_or(0, Session::generation);
+            self.outbox.note(Note::Is(Small::Rekeyed(generation)));
+        }
+    }
+
+    /// The next datagram of the flight in this place: its address and length.
+    fn flight_datagram(&mut self, place: usize, out: &mut [u8]) -> Result<Option<(Addr, usize)>, usize> {
+        let mtu = usize::from(self.config.mtu);
+        let Some(memory) = &mut self.memory else { return Ok(None) };
+        let Some(half) = memory.parts().halves.get_mut(place) else { return Ok(None) };
+        if half.flight.is_control() {
+            let Some(session) = &mut self.session else {
+                half.flight.stop();
+                return Ok(None);
+            };
+            let room = mtu.saturating_sub(session.overhead());
+            let header = session.header_len();
+            let needed = half.flight.message().len().min(room).saturating_add(session.overhead());
+            if out.len() < needed {
+                return Err(needed);
+            }
+            let len = half.flight.write(room, out.get_mut(header..).unwrap_or(&mut []))?;
+            let Ok((len, ratcheted)) = session.seal(true, out, len) else { return Ok(None) };
+            self.moved_ahead(ratcheted);
+            return Ok(self.peer.map(|to| (to, len)));
+        }
+        let to = half.flight.to;
+        let len = half.flight.write(mtu, out)?;
+        if half.flight.spend(len) {
+            return Ok(Some((to, len)));
+        }
+        self.drops.count(Dropped::Amplification);
+        Ok(None)
+    }
+
+    fn next_datagram(&mut self, out: &mut [u8]) -> Result<Option<(Addr, usize)>, usize> {
+        let needed = |error| if let Error::BufferTooSmall { needed } = error { needed } else { 0 };
+        let count = self.memory.as_ref().map_or(0, |m| m.halves().len());
+        for place in 0..count {
+            loop {
+                let pending =
+                    self.memory.as_ref().is_some_and(|m| m.halves().get(place).is_some_and(|h| h.flight.is_pending()));
+                if !pending {
+                    break;
+                }
+                if let Some(sent) = self.flight_datagram(place, out)? {
+                    return Ok(Some(sent));
+                }
+            }
+        }
+        let Some(peer) = self.peer else { return Ok(None) };
+        if self.session.is_none() {
+            return Ok(None);
+        }
+        if let Some(token) = self.outbox.path_response {
+            let sealed = self.control_record(out, |w| {
+                w.put(&[control::PATH_RESPONSE]).put(&token);
+            });
+            let len = sealed.map_err(needed)?;
+            self.outbox.path_response = None;
+            return Ok(Some((peer, len)));
+        }
+        let candidate = self.memory.as_mut().and_then(|m| *m.parts().candidate).filter(|c| c.challenge);
+        if let Some((to, token)) = candidate.and_then(|c| Some((c.addr, self.path_token(&c.addr)?))) {
+            let sealed = self.control_record(out, |w| {
+                w.put(&[control::PATH_CHALLENGE]).put(&token);
+            });
+            let len = sealed.map_err(needed)?;
+            if let Some(memory) = &mut self.memory {
+                *memory.parts().candidate = Some(Candidate { addr: to, challenge: false });
+            }
+            return Ok(Some((to, len)));
+        }
+        if self.outbox.sign {
+            let len = self
+                .control_record(out, |w| {
+                    w.put(&[control::SIGN]);
+                })
+                .map_err(needed)?;
+            self.outbox.sign = false;
+            return Ok(Some((peer, len)));
+        }
+        if self.outbox.close {
+            let len = self
+                .control_record(out, |w| {
+                    w.put(&[control::CLOSE]);
+                })
+                .map_err(needed)?;
+            self.end_session();
+            self.outbox.note(Note::Is(Small::Terminated));
+            return Ok(Some((peer, len)));
+        }
+        Ok(None)
+    }
+}
+
+/// A whole handshake message, perhaps behind a cookie; the cookie, if it is ours, proves the address.
+fn handshake<S: Scheme>(
+    scheme: &mut S,
+    cx: &mut Cx<'_>,
+    io: &mut Io<'_, S>,
+    from: &Addr,
+    message: &[u8],
+) -> Result<(), Dropped> {
+    let (proven, message) = match wire::classify(message)? {
+        Kind::Handshake { scheme: wire::ENGINE, message: wire::engine::COOKIE_ECHO, .. } => {
+            let body = message.get(wire::HEADER_LEN..).ok_or(Dropped::Malformed)?;
+            let (cookie, inner) = body.split_at_checked(cookie::LEN).ok_or(Dropped::Malformed)?;
+            (cookie::verify(cx.device, cx.now, from, inner, cookie), inner)
+        }
+        _ => (false, message),
+    };
+    match wire::classify(message)? {
+        Kind::Handshake { scheme: number, .. } if number == S::NUMBER => scheme.message(cx, io, from, proven, message),
+        _ => Err(Dropped::Version),
+    }
+}
+
+impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
+    fn send<'o>(&mut self, cx: &mut Cx<'_>, payload: &[u8], out: &'o mut [u8]) -> Result<Sent<'o>, Error> {
+        self.drained()?;
+        self.clock = cx.wall.is_some();
+        let to = self.peer.ok_or(Error::NotEstablished)?;
+        let prefix = self.resume_prefix(out)?;
+        let session = self.session.as_mut().ok_or(Error::NotEstablished)?;
+        let stamp_len = self.scheme.stamp_len(cx);
+        let extra = prefix.saturating_add(session.overhead()).saturating_add(stamp_len);
+        let needed = extra.saturating_add(payload.len());
+        let mtu = usize::from(self.config.mtu);
+        if needed > mtu {
+            return Err(Error::TooLong { max: mtu.saturating_sub(extra) });
+        }
+        let record = out.get_mut(prefix..needed).ok_or(Error::BufferTooSmall { needed })?;
+        let text = record.get_mut(session.header_len()..).ok_or(Error::BufferTooSmall { needed })?;
+        session.may_seal()?;
+        let stamp = self.scheme.stamp(cx, session, payload, text)?;
+        wire::copy(text.get_mut(stamp..).unwrap_or(&mut []), payload);
+        let (len, ratcheted) = session.seal(false, record, stamp.saturating_add(payload.len()))?;
+        if session.sent() == session.rekey_after() {
+            self.outbox.note(Note::Is(Small::RekeyNeeded));
+        }
+        self.moved_ahead(ratcheted);
+        Ok(Sent { to, bytes: out.get(..prefix.saturating_add(len)).unwrap_or(&[]) })
+    }
+
+    fn handle_input<'b>(
+        &'b mut self,
+        cx: &mut Cx<'_>,
+        from: &Addr,
+        datagram: &'b mut [u8],
+    ) -> Result<Option<Received<'b>>, Error> {
+        self.drained()?;
+        self.clock = cx.wall.is_some();
+        let result = match wire::classify(datagram) {
+            Ok(Kind::Record) => {
+                self.resume_heard();
+                return self.received(cx, from, datagram);
+            }
+            Ok(Kind::Handshake { scheme: wire::ENGINE, message: wire::engine::RESUME_3, .. }) => {
+                match self.resume_3(cx, from, datagram) {
+                    Ok(Some(start)) => return self.received(cx, from, datagram.get_mut(start..).unwrap_or(&mut [])),
+                    Ok(None) => Ok(()),
+                    Err(reason) => Err(reason),
+                }
+            }
+            Ok(Kind::Handshake { scheme: wire::ENGINE, message, .. }) => self.engine(cx, from, message, datagram),
+            Ok(Kind::Handshake { .. }) => self.with(|scheme, io| handshake(scheme, cx, io, from, datagram)),
+            Err(reason) => Err(reason),
+        };
+        match result {
+            Ok(()) => Ok(None),
+            Err(reason) => {
+                self.drops.count(reason);
+                if reason == Dropped::Rng { Err(Error::Rng) } else { Ok(None) }
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
+        self.drained()?;
+        if matches!(self.outbox.store, Store::Refused(at) if at <= cx.now) {
+            self.outbox.store = Store::Wanted;
+        }
+        let count = self.memory.as_ref().map_or(0, |m| m.halves().len());
+        for place in 0..count {
+            let due = self.with(|_, io| io.halves.get_mut(place).map(|half| half.flight.due(cx.now)));
+            if due != Some(Due::Over) {
+                continue;
+            }
+            self.resume_over(place);
+            self.with(|scheme, io| {
+                if io.run(place).is_some() {
+                    scheme.over(cx, io, place);
+                }
+                io.free(place);
+            });
+        }
+        Ok(())
+    }
+
+    fn persisted(&mut self, slot: Slot, stored: Result<(), StoreError>) {
+        let ours = slot == self.scheme.slot() && matches!(self.outbox.store, Store::Asked | Store::AskedAgain);
+        if !ours {
+            return;
+        }
+        match stored {
+            Ok(()) => {
+                let changed = self.outbox.store == Store::AskedAgain;
+                self.outbox.store = if changed { Store::Wanted } else { Store::Clean };
+            }
+            Err(StoreError) => self.outbox.store = Store::Failed,
+        }
+    }
+
+    fn poll<'o>(&mut self, cx: &mut Cx<'_>, out: &'o mut [u8]) -> Output<'o> {
+        match self.outbox.store {
+            Store::Wanted => return self.persist(cx.device, out),
+            Store::Failed => {
+                self.outbox.store = Store::Refused(cx.now.plus(STORE_AGAIN));
+                return Output::Event(Event::StoreFailed { slot: self.scheme.slot() });
+            }
+            Store::Clean => {}
+            Store::Asked | Store::AskedAgain | Store::Refused(_) => return Output::Idle { wake_at: self.wake_at() },
+        }
+        if let Some(note) = self.outbox.take() {
+            return Output::Event(self.event(note));
+        }
+        match self.next_datagram(out) {
+            Ok(Some((to, len))) => Output::Datagram { to, bytes: out.get(..len).unwrap_or(&[]) },
+            Ok(None) => match self.outbox.take() {
+                Some(note) => Output::Event(self.event(note)),
+                None => Output::Idle { wake_at: self.wake_at() },
+            },
+            Err(needed) => Output::BufferTooSmall { needed },
+        }
+    }
+
+    fn exporter(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        let session = self.session.as_ref().ok_or(Error::NotEstablished)?;
+        if out.len() > 255 * 32 || label.len() > 255 || context.len() > usize::from(u16::MAX) {
+            return Err(Error::BadArgument);
+        }
+        let secret = session.master().secret::<32>("exp", &[]);
+        Prk::new(S::NAME, secret.expose()).expand("exporter", &[&[label.len() as u8], label, context], out);
+        Ok(())
+    }
+
+    fn export(&self, cx: &mut Cx<'_>, out: &mut [u8]) -> Result<usize, Error> {
+        self.export_session(cx.device, out)
+    }
+
+    fn is_established(&self) -> bool {
+        self.session.is_some()
+    }
+
+    fn peer_addr(&self) -> Option<Addr> {
+        self.peer
+    }
+
+    fn assurance(&self) -> Option<Assurance> {
+        let session = self.session.as_ref()?;
+        Some(Assurance {
+            authenticated: S::AUTHENTICATED,
+            forward_secrecy_since: session.healed.then_some(session.secret_since),
+            healing_since: session.healed.then_some(session.started),
+            clock: self.clock,
+            budget: session.budget(),
+        })
+    }
+
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        self.session.as_ref().map(Session::fingerprint)
+    }
+
+    fn drops(&self) -> &Drops {
+        &self.drops
+    }
+}
+
+impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
+    fn received<'b>(
+        &'b mut self,
+        cx: &mut Cx<'_>,
+        from: &Addr,
+        record: &'b mut [u8],
+    ) -> Result<Option<Received<'b>>, Error> {
+        let opened = match self.record(cx, from, record) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return Ok(None),
+            Err(reason) => {
+                self.drops.count(reason);
+                return if reason == Dropped::Rng { Err(Error::Rng) } else { Ok(None) };
+            }
+        };
+        let text = record.get(opened.start..opened.start.saturating_add(opened.len)).unwrap_or(&[]);
+        let stamp =
+            self.session.as_ref().ok_or(Dropped::NoKey).and_then(|s| self.scheme.unstamp(s, opened.number, text));
+        match stamp {
+            Ok(stamp) => Ok(Some(Received { payload: stamp.payload, time: stamp.time, place: stamp.place })),
+            Err(reason) => {
+                self.drops.count(reason);
+                Ok(None)
+            }
+        }
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        let halves = self.memory.as_ref().map_or(&[][..], |m| m.halves());
+        let flights = halves.iter().filter_map(|half| half.flight.timer()).min();
+        match self.outbox.store {
+            Store::Refused(at) => Some(flights.map_or(at, |f| f.min(at))),
+            _ => flights,
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The machinery that all schemes share, each piece once.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`endpoint`] | drives a [`Scheme`]: takes datagrams and time, gives datagrams, writes and events |
+//! | [`scheme`] | what a scheme tells the engine, and what the engine lends a scheme |
+//! | [`memory`] | the scratch memory of runs, lent by the caller |
+//! | [`wire`] | first bytes of every datagram; views to read and write |
+//! | [`transcript`] | the hash that a run's messages move on |
+//! | [`flight`] | a message under way: sent again, backed off, given up |
+//! | [`fragment`] | messages longer than the MTU |
+//! | [`cookie`] | proof of an address without memory |
+//! | [`session`] | records, their keys and generations |
+//! | [`window`] | which sequence numbers were seen |
+//! | [`rekey`] | key replacement: the one rule by which two sides change a long-term key |
+//! | [`resume`] | from stored state to new keys in three messages |
+//! | [`state`] | sealed blobs; counters written ahead |
+//! | [`drops`] | what was dropped and why |
+
+pub mod cookie;
+pub mod drops;
+pub mod endpoint;
+pub mod flight;
+pub mod fragment;
+pub mod memory;
+pub mod rekey;
+pub mod resume;
+mod resuming;
+pub mod scheme;
+pub mod session;
+pub mod state;
+pub mod transcript;
+pub mod window;
+pub mod wire;
+
+pub use endpoint::{Config, Endpoint};
+pub use memory::{Memory, Scratch};
+pub use resuming::BLOB_MAX;
+pub use scheme::{Io, Scheme};
+pub use session::{ConnectionId, Session};

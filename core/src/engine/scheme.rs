@@ -1,0 +1,315 @@
+//! What a scheme tells the engine, and what the engine lends a scheme.
+
+use super::drops::Dropped;
+use super::endpoint::Config;
+use super::flight::Flight;
+use super::memory::{Half, Run};
+use super::session::Session;
+use super::state;
+use crate::association::{Addr, Authenticated, Cx, Error, Event, Fingerprint, Instant, Reason, Slot, Stage, UnixTime};
+use crate::crypto::Suite;
+
+/// A scheme's own part: its messages, its keys, its long-term state. The [`Endpoint`](super::Endpoint) does the rest.
+pub trait Scheme: Sized {
+    /// Its number on the wire, 1 to 7.
+    const NUMBER: u8;
+    /// Its name in the KDF.
+    const NAME: &'static str;
+    /// Which part of the protocol its runs are, in events.
+    const STAGE: Stage;
+    /// What an established session proves about the peer.
+    const AUTHENTICATED: Authenticated;
+    /// What its persisted state is sealed as.
+    const BLOB: state::Kind;
+
+    /// What a run keeps between two messages.
+    type Run;
+    /// An array that holds [`flight::ROOM`](super::flight::ROOM) bytes and its longest message.
+    type Flight: AsRef<[u8]> + AsMut<[u8]> + Default;
+
+    /// The cipher suite of its sessions.
+    fn suite(&self) -> &'static Suite;
+
+    /// A whole message of this scheme, header included, that came from `from`. `proven`: the sender showed that it
+    /// receives there.
+    ///
+    /// # Errors
+    /// Why it is dropped; nothing has changed then.
+    fn message(
+        &mut self,
+        cx: &mut Cx<'_>,
+        io: &mut Io<'_, Self>,
+        from: &Addr,
+        proven: bool,
+        message: &[u8],
+    ) -> Result<(), Dropped>;
+
+    /// The body of an authenticated control record of this scheme.
+    ///
+    /// # Errors
+    /// Why it is dropped; nothing has changed then.
+    fn control(&mut self, _cx: &mut Cx<'_>, _io: &mut Io<'_, Self>, _body: &[u8]) -> Result<(), Dropped> {
+        Err(Dropped::Unexpected)
+    }
+
+    /// The session that this run has agreed on and only waits to see confirmed, if records of this generation are its.
+    fn agreed(&self, _run: &Self::Run, _generation_bits: u8) -> Option<Session> {
+        None
+    }
+
+    /// A record verified under the session of [`agreed`](Self::agreed): the run in this place is complete, the session
+    /// is installed.
+    fn confirmed(&mut self, _cx: &Cx<'_>, _io: &mut Io<'_, Self>, _place: usize) {}
+
+    /// A record verified under the installed session: nobody asks for that session's last answer any more.
+    fn heard(&mut self, _io: &mut Io<'_, Self>) {}
+
+    /// The flight in this place is over: its tries are used up, or its answer was kept long enough. The engine frees the
+    /// place afterwards.
+    fn over(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, place: usize);
+
+    /// A fingerprint of the long-term key, where there is no session to take it from.
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint([0; 10])
+    }
+
+    /// The session has ended.
+    fn ended(&mut self) {}
+
+    /// Bytes that the scheme puts before the application's payload inside each record; written to the front of `out`.
+    ///
+    /// # Errors
+    /// As [`send`](crate::Association::send).
+    fn stamp(&mut self, _cx: &Cx<'_>, _session: &Session, _payload: &[u8], _out: &mut [u8]) -> Result<usize, Error> {
+        Ok(0)
+    }
+
+    /// Length of the scheme's bytes before the payload.
+    fn stamp_len(&self, _cx: &Cx<'_>) -> usize {
+        0
+    }
+
+    /// Reads the scheme's bytes before the payload of an authenticated record.
+    ///
+    /// # Errors
+    /// Malformed.
+    fn unstamp<'a>(&mut self, _session: &Session, _number: u32, text: &'a [u8]) -> Result<Stamp<'a>, Dropped> {
+        Ok(Stamp { time: None, place: &[], payload: text })
+    }
+
+    /// Writes the state to be stored; its length.
+    ///
+    /// # Errors
+    /// The size that `out` needs.
+    fn save(&self, out: &mut [u8]) -> Result<usize, usize>;
+
+    /// Where the state goes, and a number for this write, one above the last.
+    fn next_version(&mut self) -> (Slot, u32);
+
+    /// The state's place.
+    fn slot(&self) -> Slot;
+}
+
+/// What a record carries for the application.
+#[derive(Debug)]
+pub struct Stamp<'a> {
+    /// The sender's wall-clock time.
+    pub time: Option<UnixTime>,
+    /// The sender's location information.
+    pub place: &'a [u8],
+    /// The payload.
+    pub payload: &'a [u8],
+}
+
+/// A happening on its way to becoming an [`Event`]; smaller, since what can be looked up is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// See [`Event::Established`].
+    Established,
+    /// See [`Event::PeerMoved`].
+    PeerMoved,
+    /// Any event that is small already.
+    Is(Small),
+}
+
+/// Events without large fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Small {
+    /// See [`Event::Resumed`].
+    Resumed(u32),
+    /// See [`Event::Rekeyed`].
+    Rekeyed(u32),
+    /// See [`Event::RekeyNeeded`].
+    RekeyNeeded,
+    /// See [`Event::Paired`].
+    Paired,
+    /// See [`Event::UpdateAgreed`].
+    UpdateAgreed(u32),
+    /// See [`Event::UpdateFailed`].
+    UpdateFailed(Reason),
+    /// See [`Event::KeyReplaced`].
+    KeyReplaced(u32),
+    /// See [`Event::Terminated`].
+    Terminated,
+    /// See [`Event::Failed`].
+    Failed(Stage, Reason),
+}
+
+/// Whether the scheme's state is stored as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Store {
+    /// It is.
+    #[default]
+    Clean,
+    /// It has to be stored before anything else leaves.
+    Wanted,
+    /// [`Output::Persist`](crate::Output::Persist) is out, unanswered.
+    Asked,
+    /// It is out, and the state has changed since.
+    AskedAgain,
+    /// The store refused; the application is not told yet.
+    Failed,
+    /// The store refused; it is asked again at the next timeout.
+    Refused(Instant),
+}
+
+/// Places for notes that wait.
+const NOTES: usize = 5;
+
+/// What waits to be handed out.
+#[derive(Clone, Debug, Default)]
+pub struct Outbox {
+    notes: [Option<Note>; NOTES],
+    /// Whether the state has to be stored.
+    pub store: Store,
+    /// An empty control record shows the peer that this side has followed to its generation.
+    pub sign: bool,
+    /// A closing control record ends the session.
+    pub close: bool,
+    /// The answer to a path challenge.
+    pub path_response: Option<[u8; 8]>,
+}
+
+impl Outbox {
+    /// Adds a note. One call makes at most three, and callers drain before the next, so there is room.
+    pub fn note(&mut self, note: Note) {
+        if let Some(free) = self.notes.iter_mut().find(|n| n.is_none()) {
+            *free = Some(note);
+        }
+    }
+    /// Takes the oldest note.
+    pub fn take(&mut self) -> Option<Note> {
+        let first = self.notes.first_mut()?.take();
+        self.notes.rotate_left(1);
+        first
+    }
+    /// Whether a note waits.
+    pub fn has_notes(&self) -> bool {
+        self.notes.first().is_some_and(Option::is_some)
+    }
+    /// The scheme's state has changed: store it before anything else leaves.
+    pub const fn want_store(&mut self) {
+        self.store = match self.store {
+            Store::Asked | Store::AskedAgain => Store::AskedAgain,
+            _ => Store::Wanted,
+        };
+    }
+}
+
+/// What the engine lends a scheme during one call.
+#[derive(Debug)]
+pub struct Io<'a, S: Scheme> {
+    /// The session, if there is one.
+    pub session: &'a mut Option<Session>,
+    /// Places for runs.
+    pub halves: &'a mut [Half<S>],
+    /// What waits to be handed out.
+    pub outbox: &'a mut Outbox,
+    /// The peer's address.
+    pub peer: &'a mut Option<Addr>,
+    /// What the endpoint was told.
+    pub config: &'a Config,
+}
+
+impl<S: Scheme> Io<'_, S> {
+    /// The place of the run that `test` accepts.
+    pub fn find(&self, test: impl Fn(&S::Run) -> bool) -> Option<usize> {
+        self.halves.iter().position(|half| half.scheme().is_some_and(&test))
+    }
+
+    /// The run in this place.
+    pub fn run(&mut self, place: usize) -> Option<&mut S::Run> {
+        self.halves.get_mut(place)?.scheme_mut()
+    }
+
+    /// The flight in this place.
+    ///
+    /// # Errors
+    /// There is no such place.
+    pub fn flight(&mut self, place: usize) -> Result<&mut Flight<S::Flight>, Dropped> {
+        Ok(&mut self.halves.get_mut(place).ok_or(Dropped::NoRoom)?.flight)
+    }
+
+    /// A free place, after wiping the runs that `gives_way` names where there is none.
+    ///
+    /// # Errors
+    /// All are taken.
+    pub fn free_place(&mut self, gives_way: impl Fn(&S::Run) -> bool) -> Result<usize, Dropped> {
+        if let Some(place) = self.halves.iter().position(|half| half.run.is_none()) {
+            return Ok(place);
+        }
+        let place = self.find(gives_way).ok_or(Dropped::NoRoom)?;
+        self.free(place);
+        Ok(place)
+    }
+
+    /// Starts a run in a place.
+    pub fn start(&mut self, place: usize, run: S::Run) {
+        if let Some(half) = self.halves.get_mut(place) {
+            half.run = Some(Run::Scheme(run));
+        }
+    }
+
+    /// Ends the run in a place.
+    pub fn free(&mut self, place: usize) {
+        if let Some(half) = self.halves.get_mut(place) {
+            half.clear();
+        }
+    }
+
+    /// Notes something for the application.
+    pub fn note(&mut self, note: Note) {
+        self.outbox.note(note);
+    }
+
+    /// Notes something small for the application.
+    pub fn tell(&mut self, small: Small) {
+        self.outbox.note(Note::Is(small));
+    }
+
+    /// A session takes the place of what was there before.
+    pub fn install(&mut self, session: Session, peer: Addr) {
+        *self.session = Some(session);
+        *self.peer = Some(peer);
+        self.outbox.sign = false;
+        self.outbox.close = false;
+        self.outbox.path_response = None;
+    }
+}
+
+impl Small {
+    /// The event.
+    pub fn event(self, fingerprint: Fingerprint) -> Event {
+        match self {
+            Self::Resumed(generation) => Event::Resumed { generation },
+            Self::Rekeyed(generation) => Event::Rekeyed { generation },
+            Self::RekeyNeeded => Event::RekeyNeeded,
+            Self::Paired => Event::Paired { fingerprint },
+            Self::UpdateAgreed(generation) => Event::UpdateAgreed { generation },
+            Self::UpdateFailed(reason) => Event::UpdateFailed { reason },
+            Self::KeyReplaced(generation) => Event::KeyReplaced { generation },
+            Self::Terminated => Event::Terminated,
+            Self::Failed(stage, reason) => Event::Failed { stage, reason },
+        }
+    }
+}
