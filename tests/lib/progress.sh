@@ -23,7 +23,7 @@ stop_progress() {
 }
 
 with_progress() {
-  local label=$1 log=$2 limit=$3 start=$SECONDS spent shown=-1 status=0 line width
+  local label=$1 log=$2 limit=$3 start=$SECONDS spent shown=-1 told=60 status=0 line width
   shift 3
   [ -t 1 ] && width=$(tput cols 2>/dev/null) || width=80
   set -m
@@ -42,7 +42,8 @@ with_progress() {
         line=$(tail -c 400 "$log" 2>/dev/null | tr -d '\r' | tr -c '[:print:]\n' ' ' | tail -n 1)
         line="$label: $spent s  $line"
         printf '\r\033[K%s' "${line:0:width-1}"
-      elif [ "$spent" -gt 0 ] && [ $((spent % 60)) = 0 ]; then
+      elif [ "$spent" -ge "$told" ]; then
+        told=$((told + 60))
         echo "      $label: $spent s ..."
       fi
     fi
