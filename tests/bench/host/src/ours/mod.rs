@@ -1,0 +1,4 @@
+//! iotkm's own ops.
+
+pub mod crypto;
+pub mod record;

@@ -1,0 +1,4 @@
+//! The peers in Rust. Those in C are in `../peers`.
+
+pub mod aead;
+pub mod noise;
