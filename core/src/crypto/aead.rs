@@ -1,15 +1,15 @@
-//! Authenticated encryption in place, with the tag apart: AES-128-CCM (RFC 3610, COSE's AES-CCM-16-64-128 and
+//! Authenticated encryption in place, with the tag apart: AES-128-CCM (RFC 3610; COSE's AES-CCM-16-64-128 and
 //! AES-CCM-16-128-128) and ChaCha20/Poly1305 (RFC 8439).
 //!
-//! A cipher here is stateless: it takes the key with every call. An association then holds 32 bytes of key and no
-//! expanded schedule, and a key that is replaced leaves nothing behind.
+//! A cipher here is stateless: it takes the key with every call. An association then holds a key and no expanded
+//! schedule, and a key that is replaced leaves nothing behind.
 
-use aes::Aes128;
-use ccm::Ccm;
-use ccm::aead::{AeadInOut, Key, KeyInit, Nonce, Tag};
-use ccm::consts::{U8, U13, U16};
-use chacha20poly1305::ChaCha20Poly1305;
-use core::marker::PhantomData;
+mod ccm;
+
+pub use ccm::AesCcm;
+
+use chacha20poly1305::aead::{AeadInOut, KeyInit};
+use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce, Tag};
 
 /// The longest key of any cipher here, in bytes.
 pub const MAX_KEY: usize = 32;
@@ -20,7 +20,7 @@ pub const MAX_NONCE: usize = 13;
 /// The longest tag of any cipher here, in bytes.
 pub const MAX_TAG: usize = 16;
 
-/// The ciphertext, its associated data, nonce or tag is not what the holder of the key made.
+/// Ciphertext, associated data, nonce and tag are not what a holder of the key made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forged;
 
@@ -37,60 +37,63 @@ pub trait Aead: Sync {
 
     /// Encrypts `text` where it lies and writes its tag.
     ///
-    /// A key, nonce or tag of another length than the cipher's, or a text longer than it can take (CCM: 65535 bytes), is
-    /// the caller's mistake: text and tag are then zeroed, so that no plaintext leaves and no peer opens the result.
+    /// A key, nonce or tag of another length than the cipher's, or more text or associated data than it takes, is the
+    /// caller's mistake: text and tag are then zeroed, so that no plaintext leaves and no peer opens the result.
     fn seal(&self, key: &[u8], nonce: &[u8], aad: &[u8], text: &mut [u8], tag: &mut [u8]);
 
     /// Checks the tag and decrypts `text` where it lies.
     ///
     /// # Errors
-    /// [`Forged`] where the tag does not fit, or any length is wrong; `text` is then zeroed.
+    /// [`Forged`] where the tag does not fit, or where [`seal`](Self::seal) would refuse the lengths; `text` is then
+    /// zeroed.
     fn open(&self, key: &[u8], nonce: &[u8], aad: &[u8], text: &mut [u8], tag: &[u8]) -> Result<(), Forged>;
 }
 
-/// AES-128-CCM with a 13-byte nonce and an 8-byte tag: AES-CCM-16-64-128.
-pub static AES_CCM_8: Cipher<Ccm<Aes128, U8, U13>> = Cipher(PhantomData);
+/// AES-CCM-16-64-128: AES-128-CCM, 13-byte nonce, 8-byte tag; at most 65535 bytes of text, 65279 of associated data.
+pub static AES_CCM_8: AesCcm = AesCcm::new(8);
 
-/// AES-128-CCM with a 13-byte nonce and a 16-byte tag: AES-CCM-16-128-128.
-pub static AES_CCM_16: Cipher<Ccm<Aes128, U16, U13>> = Cipher(PhantomData);
+/// AES-CCM-16-128-128: AES-128-CCM, 13-byte nonce, 16-byte tag; at most 65535 bytes of text, 65279 of associated data.
+pub static AES_CCM_16: AesCcm = AesCcm::new(16);
 
-/// ChaCha20/Poly1305 with a 12-byte nonce and a 16-byte tag.
-pub static CHACHA20_POLY1305: Cipher<ChaCha20Poly1305> = Cipher(PhantomData);
+/// ChaCha20/Poly1305: 12-byte nonce, 16-byte tag.
+pub static CHACHA20_POLY1305: ChaChaPoly = ChaChaPoly(());
 
-/// One of the ciphers above.
-pub struct Cipher<A>(PhantomData<fn() -> A>);
+/// The type of [`CHACHA20_POLY1305`].
+pub struct ChaChaPoly(());
 
-impl<A: AeadInOut + KeyInit> Aead for Cipher<A> {
+impl Aead for ChaChaPoly {
     fn key_len(&self) -> usize {
-        Key::<A>::default().len()
+        32
     }
 
     fn nonce_len(&self) -> usize {
-        Nonce::<A>::default().len()
+        12
     }
 
     fn tag_len(&self) -> usize {
-        Tag::<A>::default().len()
+        16
     }
 
     fn seal(&self, key: &[u8], nonce: &[u8], aad: &[u8], text: &mut [u8], tag: &mut [u8]) {
-        let sealed = match (<&Key<A>>::try_from(key), <&Nonce<A>>::try_from(nonce), <&mut Tag<A>>::try_from(&mut *tag))
-        {
-            (Ok(key), Ok(nonce), Ok(tag)) => {
-                A::new(key).encrypt_inout_detached(nonce, aad, (&mut *text).into()).map(|made| *tag = made).is_ok()
+        let made = match (<&Key>::try_from(key), <&Nonce>::try_from(nonce)) {
+            (Ok(key), Ok(nonce)) if tag.len() == self.tag_len() => {
+                ChaCha20Poly1305::new(key).encrypt_inout_detached(nonce, aad, (&mut *text).into()).ok()
             }
-            _ => false,
+            _ => None,
         };
-        if !sealed {
-            text.fill(0);
-            tag.fill(0);
+        match made {
+            Some(made) => tag.copy_from_slice(&made),
+            None => {
+                text.fill(0);
+                tag.fill(0);
+            }
         }
     }
 
     fn open(&self, key: &[u8], nonce: &[u8], aad: &[u8], text: &mut [u8], tag: &[u8]) -> Result<(), Forged> {
-        let opened = match (<&Key<A>>::try_from(key), <&Nonce<A>>::try_from(nonce), <&Tag<A>>::try_from(tag)) {
+        let opened = match (<&Key>::try_from(key), <&Nonce>::try_from(nonce), <&Tag>::try_from(tag)) {
             (Ok(key), Ok(nonce), Ok(tag)) => {
-                A::new(key).decrypt_inout_detached(nonce, aad, (&mut *text).into(), tag).is_ok()
+                ChaCha20Poly1305::new(key).decrypt_inout_detached(nonce, aad, (&mut *text).into(), tag).is_ok()
             }
             _ => false,
         };

@@ -220,7 +220,7 @@ fn with_generator_string<R>(dsi: &[u8], inputs: &Inputs<'_>, block: usize, then:
     ])
 }
 
-/// `H(lv_cat(DSI || "_ISK", sid, K) || transcript)` (section 6.2).
+/// `H(lv_cat(DSI || "_ISK", sid, K) || transcript)` (section 7.2).
 fn session_key<H: Digest>(
     dsi: &[u8],
     sid: &[u8],
@@ -246,7 +246,7 @@ fn session_key<H: Digest>(
     Zeroizing::new(h.finalize())
 }
 
-/// The draft's `lv_cat` (appendix A.1), hashed.
+/// The draft's `lv_cat` (appendix A.1.3), hashed.
 fn lv<H: Digest>(h: &mut H, fields: &[&[u8]]) {
     for field in fields {
         h.update(Leb128::new(field.len()).bytes());

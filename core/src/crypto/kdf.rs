@@ -5,6 +5,7 @@
 //! blocks, two where the [`Prk`] is used again: the key schedules are laid out for that.
 
 use super::secret::Secret;
+use core::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
@@ -79,31 +80,9 @@ impl Prk {
 
     /// HKDF-Expand of `out.len()` bytes (at most 255 x 32) under `label`; the context is the parts, one after the other.
     pub fn expand(&self, label: &str, context: &[&[u8]], out: &mut [u8]) {
-        debug_assert!(out.len() <= 255 * HASH_LEN);
         let total = (out.len() as u16).to_be_bytes();
-        let mut previous = Secret::<HASH_LEN>::zero();
-        let mut counter = 0u8;
-        for chunk in out.chunks_mut(HASH_LEN) {
-            let mut mac = self.mac.clone();
-            if counter > 0 {
-                mac.update(previous.expose());
-            }
-            counter = counter.wrapping_add(1);
-            mac.update(&total);
-            mac.update(b"iotkm1 ");
-            mac.update(self.scheme.as_bytes());
-            mac.update(b" ");
-            mac.update(label.as_bytes());
-            mac.update(&[0]);
-            for part in context {
-                mac.update(part);
-            }
-            mac.update(&[counter]);
-            *previous.as_mut() = mac.finalize().into_bytes().into();
-            for (to, from) in chunk.iter_mut().zip(previous.expose()) {
-                *to = *from;
-            }
-        }
+        let head: [&[u8]; 6] = [&total, b"iotkm1 ", self.scheme.as_bytes(), b" ", label.as_bytes(), &[0]];
+        hkdf_expand(&self.mac, &[&head, context], out);
     }
 
     /// [`expand`](Self::expand) into a secret of `N` bytes.
@@ -111,6 +90,34 @@ impl Prk {
         let mut out = Secret::zero();
         self.expand(label, context, out.as_mut());
         out
+    }
+}
+
+impl fmt::Debug for Prk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prk({}, ..)", self.scheme)
+    }
+}
+
+/// HKDF-Expand (RFC 5869, section 2.3); the info is all parts, one after the other.
+fn hkdf_expand(prk: &Hmac<Sha256>, info: &[&[&[u8]]], out: &mut [u8]) {
+    debug_assert!(out.len() <= 255 * HASH_LEN);
+    let mut previous = Secret::<HASH_LEN>::zero();
+    let mut counter = 0u8;
+    for chunk in out.chunks_mut(HASH_LEN) {
+        let mut mac = prk.clone();
+        if counter > 0 {
+            mac.update(previous.expose());
+        }
+        counter = counter.wrapping_add(1);
+        for part in info.iter().copied().flatten() {
+            mac.update(part);
+        }
+        mac.update(&[counter]);
+        *previous.as_mut() = mac.finalize().into_bytes().into();
+        for (to, from) in chunk.iter_mut().zip(previous.expose()) {
+            *to = *from;
+        }
     }
 }
 
@@ -130,3 +137,6 @@ fn keyed(key: &[&[u8]]) -> Hmac<Sha256> {
     }
     Hmac::new(block.expose().into())
 }
+
+#[cfg(test)]
+mod tests;

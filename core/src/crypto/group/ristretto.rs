@@ -30,6 +30,10 @@ pub(in crate::crypto) fn power(
     if result.is_identity() { Err(GroupError::BadElement) } else { Ok(Zeroizing::new(result.compress())) }
 }
 
+fn base(scalar: &Scalar) -> CompressedRistretto {
+    RistrettoPoint::mul_base(&exponent(scalar)).compress()
+}
+
 fn exponent(scalar: &Scalar) -> Zeroizing<Exponent> {
     Zeroizing::new(Exponent::from_bytes_mod_order(*scalar.expose()))
 }
@@ -45,8 +49,7 @@ impl Dh for Ristretto255 {
 
     fn generate(&self, rng: &mut dyn Rng, scalar: &mut Scalar, share: &mut [u8]) -> Result<(), GroupError> {
         self.random_scalar(rng, scalar)?;
-        self.base(scalar, share);
-        Ok(())
+        put(share, base(scalar).as_bytes())
     }
 
     fn agree(&self, scalar: &Scalar, share: &[u8], out: &mut [u8]) -> Result<(), GroupError> {
@@ -81,7 +84,7 @@ impl PrimeGroup for Ristretto255 {
     }
 
     fn base(&self, scalar: &Scalar, out: &mut [u8]) {
-        let _ = put(out, RistrettoPoint::mul_base(&exponent(scalar)).compress().as_bytes());
+        let _ = put(out, base(scalar).as_bytes());
     }
 
     fn power(&self, base: &[u8], scalar: &Scalar, out: &mut [u8]) -> Result<(), GroupError> {
