@@ -9,6 +9,7 @@ extern crate std;
 pub mod association;
 pub mod crypto;
 pub mod engine;
+pub mod history;
 
 pub use association::{
     Addr, Association, Assurance, Authenticated, Cx, Device, Error, Event, Fingerprint, Instant, Output, Reason,

@@ -10,7 +10,6 @@
 use super::cookie;
 use super::drops::{Dropped, Drops};
 use super::flight::{self, Due};
-use super::fragment;
 use super::memory::{Candidate, Half, Run, Scratch};
 use super::scheme::{Io, Note, Outbox, Scheme, Small, Store};
 use super::session::{ConnectionId, Opened, REKEY_AFTER, Session};
@@ -158,12 +157,10 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     }
 
     pub(super) fn end_session(&mut self) {
-        if self.session.take().is_some() {
-            self.scheme.ended();
-        }
-        self.outbox.sign = false;
-        self.outbox.close = false;
-        self.outbox.path_response = None;
+        self.with(|scheme, io| {
+            io.end_session();
+            scheme.ended();
+        });
     }
 
     /// Calls into the scheme with what it may touch.
@@ -192,7 +189,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     // ---- input ----
 
     /// Opens a record; what it found, if it is for the application.
-    fn record(&mut self, cx: &mut Cx<'_>, from: &Addr, datagram: &mut [u8]) -> Result<Option<Opened>, Dropped> {
+    fn record(&mut self, cx: &mut Cx<'_>, from: &Addr, datagram: &mut [u8], alone: bool) -> Result<Option<Opened>, Dropped> {
         let bits = datagram.first().copied().unwrap_or(0) & 3;
         let opened = match self.agreed(bits) {
             Some((place, mut session)) => {
@@ -210,6 +207,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 opened
             }
         };
+        if alone {
+            self.resume_heard();
+        }
         self.after_open(cx, from, &opened);
         if opened.control {
             let end = opened.start.saturating_add(opened.len);
@@ -233,6 +233,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         if opened.ratcheted {
             self.outbox.note(Note::Is(Small::Rekeyed(opened.generation)));
             if let Some(session) = &mut self.session {
+                session.secret = true;
                 session.secret_since = cx.now;
             }
         }
@@ -358,7 +359,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             Err(needed) => return Output::BufferTooSmall { needed: needed.saturating_add(state::OVERHEAD) },
         };
         let (slot, version) = self.scheme.next_version();
-        match state::seal(device, S::BLOB, version, out, len) {
+        match state::seal(device, self.scheme.blob(), version, out, len) {
             Ok(len) => {
                 self.outbox.store = Store::Asked;
                 Output::Persist { slot, version, bytes: out.get(..len).unwrap_or(&[]) }
@@ -504,6 +505,9 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
         self.clock = cx.wall.is_some();
         let to = self.peer.ok_or(Error::NotEstablished)?;
         let prefix = self.resume_prefix(out)?;
+        if !self.scheme.may_send() {
+            return Err(Error::NotEstablished);
+        }
         let session = self.session.as_mut().ok_or(Error::NotEstablished)?;
         let stamp_len = self.scheme.stamp_len(cx);
         let extra = prefix.saturating_add(session.overhead()).saturating_add(stamp_len);
@@ -514,14 +518,14 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
         }
         let record = out.get_mut(prefix..needed).ok_or(Error::BufferTooSmall { needed })?;
         let text = record.get_mut(session.header_len()..).ok_or(Error::BufferTooSmall { needed })?;
-        session.may_seal()?;
+        let stepped = session.prepare()?;
         let stamp = self.scheme.stamp(cx, session, payload, text)?;
         wire::copy(text.get_mut(stamp..).unwrap_or(&mut []), payload);
         let (len, ratcheted) = session.seal(false, record, stamp.saturating_add(payload.len()))?;
         if session.sent() == session.rekey_after() {
             self.outbox.note(Note::Is(Small::RekeyNeeded));
         }
-        self.moved_ahead(ratcheted);
+        self.moved_ahead(stepped | ratcheted);
         Ok(Sent { to, bytes: out.get(..prefix.saturating_add(len)).unwrap_or(&[]) })
     }
 
@@ -534,13 +538,10 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
         self.drained()?;
         self.clock = cx.wall.is_some();
         let result = match wire::classify(datagram) {
-            Ok(Kind::Record) => {
-                self.resume_heard();
-                return self.received(cx, from, datagram);
-            }
+            Ok(Kind::Record) => return self.received(cx, from, datagram, true),
             Ok(Kind::Handshake { scheme: wire::ENGINE, message: wire::engine::RESUME_3, .. }) => {
                 match self.resume_3(cx, from, datagram) {
-                    Ok(Some(start)) => return self.received(cx, from, datagram.get_mut(start..).unwrap_or(&mut [])),
+                    Ok(Some(start)) => return self.received(cx, from, datagram.get_mut(start..).unwrap_or(&mut []), false),
                     Ok(None) => Ok(()),
                     Err(reason) => Err(reason),
                 }
@@ -570,12 +571,10 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
                 continue;
             }
             self.resume_over(place);
-            self.with(|scheme, io| {
-                if io.run(place).is_some() {
-                    scheme.over(cx, io, place);
-                }
-                io.free(place);
-            });
+            self.with(|scheme, io| match io.take(place) {
+                Some(run) => scheme.over(cx, io, run),
+                None => Ok(()),
+            })?;
         }
         Ok(())
     }
@@ -632,7 +631,7 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
     }
 
     fn is_established(&self) -> bool {
-        self.session.is_some()
+        self.session.is_some() && self.scheme.may_send()
     }
 
     fn peer_addr(&self) -> Option<Addr> {
@@ -643,7 +642,7 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
         let session = self.session.as_ref()?;
         Some(Assurance {
             authenticated: S::AUTHENTICATED,
-            forward_secrecy_since: session.healed.then_some(session.secret_since),
+            forward_secrecy_since: session.secret.then_some(session.secret_since),
             healing_since: session.healed.then_some(session.started),
             clock: self.clock,
             budget: session.budget(),
@@ -665,8 +664,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         cx: &mut Cx<'_>,
         from: &Addr,
         record: &'b mut [u8],
+        alone: bool,
     ) -> Result<Option<Received<'b>>, Error> {
-        let opened = match self.record(cx, from, record) {
+        let opened = match self.record(cx, from, record, alone) {
             Ok(Some(opened)) => opened,
             Ok(None) => return Ok(None),
             Err(reason) => {
@@ -676,7 +676,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         };
         let text = record.get(opened.start..opened.start.saturating_add(opened.len)).unwrap_or(&[]);
         let stamp =
-            self.session.as_ref().ok_or(Dropped::NoKey).and_then(|s| self.scheme.unstamp(s, opened.number, text));
+            self.session.as_ref().ok_or(Dropped::NoKey).and_then(|s| self.scheme.unstamp(s, &opened, text));
         match stamp {
             Ok(stamp) => Ok(Some(Received { payload: stamp.payload, time: stamp.time, place: stamp.place })),
             Err(reason) => {

@@ -99,6 +99,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
         self.piece = 0;
     }
 
+    /// Sends the message once; its place is free again soon.
+    pub fn answer_briefly(&mut self, now: Instant) {
+        self.answer(now);
+        self.timer = Some(now.plus(u64::from(INTERVAL_MIN)));
+    }
+
     /// The question came again: the answer goes out again, within what the address has earned.
     pub fn again(&mut self) {
         if !self.pending {

@@ -150,6 +150,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 rekey_after,
                 now,
                 healed: run.healed,
+                secret: run.healed,
             };
             Ok(Session::new(suite, S::NAME, &keys, &terms))
         })?;
@@ -192,6 +193,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 rekey_after,
                 now,
                 healed: known.healed,
+                secret: known.healed,
             };
             let keys = known.root.keys(suite, &salt_a, &salt_b, *generation);
             // Where both sides were restored, this side's own attempt is over.

@@ -4,7 +4,7 @@ use super::drops::Dropped;
 use super::endpoint::Config;
 use super::flight::Flight;
 use super::memory::{Half, Run};
-use super::session::Session;
+use super::session::{Opened, Session};
 use super::state;
 use crate::association::{Addr, Authenticated, Cx, Error, Event, Fingerprint, Instant, Reason, Slot, Stage, UnixTime};
 use crate::crypto::Suite;
@@ -19,9 +19,6 @@ pub trait Scheme: Sized {
     const STAGE: Stage;
     /// What an established session proves about the peer.
     const AUTHENTICATED: Authenticated;
-    /// What its persisted state is sealed as.
-    const BLOB: state::Kind;
-
     /// What a run keeps between two messages.
     type Run;
     /// An array that holds [`flight::ROOM`](super::flight::ROOM) bytes and its longest message.
@@ -64,9 +61,16 @@ pub trait Scheme: Sized {
     /// A record verified under the installed session: nobody asks for that session's last answer any more.
     fn heard(&mut self, _io: &mut Io<'_, Self>) {}
 
-    /// The flight in this place is over: its tries are used up, or its answer was kept long enough. The engine frees the
-    /// place afterwards.
-    fn over(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, place: usize);
+    /// This run's flight is over: its tries are used up, or its answer was kept long enough. Its place is free already.
+    ///
+    /// # Errors
+    /// Randomness failed on the way to another try.
+    fn over(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, run: Self::Run) -> Result<(), Error>;
+
+    /// Whether the application may send: `false` while a session only waits for its end.
+    fn may_send(&self) -> bool {
+        true
+    }
 
     /// A fingerprint of the long-term key, where there is no session to take it from.
     fn fingerprint(&self) -> Fingerprint {
@@ -77,6 +81,7 @@ pub trait Scheme: Sized {
     fn ended(&mut self) {}
 
     /// Bytes that the scheme puts before the application's payload inside each record; written to the front of `out`.
+    /// The record will have the session's present generation and the number [`sent`](Session::sent).
     ///
     /// # Errors
     /// As [`send`](crate::Association::send).
@@ -93,7 +98,7 @@ pub trait Scheme: Sized {
     ///
     /// # Errors
     /// Malformed.
-    fn unstamp<'a>(&mut self, _session: &Session, _number: u32, text: &'a [u8]) -> Result<Stamp<'a>, Dropped> {
+    fn unstamp<'a>(&mut self, _session: &Session, _record: &Opened, text: &'a [u8]) -> Result<Stamp<'a>, Dropped> {
         Ok(Stamp { time: None, place: &[], payload: text })
     }
 
@@ -105,6 +110,9 @@ pub trait Scheme: Sized {
 
     /// Where the state goes, and a number for this write, one above the last.
     fn next_version(&mut self) -> (Slot, u32);
+
+    /// What the state is sealed as.
+    fn blob(&self) -> state::Kind;
 
     /// The state's place.
     fn slot(&self) -> Slot;
@@ -268,6 +276,38 @@ impl<S: Scheme> Io<'_, S> {
         if let Some(half) = self.halves.get_mut(place) {
             half.run = Some(Run::Scheme(run));
         }
+    }
+
+    /// The scheme's run in a place, taken out of it.
+    pub fn take(&mut self, place: usize) -> Option<S::Run> {
+        let half = self.halves.get_mut(place)?;
+        let run = half.run.take();
+        half.clear();
+        match run {
+            Some(Run::Scheme(run)) => Some(run),
+            _ => None,
+        }
+    }
+
+    /// The scheme's run in a place, taken out while its flight stays.
+    pub fn take_run(&mut self, place: usize) -> Option<S::Run> {
+        match self.halves.get_mut(place)?.run.take() {
+            Some(Run::Scheme(run)) => Some(run),
+            _ => None,
+        }
+    }
+
+    /// Ends the runs that `test` accepts.
+    pub fn free_all(&mut self, test: impl Fn(&S::Run) -> bool) {
+        self.halves.iter_mut().filter(|half| half.scheme().is_some_and(&test)).for_each(Half::clear);
+    }
+
+    /// Ends the session.
+    pub fn end_session(&mut self) {
+        *self.session = None;
+        self.outbox.sign = false;
+        self.outbox.close = false;
+        self.outbox.path_response = None;
     }
 
     /// Ends the run in a place.

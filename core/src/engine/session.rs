@@ -167,6 +167,7 @@ pub struct Session {
     pub(crate) started: Instant,
     pub(crate) secret_since: Instant,
     pub(crate) healed: bool,
+    pub(crate) secret: bool,
 }
 
 /// What a session is called and how it starts, apart from its keys.
@@ -186,6 +187,8 @@ pub struct Terms {
     pub now: Instant,
     /// Whether fresh Diffie-Hellman went into it.
     pub healed: bool,
+    /// Whether what was sent before stays secret if all that this device holds now is stolen.
+    pub secret: bool,
 }
 
 impl Session {
@@ -211,7 +214,15 @@ impl Session {
             started: terms.now,
             secret_since: terms.now,
             healed: terms.healed,
+            secret: terms.secret,
         }
+    }
+
+    /// Sets when it began, where that was not known when its keys were first tried.
+    pub const fn begin(&mut self, now: Instant, rekey_after: u32) {
+        self.started = now;
+        self.secret_since = now;
+        self.rekey_after = rekey_after;
     }
 
     /// The session's name.
@@ -246,16 +257,20 @@ impl Session {
     pub const fn has_followed(&self) -> bool {
         self.followed
     }
-    /// Whether another record may be sealed.
+    /// Moves to the next generation if this one is used up; returns whether it did.
     ///
     /// # Errors
     /// [`Error::KeyExhausted`] where the peer never followed to a newer generation.
-    pub const fn may_seal(&self) -> Result<(), Error> {
-        if self.ahead && self.sent >= self.rekey_after.saturating_add(GRACE) {
-            Err(Error::KeyExhausted)
-        } else {
-            Ok(())
+    pub fn prepare(&mut self) -> Result<bool, Error> {
+        if self.ahead {
+            let end = self.rekey_after.saturating_add(GRACE);
+            return if self.sent >= end { Err(Error::KeyExhausted) } else { Ok(false) };
         }
+        let used_up = self.sent >= self.rekey_after || self.failures >= self.rekey_after;
+        if used_up {
+            self.step_ahead();
+        }
+        Ok(used_up)
     }
     /// Bytes before a record's ciphertext.
     pub const fn header_len(&self) -> usize {
@@ -288,12 +303,7 @@ impl Session {
         if out.len() < needed {
             return Err(Error::BufferTooSmall { needed });
         }
-        self.may_seal()?;
-        let used_up = self.sent >= self.rekey_after || self.failures >= self.rekey_after;
-        let ratcheted = used_up && !self.ahead;
-        if ratcheted {
-            self.step_ahead();
-        }
+        let ratcheted = self.prepare()?;
         let (header, header_len) = self.header(control, self.sent as u16);
         let (aad, aad_len) = associated(&header, header_len, self.generation);
         let (nonce, nonce_len) = self.send.nonce(self.suite, self.sent);

@@ -1,0 +1,420 @@
+//! The association of two paired devices: what it is made of, and which handler a message goes to.
+
+use super::initiator;
+use super::keys::{self, Tags};
+use super::log::{Entry, Log, RecordName};
+use super::peer::Peer;
+use super::wire::{self, message};
+use crate::association::{Addr, Authenticated, Cx, Error, Reason, Slot, Stage, UnixTime};
+use crate::crypto::aead::MAX_TAG;
+use crate::crypto::group::Scalar;
+use crate::crypto::{Prk, Secret, Suite};
+use crate::engine::drops::Dropped;
+use crate::engine::memory::{Memory, Scratch};
+use crate::engine::rekey::Which;
+use crate::engine::scheme::{Io, Note, Scheme, Small, Stamp};
+use crate::engine::session::{ConnectionId, Keys, Opened, Session, Terms};
+use crate::engine::state::Kind;
+use crate::engine::transcript::Transcript;
+use crate::engine::wire::{Kind as Datagram, Reader, Writer, classify};
+use crate::engine::{Config, Endpoint};
+use core::borrow::BorrowMut;
+
+/// The longest place (LI) in bytes.
+pub const PLACE_MAX: usize = 32;
+
+/// The history scheme between this device and one peer. `P` is the [`Peer`], owned or lent; `L` the log's memory;
+/// `M` the runs' memory ([`HistoryMemory`], owned, boxed or lent).
+pub type History<P, L, M> = Endpoint<Exchange<P, L>, M>;
+
+/// Memory for a [`History`]'s runs: see [`Memory`].
+pub type HistoryMemory<P, L, const RUNS: usize, const REASSEMBLY: usize> = Memory<Exchange<P, L>, RUNS, REASSEMBLY>;
+
+/// The scheme's part of a [`History`].
+#[derive(Debug)]
+pub struct Exchange<P, L> {
+    pub(super) peer: P,
+    pub(super) log: Log<L>,
+    pub(super) suite: &'static Suite,
+    /// A termination message was sent or answered: the session only waits for its end.
+    pub(super) closing: bool,
+}
+
+/// A run that is past its Diffie-Hellman: what is left is to see the other side's tag.
+#[derive(Debug)]
+pub struct Finishing {
+    pub(super) run: u32,
+    pub(super) under: Which,
+    pub(super) initiator: bool,
+    pub(super) cid: ConnectionId,
+    pub(super) tags: Tags,
+    pub(super) keys: Keys,
+}
+
+/// What a run keeps between two messages.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "lies in scratch memory that is as large as the largest")]
+pub enum Run {
+    /// Initiator, C1 is out.
+    AwaitC2(initiator::AwaitC2),
+    /// Initiator, C3 is out.
+    AwaitC4(Finishing),
+    /// Initiator, C5 is out: ACK, or any record under the new keys, completes it.
+    AwaitAck(Finishing),
+    /// Responder, C2 is out.
+    AwaitC3 {
+        /// The initiator's run number and nonce: a C1 with both is the same C1.
+        run: u32,
+        /// See `run`.
+        nonce: [u8; keys::NONCE_LEN],
+        /// Triple.
+        under: Which,
+        /// Pair.
+        pair: keys::Pair,
+        /// The connection id that the initiator wants to see.
+        cid: ConnectionId,
+        /// This side's key.
+        r_r: Secret<{ keys::R_LEN }>,
+        /// This side's Diffie-Hellman scalar.
+        scalar: Scalar,
+        /// th_2 moved on by C2.
+        th: Transcript,
+    },
+    /// Responder, C4 is out.
+    AwaitC5(Finishing),
+    /// Responder, ACK is out; kept for an initiator that did not get it.
+    Acked {
+        /// The run's number.
+        run: u32,
+    },
+    /// A GONE is out.
+    Gone,
+    /// Update, requester: the request is out.
+    Asking {
+        /// Attempt.
+        attempt: u16,
+        /// The record.
+        name: RecordName,
+        /// Digests of T, LI and Data.
+        digests: [[u8; 16]; 3],
+        /// The hidden element's digest: the right answer.
+        hidden: [u8; 16],
+        /// This side's Diffie-Hellman scalar.
+        scalar: Scalar,
+        /// Over the request.
+        th: Transcript,
+        /// Requests that may still follow if this one is refused.
+        more: u8,
+    },
+    /// Update, responder: the answer or refusal is out.
+    AnsweredAsk {
+        /// Over the request that it answers.
+        th: Transcript,
+    },
+    /// Update, requester: the termination message is out.
+    Closing {
+        /// Generation of the triple that is to be left.
+        generation: u32,
+        /// Attempt.
+        attempt: u16,
+    },
+    /// Update, responder: the answer to the termination message is out.
+    Closed {
+        /// Generation.
+        generation: u32,
+        /// Attempt.
+        attempt: u16,
+    },
+}
+
+impl Run {
+    /// Whether it is a handshake that this side started.
+    pub(super) const fn is_ours(&self) -> bool {
+        matches!(self, Self::AwaitC2(_) | Self::AwaitC4(_) | Self::AwaitAck(_))
+    }
+    /// Whether it is a handshake under way.
+    pub(super) const fn is_handshake(&self) -> bool {
+        self.is_ours() || matches!(self, Self::AwaitC3 { .. } | Self::AwaitC5(_))
+    }
+    /// Whether it only waits to answer again, and gives way to anything.
+    pub(super) const fn is_done(&self) -> bool {
+        matches!(self, Self::Acked { .. } | Self::Gone | Self::AnsweredAsk { .. } | Self::Closed { .. })
+    }
+}
+
+impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, M: Scratch<Exchange<P, L>>> History<P, L, M> {
+    /// An association with a paired peer, at rest: it answers the peer's runs, and starts one on
+    /// [`connect`](Self::connect). `log` may be empty; there are no updates then.
+    ///
+    /// # Errors
+    /// [`Error::SuiteMismatch`] where the peer was paired with another suite; [`Error::BadArgument`] for a configuration
+    /// out of range.
+    pub fn open(peer: P, log: L, suite: &'static Suite, config: Config, memory: M) -> Result<Self, Error> {
+        peer.borrow().fits(suite)?;
+        Self::new(Exchange { peer, log: Log::new(log), suite, closing: false }, config, memory)
+    }
+
+    /// Starts an exchange with the peer at this address. A session that there is goes on until the new one is complete.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] while a run of this side's is under way or without memory; [`Error::Rng`].
+    pub fn connect(&mut self, cx: &mut Cx<'_>, to: &Addr) -> Result<(), Error> {
+        self.drained()?;
+        self.with(|scheme, io| scheme.connect(cx, io, to))
+    }
+
+    /// Asks the peer for a new triple from a record of the log. [`Event::UpdateAgreed`](crate::Event::UpdateAgreed) or
+    /// [`Event::UpdateFailed`](crate::Event::UpdateFailed) tells how it went; once agreed, the session ends and this side
+    /// connects again under the new triple.
+    ///
+    /// # Errors
+    /// [`Error::NotEstablished`]; [`Error::NoRecord`] where nothing was received yet whose elements are unique;
+    /// [`Error::WrongState`] while an update is under way; [`Error::Rng`].
+    pub fn update(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
+        self.drained()?;
+        self.with(|scheme, io| scheme.ask(cx, io))
+    }
+
+    /// The peer's record.
+    pub fn peer(&self) -> &Peer {
+        self.scheme.peer.borrow()
+    }
+
+    /// Whether a C1 names this peer: a hub asks this to route a first message. It costs a hash, or nothing when the run
+    /// is in the window that this side expects.
+    pub fn is_named_by(&mut self, datagram: &[u8]) -> bool {
+        wire::C1::peek(datagram).is_ok_and(|c1| self.scheme.peer.borrow_mut().named(&c1.hint, c1.run).is_some())
+    }
+
+    /// Gives the peer back, wiping the session.
+    pub fn into_peer(self) -> P {
+        self.scheme.peer
+    }
+}
+
+impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
+    pub(super) fn peer(&mut self) -> &mut Peer {
+        self.peer.borrow_mut()
+    }
+
+    /// The session that a finished run leads to. Its name tells the two directions of run numbers apart; its record
+    /// generations start at the run's number, so that the bits in the header differ from the last session's.
+    pub(super) fn session_of(&self, run: &Finishing, now: crate::Instant, rekey_after: u32) -> Session {
+        let initiator_is_lower = self.peer.borrow().is_lower() == run.initiator;
+        let healed = self.suite.dh.is_some();
+        let terms = Terms {
+            id: run.run << 1 | u32::from(initiator_is_lower),
+            generation: run.run,
+            initiator: run.initiator,
+            cid: run.cid,
+            rekey_after,
+            now,
+            healed,
+            secret: healed || run.under == Which::Pending,
+        };
+        Session::new(self.suite, keys::NAME, &run.keys, &terms)
+    }
+
+    /// A run is complete, its session installed: every other handshake is stale, and a triple that was pending is current.
+    pub(super) fn complete(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, under: Which) {
+        io.free_all(Run::is_handshake);
+        io.free_all(|run| matches!(run, Run::Asking { .. } | Run::Closing { .. } | Run::Closed { .. } | Run::AnsweredAsk { .. }));
+        self.closing = false;
+        if self.peer().complete(under) {
+            self.log.clear();
+            io.outbox.want_store();
+            io.tell(Small::KeyReplaced(self.peer().generation()));
+        }
+        io.note(Note::Established);
+        // Complete under current although the peer had the pending key: it may have been rolled back. Ask it.
+        if let Some(attempt) = self.peer().replacement.confirmed() {
+            self.close(cx, io, attempt);
+        }
+    }
+
+    fn log_entry(&self, session: &Session, number: u32, generation: u32, stamp: &Stamp<'_>) -> Entry {
+        let log = Prk::new(keys::NAME, self.peer.borrow().current.aux.expose());
+        let time = stamp.time.map_or(0, |t| t.0).to_be_bytes();
+        let digests = [
+            keys::log_digest(&log, "log.t", &time),
+            keys::log_digest(&log, "log.li", stamp.place),
+            keys::log_digest(&log, "log.data", stamp.payload),
+        ];
+        Entry::new(RecordName { session: session.id(), generation, number }, digests)
+    }
+}
+
+impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange<P, L> {
+    const NUMBER: u8 = wire::NUMBER;
+    const NAME: &'static str = keys::NAME;
+    const STAGE: Stage = Stage::Exchange;
+    const AUTHENTICATED: Authenticated = Authenticated::PairedPeer;
+
+    type Run = Run;
+    type Flight = FlightBuffer;
+
+    fn suite(&self) -> &'static Suite {
+        self.suite
+    }
+
+    fn message(
+        &mut self,
+        cx: &mut Cx<'_>,
+        io: &mut Io<'_, Self>,
+        from: &Addr,
+        proven: bool,
+        bytes: &[u8],
+    ) -> Result<(), Dropped> {
+        let Datagram::Handshake { message, run, .. } = classify(bytes)? else { return Err(Dropped::Malformed) };
+        match message {
+            message::C1 => self.on_c1(cx, io, from, proven, bytes),
+            message::C2 => self.on_c2(cx, io, run, bytes),
+            message::C3 => self.on_c3(cx, io, run, bytes),
+            message::C4 => self.on_c4(cx, io, run, bytes),
+            message::C5 => self.on_c5(cx, io, run, bytes),
+            message::ACK => self.on_ack(cx, io, run, bytes),
+            message::GONE => self.on_gone(cx, io, run, bytes),
+            _ => Err(Dropped::Version),
+        }
+    }
+
+    fn control(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, body: &[u8]) -> Result<(), Dropped> {
+        self.on_control(cx, io, body)
+    }
+
+    fn agreed(&self, run: &Run, generation_bits: u8) -> Option<Session> {
+        match run {
+            Run::AwaitAck(run) if run.run & 3 == u32::from(generation_bits) => {
+                Some(self.session_of(run, crate::Instant::default(), u32::MAX))
+            }
+            _ => None,
+        }
+    }
+
+    fn confirmed(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, place: usize) {
+        if let Some(Run::AwaitAck(run)) = io.take(place) {
+            if let Some(session) = io.session {
+                session.begin(cx.now, io.config.rekey_after);
+            }
+            self.complete(cx, io, run.under);
+        }
+    }
+
+    fn heard(&mut self, io: &mut Io<'_, Self>) {
+        io.free_all(|run| matches!(run, Run::Acked { .. }));
+    }
+
+    fn over(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, run: Run) -> Result<(), Error> {
+        match run {
+            Run::AwaitC2(run) => return self.no_answer(cx, io, &run),
+            Run::AwaitC4(_) => io.tell(Small::Failed(Stage::Exchange, Reason::NoAnswer)),
+            Run::AwaitAck(_) => {
+                // The peer may have left the old session for the new one; nobody can tell. Start afresh.
+                io.end_session();
+                self.ended();
+                io.tell(Small::Failed(Stage::Exchange, Reason::NoAnswer));
+            }
+            Run::Asking { .. } => io.tell(Small::UpdateFailed(Reason::NoAnswer)),
+            Run::Closing { .. } => return self.terminated(cx, io),
+            Run::Closed { .. } if self.closing => {
+                io.end_session();
+                self.ended();
+            }
+            Run::AwaitC3 { .. } | Run::AwaitC5(_) => {}
+            Run::Acked { .. } | Run::Gone | Run::AnsweredAsk { .. } | Run::Closed { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn may_send(&self) -> bool {
+        !self.closing
+    }
+
+    fn ended(&mut self) {
+        self.closing = false;
+    }
+
+    fn stamp_len(&self, cx: &Cx<'_>) -> usize {
+        cx.place.len().saturating_add(9)
+    }
+
+    fn stamp(&mut self, cx: &Cx<'_>, session: &Session, payload: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        if cx.place.len() > PLACE_MAX {
+            return Err(Error::BadArgument);
+        }
+        let stamp = Stamp { time: cx.wall, place: cx.place, payload };
+        let mut w = Writer::new(out);
+        w.put(&stamp.time.map_or(0, |t| t.0).to_be_bytes()).short(cx.place);
+        let len = w.finish().map_err(|needed| Error::BufferTooSmall { needed })?;
+        if !self.log.is_off() {
+            let entry = self.log_entry(session, session.sent(), session.generation(), &stamp);
+            self.log.sent(entry);
+        }
+        Ok(len)
+    }
+
+    fn unstamp<'a>(&mut self, session: &Session, record: &Opened, text: &'a [u8]) -> Result<Stamp<'a>, Dropped> {
+        let mut r = Reader::new(text);
+        let time = r.u64()?;
+        let place = r.short(PLACE_MAX)?;
+        let stamp = Stamp { time: (time != 0).then_some(UnixTime(time)), place, payload: r.rest() };
+        if !self.log.is_off() {
+            let entry = self.log_entry(session, record.number, record.generation, &stamp);
+            self.log.received(entry);
+        }
+        Ok(stamp)
+    }
+
+    fn save(&self, out: &mut [u8]) -> Result<usize, usize> {
+        self.peer.borrow().write(out)
+    }
+
+    fn next_version(&mut self) -> (Slot, u32) {
+        let peer = self.peer();
+        (peer.slot(), peer.next_version())
+    }
+
+    fn blob(&self) -> Kind {
+        Kind::HistoryPeer
+    }
+
+    fn slot(&self) -> Slot {
+        self.peer.borrow().slot()
+    }
+}
+
+/// The flight's buffer: an array that has a default.
+#[derive(Clone, Debug)]
+pub struct FlightBuffer([u8; wire::FLIGHT_MAX]);
+
+impl Default for FlightBuffer {
+    fn default() -> Self {
+        Self([0; wire::FLIGHT_MAX])
+    }
+}
+impl AsRef<[u8]> for FlightBuffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+impl AsMut<[u8]> for FlightBuffer {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+/// Seals `text` under a key that is used once (the nonce is zero) and appends tag bytes behind it.
+pub(super) fn seal_once(suite: &Suite, key: &Secret<32>, text: &mut [u8], tag: &mut [u8; MAX_TAG]) {
+    let key = key.expose().get(..suite.aead.key_len()).unwrap_or(&[]);
+    let tag = tag.get_mut(..suite.aead.tag_len()).unwrap_or(&mut []);
+    let nonce = [0; 13];
+    suite.aead.seal(key, nonce.get(..suite.aead.nonce_len()).unwrap_or(&[]), &[], text, tag);
+}
+
+/// Opens `text` that [`seal_once`] sealed.
+pub(super) fn open_once(suite: &Suite, key: &Secret<32>, text: &mut [u8], tag: &[u8]) -> Result<(), Dropped> {
+    let key = key.expose().get(..suite.aead.key_len()).unwrap_or(&[]);
+    let nonce = [0; 13];
+    let nonce = nonce.get(..suite.aead.nonce_len()).unwrap_or(&[]);
+    suite.aead.open(key, nonce, &[], text, tag).map_err(|_| Dropped::Forged)
+}

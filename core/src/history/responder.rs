@@ -1,0 +1,214 @@
+//! Responder (Algorithm 1b): C2, C4, ACK.
+
+use super::exchange::{Exchange, Finishing, Run, open_once, seal_once};
+use super::initiator::{Share, dropped};
+use super::keys::{self, NONCE_LEN, R_LEN};
+use super::log::Entry;
+use super::peer::{Named, Peer};
+use super::wire::{C1, NUMBER, message, sealed, share_len};
+use crate::association::{Addr, Cx, Reason, Stage};
+use crate::crypto::aead::MAX_TAG;
+use crate::crypto::group::{MAX_SECRET, MAX_SHARE};
+use crate::crypto::{Secret, secret::ct_eq};
+use crate::engine::drops::Dropped;
+use crate::engine::scheme::{Io, Small};
+use crate::engine::session::ConnectionId;
+use crate::engine::wire::{HEADER_LEN, Reader, Writer, header};
+use core::borrow::BorrowMut;
+
+impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
+    /// Finds the pair that C1 was made with; C2 = R_R under the unused key (Algorithm 1b, lines 2 to 13).
+    pub(super) fn on_c1(
+        &mut self,
+        cx: &mut Cx<'_>,
+        io: &mut Io<'_, Self>,
+        from: &Addr,
+        proven: bool,
+        bytes: &[u8],
+    ) -> Result<(), Dropped> {
+        let suite = self.suite;
+        let c1 = C1::read(bytes, suite.mac_len)?;
+        let same = |r: &Run| matches!(r, Run::AwaitC3 { run, nonce, .. } if *run == c1.run && *nonce == c1.nonce);
+        if let Some(place) = io.find(same) {
+            let flight = io.flight(place)?;
+            flight.earn(bytes.len());
+            flight.again();
+            return Ok(());
+        }
+        let (which, pair) = match self.peer().named(&c1.hint, c1.run).ok_or(Dropped::NoKey)? {
+            Named::Triple(which, pair) => (which, pair),
+            Named::Gone => return self.gone(cx, io, from, &c1, bytes.len()),
+        };
+        let peer = self.peer.borrow();
+        let triple = peer.triple(which).ok_or(Dropped::NoKey)?;
+        let th_1 = keys::th_0(&peer.terms(which), &peer.id, &peer.me).then(&[c1.body]);
+        let mut expected = [0; MAX_TAG];
+        let expected = expected.get_mut(..suite.mac_len).unwrap_or(&mut []);
+        keys::c1_tag(triple, pair, &th_1, expected);
+        if !ct_eq(c1.tag, expected) {
+            return Err(Dropped::Forged);
+        }
+        // Glare: both sides have sent C1. The lower id's run goes on; the higher id answers it, and its own is ended by
+        // whichever completes. A run of ours to another address says nothing about this one.
+        let glare = |r: &Run| match r {
+            Run::AwaitC2(ours) => ours.to == *from,
+            r => r.is_ours(),
+        };
+        if peer.is_lower() && io.find(glare).is_some() {
+            return Err(Dropped::Unexpected);
+        }
+        // A run of the peer's gives way to a later one only: nobody but the peer can make a C1 with a higher number.
+        let older = |r: &Run| match r {
+            Run::AwaitC3 { run, .. } => *run < c1.run,
+            Run::AwaitC5(theirs) => theirs.run < c1.run,
+            _ => false,
+        };
+        if io.find(|r| matches!(r, Run::AwaitC3 { .. } | Run::AwaitC5(_)) && !older(r)).is_some() {
+            return Err(Dropped::Replayed);
+        }
+
+        let mut random = Secret::<{ NONCE_LEN + R_LEN }>::zero();
+        cx.rng.fill(random.as_mut()).map_err(|_| Dropped::Rng)?;
+        let mut ours = Share::default();
+        ours.generate(suite, cx)?;
+        let mut r = Reader::new(random.expose());
+        let (n_r, r_r) = (r.array::<NONCE_LEN>()?, Secret::new(r.array::<R_LEN>()?));
+
+        let mut c2 = [0; HEADER_LEN + NONCE_LEN];
+        Writer::new(&mut c2).put(&header(NUMBER, message::C2, c1.run)).put(&n_r);
+        let th_2 = th_1.then(&[c1.tag, &c2]);
+        let mut text = Secret::<{ R_LEN + 1 + ConnectionId::MAX + MAX_SHARE }>::zero();
+        let mut w = Writer::new(text.as_mut());
+        w.put(r_r.expose()).short(io.config.cid.as_bytes()).put(ours.share(suite));
+        let len = w.len();
+        let text = text.as_mut().get_mut(..len).unwrap_or(&mut []);
+        let mut tag = [0; MAX_TAG];
+        seal_once(suite, &keys::c2_key(triple, pair, &th_2), text, &mut tag);
+        let tag = tag.get(..suite.mac_len).unwrap_or(&[]);
+        let th = th_2.then(&[text, tag, &header(NUMBER, message::C3, c1.run)]);
+
+        io.free_all(older);
+        let place = match io.free_place(Run::is_done) {
+            Ok(place) => place,
+            Err(reason) => {
+                // One place only, and our own C1 in it: the lower id's run goes first.
+                let place = io.find(|r| matches!(r, Run::AwaitC2(_))).ok_or(reason)?;
+                io.free(place);
+                io.tell(Small::Failed(Stage::Exchange, Reason::Superseded));
+                place
+            }
+        };
+        let run = Run::AwaitC3 {
+            run: c1.run,
+            nonce: c1.nonce,
+            under: which,
+            pair,
+            cid: c1.cid,
+            r_r,
+            scalar: ours.scalar,
+            th,
+        };
+        let flight = io.flight(place)?;
+        flight.reset(*from, Some(bytes.len()));
+        if proven {
+            flight.prove();
+        }
+        flight.load(false, |w| {
+            w.put(&c2).put(text).put(tag);
+        });
+        flight.answer(cx.now);
+        io.start(place, run);
+        Ok(())
+    }
+
+    /// The peer still uses the triple that this side has left: it was rolled back, and must not wait in silence.
+    fn gone(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, from: &Addr, c1: &C1<'_>, len: usize) -> Result<(), Dropped> {
+        let peer = self.peer.borrow();
+        let aux = peer.gone().ok_or(Dropped::NoKey)?;
+        let generation = peer.generation().checked_sub(1).ok_or(Dropped::NoKey)?;
+        let terms = keys::Terms { generation, ..peer.terms(crate::engine::rekey::Which::Current) };
+        let th_1 = keys::th_0(&terms, &peer.id, &peer.me).then(&[c1.body]);
+        let tag = keys::gone_tag(aux, &th_1, c1.tag);
+        let place = io.free_place(|r| matches!(r, Run::Gone))?;
+        let flight = io.flight(place)?;
+        flight.reset(*from, Some(len));
+        flight.load(false, |w| {
+            w.put(&header(NUMBER, message::GONE, c1.run)).put(&tag);
+        });
+        flight.answer_briefly(cx.now);
+        io.start(place, Run::Gone);
+        Ok(())
+    }
+
+    /// R_I = C3 under R_R; C4 = challenge (lines 14 to 21).
+    pub(super) fn on_c3(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, low: u8, bytes: &[u8]) -> Result<(), Dropped> {
+        let suite = self.suite;
+        if let Some(place) = io.find(|r| matches!(r, Run::AwaitC5(r) if r.run & 15 == u32::from(low))) {
+            io.flight(place)?.again();
+            return Ok(());
+        }
+        let place = io.find(|r| matches!(r, Run::AwaitC3 { run, .. } if run & 15 == u32::from(low)));
+        let place = place.ok_or(Dropped::Unexpected)?;
+        let Some(Run::AwaitC3 { run, under, pair, cid, r_r, scalar, th, .. }) = io.run(place) else {
+            return Err(Dropped::Unexpected);
+        };
+        let peer = self.peer.borrow();
+        let triple = peer.triple(*under).ok_or(Dropped::NoKey)?;
+        let (_, ciphertext, tag) = sealed(bytes, HEADER_LEN, suite.mac_len)?;
+        if ciphertext.len() != R_LEN.saturating_add(share_len(suite)) {
+            return Err(Dropped::Malformed);
+        }
+        let mut text = Secret::<{ R_LEN + MAX_SHARE }>::zero();
+        let text = text.as_mut().get_mut(..ciphertext.len()).ok_or(Dropped::Malformed)?;
+        text.copy_from_slice(ciphertext);
+        open_once(suite, &keys::c3_key(triple, *pair, r_r, th), text, tag)?;
+        let mut r = Reader::new(text);
+        let r_i = Secret::new(r.array::<R_LEN>()?);
+        let mut dh = Secret::<MAX_SECRET>::zero();
+        let dh = match suite.dh {
+            Some(group) => {
+                let out = dh.as_mut().get_mut(..group.secret_len()).unwrap_or(&mut []);
+                group.agree(scalar, r.rest(), out).map_err(dropped)?;
+                &*out
+            }
+            None => &[],
+        };
+        let th_4 = th.then(&[ciphertext, tag]);
+        let prk = keys::run_prk(triple, *pair, &r_i, r_r, dh, peer.psk.as_ref());
+        let (tags, session) = keys::finish(suite, &prk, &th_4);
+        let run = Finishing { run: *run, under: *under, initiator: false, cid: *cid, tags, keys: session };
+        let flight = io.flight(place)?;
+        flight.load(false, |w| {
+            w.put(&header(NUMBER, message::C4, run.run)).put(run.tags.c4());
+        });
+        flight.prove();
+        flight.answer(cx.now);
+        io.start(place, Run::AwaitC5(run));
+        Ok(())
+    }
+
+    /// C5 verifies: both keys are stored, ACK (lines 22 to 30).
+    pub(super) fn on_c5(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, low: u8, bytes: &[u8]) -> Result<(), Dropped> {
+        if let Some(place) = io.find(|r| matches!(r, Run::Acked { run } if run & 15 == u32::from(low))) {
+            io.flight(place)?.again();
+            return Ok(());
+        }
+        let place = io.find(|r| matches!(r, Run::AwaitC5(r) if r.run & 15 == u32::from(low)));
+        let place = place.ok_or(Dropped::Unexpected)?;
+        let Some(Run::AwaitC5(run)) = io.run(place) else { return Err(Dropped::Unexpected) };
+        if !ct_eq(bytes.get(HEADER_LEN..).unwrap_or(&[]), run.tags.c5()) {
+            return Err(Dropped::Forged);
+        }
+        let Some(Run::AwaitC5(run)) = io.take_run(place) else { return Err(Dropped::Unexpected) };
+        let flight = io.flight(place)?;
+        let to = flight.to;
+        flight.load(false, |w| {
+            w.put(&header(NUMBER, message::ACK, run.run)).put(run.tags.ack());
+        });
+        flight.answer(cx.now);
+        io.start(place, Run::Acked { run: run.run });
+        io.install(self.session_of(&run, cx.now, io.config.rekey_after), to);
+        self.complete(cx, io, run.under);
+        Ok(())
+    }
+}

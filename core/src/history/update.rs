@@ -1,0 +1,384 @@
+//! Update (section III.D): a record that both sides logged becomes the next triple.
+//!
+//! ```text
+//!  ASK     kind | generation u32 | attempt u16 | session u32 | generation u32 | number u32 | hidden u8 | shown 16, 16
+//!               | share | tag 16
+//!  ANSWER  kind | attempt u16 | third 16 | share | tag 16
+//!  REFUSE  kind | attempt u16 | answered u16 | reason u8 | tag 16
+//!  CLOSE   kind | generation u32 | attempt u16 | tag 16
+//!  CLOSED  kind | generation u32 | attempt u16 | has it u8 | tag 16
+//! ```
+//! They are control records of the session; the 16-byte tag inside is because what replaces a key must not hang on a
+//! record's eight. Who may ask, and what becomes of the answer, is [`rekey`](crate::engine::rekey)'s.
+
+use super::exchange::{Exchange, Run};
+use super::initiator::{Share, dropped};
+use super::keys;
+use super::log::{DIGEST_LEN, Entry, Hidden, RecordName, shows};
+use super::peer::Peer;
+use super::wire::{ASK_MAX, control, share_len};
+use crate::association::{Cx, Error, Reason};
+use crate::crypto::group::MAX_SECRET;
+use crate::crypto::{Prk, Secret, secret::ct_eq};
+use crate::engine::drops::Dropped;
+use crate::engine::rekey::Decision;
+use crate::engine::scheme::{Io, Small};
+use crate::engine::session::Session;
+use crate::engine::transcript::Transcript;
+use crate::engine::wire::{Reader, Writer};
+use core::borrow::BorrowMut;
+
+/// Length of an update message's tag in bytes.
+const TAG_LEN: usize = 16;
+/// Requests in a row, each with another record, before an update fails.
+const REQUESTS: u8 = 4;
+
+/// Why a request is refused.
+mod refusal {
+    /// The attempt is not above the one named.
+    pub const ATTEMPT: u8 = 0;
+    /// No such record, or the shown elements are not its.
+    pub const UNKNOWN: u8 = 1;
+}
+
+impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
+    /// ASK, by the application's wish.
+    pub(super) fn ask(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>) -> Result<(), Error> {
+        if io.session.is_none() || self.closing {
+            return Err(Error::NotEstablished);
+        }
+        if io.find(|r| matches!(r, Run::Asking { .. } | Run::Closing { .. })).is_some() {
+            return Err(Error::WrongState);
+        }
+        self.ask_about_another(cx, io, REQUESTS.saturating_sub(1))
+    }
+
+    fn ask_about_another(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, more: u8) -> Result<(), Error> {
+        let suite = self.suite;
+        let mut random = [0; 3];
+        cx.rng.fill(&mut random)?;
+        let [first, high, low] = random;
+        let start = u16::from_be_bytes([high, low]);
+        let hidden = (0..3u8).filter_map(|i| Hidden::from_number((first % 3).wrapping_add(i) % 3));
+        let (hidden, entry) =
+            hidden.filter_map(|h| Some((h, *self.log.pick(h, start)?))).next().ok_or(Error::NoRecord)?;
+        let mut ours = Share::default();
+        ours.generate(suite, cx).map_err(|_| Error::Rng)?;
+        let place = io.free_place(Run::is_done).map_err(|_| Error::WrongState)?;
+        let attempt = self.peer().replacement.ask()?;
+        let generation = self.peer().generation();
+
+        let session = io.session.as_ref().ok_or(Error::NotEstablished)?;
+        let (master, initiator) = (session.master(), session.initiator);
+        let (shown, answer) = hidden.split(entry.digests());
+        let name = entry.name();
+        let (tries, now) = (io.config.tries, cx.now);
+        let flight = io.flight(place).map_err(|_| Error::WrongState)?;
+        flight.reset(Default::default(), None);
+        let mut th = Transcript::default();
+        flight.load(true, |w| {
+            w.put(&[control::ASK]).put(&generation.to_be_bytes()).put(&attempt.to_be_bytes());
+            put_name(w, &name);
+            w.put(&[hidden as u8]);
+            shown.iter().for_each(|digest| {
+                w.put(*digest);
+            });
+            w.put(ours.share(suite));
+            th = tagged(w, &master, "ask", initiator);
+        });
+        flight.launch(now, tries);
+        let run =
+            Run::Asking { attempt, name, digests: *entry.digests(), hidden: *answer, scalar: ours.scalar, th, more };
+        io.start(place, run);
+        Ok(())
+    }
+
+    /// One of the update's control records.
+    pub(super) fn on_control(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, body: &[u8]) -> Result<(), Dropped> {
+        let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
+        let label = match body.first() {
+            Some(&control::ASK) => "ask",
+            Some(&control::ANSWER) => "ans",
+            Some(&control::REFUSE) => "ref",
+            Some(&control::CLOSE) => "cls",
+            Some(&control::CLOSED) => "clsd",
+            _ => return Err(Dropped::Version),
+        };
+        let fields = untagged(session, label, body)?;
+        let mut r = Reader::new(fields);
+        match r.u8()? {
+            control::ASK => self.on_ask(cx, io, r, body),
+            control::ANSWER => self.on_answer(cx, io, r, fields),
+            control::REFUSE => self.on_refuse(cx, io, r),
+            control::CLOSE => self.on_close(cx, io, r),
+            _ => self.on_closed(cx, io, r),
+        }
+    }
+
+    /// "The receiving device searches its log table based on the two received elements."
+    fn on_ask(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, mut r: Reader<'_>, body: &[u8]) -> Result<(), Dropped> {
+        let suite = self.suite;
+        let th = Transcript::new(&[keys::NAME.as_bytes(), b"update"]).then(&[body]);
+        if let Some(place) = io.find(|run| matches!(run, Run::AnsweredAsk { th: mine } if *mine == th)) {
+            io.flight(place)?.again();
+            return Ok(());
+        }
+        let (generation, attempt) = (r.u32()?, r.u16()?);
+        let name = RecordName { session: r.u32()?, generation: r.u32()?, number: r.u32()? };
+        let hidden = Hidden::from_number(r.u8()?).ok_or(Dropped::Malformed)?;
+        let shown = [r.take(DIGEST_LEN)?, r.take(DIGEST_LEN)?];
+        let their_share = r.take(share_len(suite))?;
+        r.end()?;
+        if generation != self.peer().generation() {
+            return Err(Dropped::Unexpected);
+        }
+        let asking = io.find(|run| matches!(run, Run::Asking { .. }));
+        let lower = self.peer().is_lower();
+        match self.peer().replacement.request(attempt, asking.is_some(), lower) {
+            Decision::Mine => return Err(Dropped::Unexpected),
+            Decision::CloseFirst => {
+                if let Some(attempt) = self.peer().replacement.confirmed() {
+                    self.close(cx, io, attempt);
+                }
+                return Ok(());
+            }
+            Decision::Refuse { answered } => return self.refuse(cx, io, th, attempt, answered, refusal::ATTEMPT),
+            Decision::Answer => {}
+        }
+        let Some(entry) = self.log.find_sent(&name).filter(|entry| shows(entry, hidden, shown)).copied() else {
+            return self.refuse(cx, io, th, attempt, 0, refusal::UNKNOWN);
+        };
+        let mut ours = Share::default();
+        ours.generate(suite, cx)?;
+        let mut dh = Secret::<MAX_SECRET>::zero();
+        let dh = agree(suite, &ours, their_share, &mut dh)?;
+        let place = asking.map_or_else(|| io.free_place(Run::is_done), Ok)?;
+
+        let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
+        let (master, initiator) = (session.master(), session.initiator);
+        let mut fields = [0; ASK_MAX];
+        let mut w = Writer::new(&mut fields);
+        w.put(&[control::ANSWER]).put(&attempt.to_be_bytes()).put(hidden.split(entry.digests()).1).put(ours.share(suite));
+        let fields = w.written();
+        let triple = next_triple(&master, &th.then(&[fields]), dh, &entry, generation);
+        if asking.is_some() {
+            io.free(place);
+            io.tell(Small::UpdateFailed(Reason::Superseded));
+        }
+        let peer = self.peer();
+        peer.pending = Some(triple);
+        peer.replacement.answer(attempt);
+        io.outbox.want_store();
+        let flight = io.flight(place)?;
+        flight.reset(Default::default(), None);
+        flight.load(true, |w| {
+            w.put(fields);
+            tagged(w, &master, "ans", initiator);
+        });
+        flight.answer(cx.now);
+        io.start(place, Run::AnsweredAsk { th });
+        Ok(())
+    }
+
+    fn refuse(
+        &mut self,
+        cx: &Cx<'_>,
+        io: &mut Io<'_, Self>,
+        th: Transcript,
+        attempt: u16,
+        answered: u16,
+        why: u8,
+    ) -> Result<(), Dropped> {
+        let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
+        let (master, initiator) = (session.master(), session.initiator);
+        let place = io.free_place(Run::is_done)?;
+        let flight = io.flight(place)?;
+        flight.reset(Default::default(), None);
+        flight.load(true, |w| {
+            w.put(&[control::REFUSE]).put(&attempt.to_be_bytes()).put(&answered.to_be_bytes()).put(&[why]);
+            tagged(w, &master, "ref", initiator);
+        });
+        flight.answer(cx.now);
+        io.start(place, Run::AnsweredAsk { th });
+        Ok(())
+    }
+
+    /// "If the received value matches the original value held by the requester, it is proven that both devices share the
+    /// same communication record."
+    fn on_answer(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, mut r: Reader<'_>, fields: &[u8]) -> Result<(), Dropped> {
+        let suite = self.suite;
+        let number = r.u16()?;
+        let third = r.take(DIGEST_LEN)?;
+        let place = io.find(|run| matches!(run, Run::Asking { attempt, .. } if *attempt == number));
+        let place = place.ok_or(Dropped::Unexpected)?;
+        let Some(Run::Asking { name, digests, hidden, scalar, th, .. }) = io.run(place) else {
+            return Err(Dropped::Unexpected);
+        };
+        if !ct_eq(third, hidden) {
+            io.free(place);
+            io.tell(Small::UpdateFailed(Reason::Unknown));
+            return Ok(());
+        }
+        let ours = Share::of(scalar.clone());
+        let mut dh = Secret::<MAX_SECRET>::zero();
+        let dh = agree(suite, &ours, r.rest(), &mut dh)?;
+        let entry = Entry::new(*name, *digests);
+        let th = th.then(&[fields]);
+        let master = io.session.as_ref().ok_or(Dropped::NoKey)?.master();
+        let generation = self.peer().generation();
+        let triple = next_triple(&master, &th, dh, &entry, generation);
+        let peer = self.peer();
+        peer.pending = Some(triple);
+        peer.replacement.confirm(number);
+        io.outbox.want_store();
+        io.free(place);
+        io.tell(Small::UpdateAgreed(generation.saturating_add(1)));
+        self.close(cx, io, number);
+        Ok(())
+    }
+
+    fn on_refuse(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, mut r: Reader<'_>) -> Result<(), Dropped> {
+        let (number, answered, why) = (r.u16()?, r.u16()?, r.u8()?);
+        r.end()?;
+        let place = io.find(|run| matches!(run, Run::Asking { attempt, .. } if *attempt == number));
+        let place = place.ok_or(Dropped::Unexpected)?;
+        let Some(Run::Asking { name, more, .. }) = io.take(place) else { return Err(Dropped::Unexpected) };
+        self.peer().replacement.raise(answered);
+        if why == refusal::UNKNOWN {
+            self.log.forget_received(&name);
+        }
+        let Some(more) = more.checked_sub(1) else {
+            io.tell(Small::UpdateFailed(Reason::Unknown));
+            return Ok(());
+        };
+        match self.ask_about_another(cx, io, more) {
+            Ok(()) => {}
+            Err(Error::Rng) => io.tell(Small::UpdateFailed(Reason::Resource)),
+            Err(_) => io.tell(Small::UpdateFailed(Reason::NoRecord)),
+        }
+        Ok(())
+    }
+
+    /// CLOSE: this side has the new triple; the session ends.
+    pub(super) fn close(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, attempt: u16) {
+        if io.find(|run| matches!(run, Run::Closing { .. })).is_some() {
+            return;
+        }
+        let Some(session) = io.session.as_ref() else { return };
+        let (master, initiator) = (session.master(), session.initiator);
+        let generation = self.peer().generation();
+        let Ok(place) = io.free_place(Run::is_done) else { return };
+        let (tries, now) = (io.config.tries, cx.now);
+        let Ok(flight) = io.flight(place) else { return };
+        flight.reset(Default::default(), None);
+        flight.load(true, |w| {
+            w.put(&[control::CLOSE]).put(&generation.to_be_bytes()).put(&attempt.to_be_bytes());
+            tagged(w, &master, "cls", initiator);
+        });
+        flight.launch(now, tries);
+        io.start(place, Run::Closing { generation, attempt });
+    }
+
+    fn on_close(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, mut r: Reader<'_>) -> Result<(), Dropped> {
+        let (generation, attempt) = (r.u32()?, r.u16()?);
+        r.end()?;
+        let same = |run: &Run| matches!(run, Run::Closed { generation: g, attempt: a } if *g == generation && *a == attempt);
+        if let Some(place) = io.find(same) {
+            io.flight(place)?.again();
+            return Ok(());
+        }
+        let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
+        let (master, initiator) = (session.master(), session.initiator);
+        let place = io.free_place(Run::is_done)?;
+        let (has, changed) = self.peer().replacement.close(generation, attempt);
+        if changed {
+            io.outbox.want_store();
+        }
+        let ends = has && generation == self.peer().generation();
+        let flight = io.flight(place)?;
+        flight.reset(Default::default(), None);
+        flight.load(true, |w| {
+            w.put(&[control::CLOSED]).put(&generation.to_be_bytes()).put(&attempt.to_be_bytes()).put(&[u8::from(has)]);
+            tagged(w, &master, "clsd", initiator);
+        });
+        flight.answer(cx.now);
+        io.start(place, Run::Closed { generation, attempt });
+        if ends && !self.closing {
+            // The keys stay until the next session, to answer a CLOSE that comes again; the application sends no more.
+            self.closing = true;
+            io.free_all(|run| matches!(run, Run::Asking { .. }));
+            io.tell(Small::Terminated);
+        }
+        Ok(())
+    }
+
+    fn on_closed(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, mut r: Reader<'_>) -> Result<(), Dropped> {
+        let (generation, attempt, has) = (r.u32()?, r.u16()?, r.u8()?);
+        r.end()?;
+        let same = |run: &Run| matches!(run, Run::Closing { generation: g, attempt: a } if *g == generation && *a == attempt);
+        let place = io.find(same).ok_or(Dropped::Unexpected)?;
+        io.free(place);
+        if has != 0 {
+            return self.terminated(cx, io).map_err(|_| Dropped::Rng);
+        }
+        let peer = self.peer();
+        if peer.replacement.drop_pending(attempt) {
+            peer.pending = None;
+            io.outbox.want_store();
+        }
+        io.tell(Small::UpdateFailed(Reason::Unknown));
+        Ok(())
+    }
+
+    /// The session is over for the new triple's sake: connect again under it.
+    pub(super) fn terminated(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>) -> Result<(), Error> {
+        io.end_session();
+        self.closing = false;
+        io.tell(Small::Terminated);
+        match *io.peer {
+            Some(to) if io.find(Run::is_ours).is_none() => self.connect(cx, io, &to),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn put_name(w: &mut Writer<'_>, name: &RecordName) {
+    w.put(&name.session.to_be_bytes()).put(&name.generation.to_be_bytes()).put(&name.number.to_be_bytes());
+}
+
+/// Appends the tag of what was written; the transcript over all of it.
+fn tagged(w: &mut Writer<'_>, master: &Prk, label: &str, initiator: bool) -> Transcript {
+    let tag = keys::update_tag(master, label, initiator, w.written());
+    w.put(&tag);
+    Transcript::new(&[keys::NAME.as_bytes(), b"update"]).then(&[w.written()])
+}
+
+/// Checks the tag at the end of a message that the peer sent; what is before it.
+fn untagged<'a>(session: &Session, label: &str, body: &'a [u8]) -> Result<&'a [u8], Dropped> {
+    let len = body.len().checked_sub(TAG_LEN).ok_or(Dropped::Malformed)?;
+    let (fields, tag) = body.split_at_checked(len).ok_or(Dropped::Malformed)?;
+    let expected = keys::update_tag(&session.master(), label, !session.initiator, fields);
+    if ct_eq(&expected, tag) { Ok(fields) } else { Err(Dropped::Forged) }
+}
+
+fn agree<'a>(
+    suite: &crate::crypto::Suite,
+    ours: &Share,
+    theirs: &[u8],
+    out: &'a mut Secret<MAX_SECRET>,
+) -> Result<&'a [u8], Dropped> {
+    match suite.dh {
+        Some(group) => {
+            let out = out.as_mut().get_mut(..group.secret_len()).unwrap_or(&mut []);
+            group.agree(&ours.scalar, theirs, out).map_err(dropped)?;
+            Ok(out)
+        }
+        None if theirs.is_empty() => Ok(&[]),
+        None => Err(Dropped::Malformed),
+    }
+}
+
+fn next_triple(master: &Prk, th: &Transcript, dh: &[u8], entry: &Entry, generation: u32) -> super::peer::Triple {
+    let [t, li, data] = entry.digests();
+    keys::next_triple(master, th, dh, [t, li, data], generation.saturating_add(1))
+}
