@@ -11,6 +11,7 @@ use crate::crypto::aead::MAX_TAG;
 use crate::crypto::group::{MAX_SECRET, MAX_SHARE};
 use crate::crypto::{Secret, secret::ct_eq};
 use crate::engine::drops::Dropped;
+use crate::engine::rekey::Which;
 use crate::engine::scheme::{Io, Small};
 use crate::engine::session::ConnectionId;
 use crate::engine::wire::{HEADER_LEN, Reader, Writer, header};
@@ -88,7 +89,9 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         let th = th_2.then(&[text, tag, &header(NUMBER, message::C3, c1.run)]);
 
         io.free_all(older);
-        let place = match io.free_place(Run::is_done) {
+        // A C1 under the pending triple shows that the peer has it: no need to close any more.
+        let settled = |r: &Run| r.is_done() || (which == Which::Pending && matches!(r, Run::Closing { .. }));
+        let place = match io.free_place(settled) {
             Ok(place) => place,
             Err(reason) => {
                 // One place only, and our own C1 in it: the lower id's run goes first.
@@ -126,7 +129,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         let peer = self.peer.borrow();
         let aux = peer.gone().ok_or(Dropped::NoKey)?;
         let generation = peer.generation().checked_sub(1).ok_or(Dropped::NoKey)?;
-        let terms = keys::Terms { generation, ..peer.terms(crate::engine::rekey::Which::Current) };
+        let terms = keys::Terms { generation, ..peer.terms(Which::Current) };
         let th_1 = keys::th_0(&terms, &peer.id, &peer.me).then(&[c1.body]);
         let tag = keys::gone_tag(aux, &th_1, c1.tag);
         let place = io.free_place(|r| matches!(r, Run::Gone))?;

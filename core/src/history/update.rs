@@ -279,13 +279,19 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         io.start(place, Run::Closing { generation, attempt });
     }
 
-    fn on_close(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, mut r: Reader<'_>) -> Result<(), Dropped> {
+    fn on_close(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, mut r: Reader<'_>) -> Result<(), Dropped> {
         let (generation, attempt) = (r.u32()?, r.u16()?);
         r.end()?;
         let same = |run: &Run| matches!(run, Run::Closed { generation: g, attempt: a } if *g == generation && *a == attempt);
         if let Some(place) = io.find(same) {
             io.flight(place)?.again();
             return Ok(());
+        }
+        // Both sides close the same attempt: each sees by the other's message that both have the key.
+        let ours = |run: &Run| matches!(run, Run::Closing { generation: g, attempt: a } if *g == generation && *a == attempt);
+        if let Some(place) = io.find(ours) {
+            io.free(place);
+            return self.terminated(cx, io).map_err(|_| Dropped::Rng);
         }
         let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
         let (master, initiator) = (session.master(), session.initiator);
