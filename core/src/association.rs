@@ -192,7 +192,13 @@ pub enum Event {
         /// The new address.
         to: Addr,
     },
-    /// A run ended without its goal.
+    /// Something that nobody vouches for hints at this, and nothing has changed: to be shown to a user who waits.
+    Hint {
+        /// What it seems to be.
+        reason: Reason,
+    },
+    /// A run ended without its goal. While pairing, [`Reason::WrongSecret`] on the side whose window is open means that
+    /// one attempt failed; the window stays open.
     Failed {
         /// Which.
         stage: Stage,

@@ -52,6 +52,9 @@ pub enum Role {
 
 /// A CPace suite.
 pub trait Cpace: Sync {
+    /// A number for the wire: 1 ristretto255, 2 P-256.
+    fn id(&self) -> u8;
+
     /// Length of a share on the wire in bytes, at most [`MAX_SHARE`].
     fn share_len(&self) -> usize;
 
@@ -108,6 +111,10 @@ const P256_DST: &[u8] = b"CPaceP256_XMD:SHA-256_SSWU_NU__DST";
 const P256_ISK: &[u8] = b"CPaceP256_XMD:SHA-256_SSWU_NU__ISK";
 
 impl Cpace for CpaceRistretto255 {
+    fn id(&self) -> u8 {
+        1
+    }
+
     fn share_len(&self) -> usize {
         32
     }
@@ -150,6 +157,10 @@ impl Cpace for CpaceRistretto255 {
 }
 
 impl Cpace for CpaceP256 {
+    fn id(&self) -> u8 {
+        2
+    }
+
     fn share_len(&self) -> usize {
         32
     }

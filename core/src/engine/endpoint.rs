@@ -9,17 +9,14 @@
 
 use super::cookie;
 use super::drops::{Dropped, Drops};
-use super::flight::{self, Due};
+use super::flight::{self};
 use super::memory::{Candidate, Half, Run, Scratch};
 use super::scheme::{Io, Note, Outbox, Scheme, Small, Store};
 use super::session::{ConnectionId, Opened, REKEY_AFTER, Session};
 use super::state;
 use super::wire::{self, Kind, Writer};
-use crate::association::{
-    Addr, Association, Assurance, Cx, Device, Error, Event, Fingerprint, Instant, Output, Received, Sent, Slot,
-    StoreError,
-};
-use crate::crypto::{Prk, secret::ct_eq};
+use crate::association::{Addr, Cx, Device, Error, Event, Fingerprint, Output};
+use crate::crypto::secret::ct_eq;
 
 /// First byte of the engine's own control records.
 pub(crate) mod control {
@@ -40,7 +37,7 @@ pub(crate) mod control {
 /// Records of one generation between two signs of a side that has followed and has nothing to say.
 const SIGN_EVERY: u32 = 1024;
 /// When the store refused, it is asked again after this many ms.
-const STORE_AGAIN: u64 = 1_000;
+pub(super) const STORE_AGAIN: u64 = 1_000;
 
 /// What an endpoint is told when it is made.
 #[derive(Clone, Copy, Debug)]
@@ -75,12 +72,12 @@ impl Config {
 pub struct Endpoint<S: Scheme, M> {
     pub(crate) scheme: S,
     pub(super) session: Option<Session>,
-    pub(super) memory: Option<M>,
+    pub(crate) memory: Option<M>,
     pub(super) config: Config,
     pub(super) peer: Option<Addr>,
-    pub(super) outbox: Outbox,
+    pub(crate) outbox: Outbox,
     pub(super) drops: Drops,
-    clock: bool,
+    pub(super) clock: bool,
 }
 
 impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
@@ -182,14 +179,20 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     }
 
     /// Whether nothing waits for the store.
-    fn may_leave(&self) -> bool {
+    pub(super) fn may_leave(&self) -> bool {
         self.outbox.store == Store::Clean
     }
 
     // ---- input ----
 
     /// Opens a record; what it found, if it is for the application.
-    fn record(&mut self, cx: &mut Cx<'_>, from: &Addr, datagram: &mut [u8], alone: bool) -> Result<Option<Opened>, Dropped> {
+    pub(super) fn record(
+        &mut self,
+        cx: &mut Cx<'_>,
+        from: &Addr,
+        datagram: &mut [u8],
+        alone: bool,
+    ) -> Result<Option<Opened>, Dropped> {
         let bits = datagram.first().copied().unwrap_or(0) & 3;
         let opened = match self.agreed(bits) {
             Some((place, mut session)) => {
@@ -294,7 +297,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         then(&mut self.scheme, cx, &mut io, whole)
     }
 
-    fn engine(&mut self, cx: &mut Cx<'_>, from: &Addr, message: u8, datagram: &[u8]) -> Result<(), Dropped> {
+    pub(super) fn engine(&mut self, cx: &mut Cx<'_>, from: &Addr, message: u8, datagram: &[u8]) -> Result<(), Dropped> {
         let body = datagram.get(wire::HEADER_LEN..).ok_or(Dropped::Malformed)?;
         match message {
             wire::engine::FRAGMENT => {
@@ -341,7 +344,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
 
     // ---- output ----
 
-    fn event(&self, note: Note) -> Event {
+    pub(super) fn event(&self, note: Note) -> Event {
         match note {
             Note::Established => Event::Established {
                 fingerprint: self.session.as_ref().map_or(Fingerprint([0; 10]), Session::fingerprint),
@@ -352,7 +355,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         }
     }
 
-    fn persist<'o>(&mut self, device: &Device, out: &'o mut [u8]) -> Output<'o> {
+    pub(super) fn persist<'o>(&mut self, device: &Device, out: &'o mut [u8]) -> Output<'o> {
         let room = out.get_mut(state::OVERHEAD..).unwrap_or(&mut []);
         let len = match self.scheme.save(room) {
             Ok(len) => len,
@@ -379,7 +382,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         Ok(len)
     }
 
-    fn moved_ahead(&mut self, ratcheted: bool) {
+    pub(super) fn moved_ahead(&mut self, ratcheted: bool) {
         if ratcheted {
             let generation = self.session.as_ref().map_or(0, Session::generation);
             self.outbox.note(Note::Is(Small::Rekeyed(generation)));
@@ -416,7 +419,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         Ok(None)
     }
 
-    fn next_datagram(&mut self, out: &mut [u8]) -> Result<Option<(Addr, usize)>, usize> {
+    pub(super) fn next_datagram(&mut self, out: &mut [u8]) -> Result<Option<(Addr, usize)>, usize> {
         let needed = |error| if let Error::BufferTooSmall { needed } = error { needed } else { 0 };
         let count = self.memory.as_ref().map_or(0, |m| m.halves().len());
         for place in 0..count {
@@ -478,7 +481,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
 }
 
 /// A whole handshake message, perhaps behind a cookie; the cookie, if it is ours, proves the address.
-fn handshake<S: Scheme>(
+pub(super) fn handshake<S: Scheme>(
     scheme: &mut S,
     cx: &mut Cx<'_>,
     io: &mut Io<'_, S>,
@@ -496,202 +499,5 @@ fn handshake<S: Scheme>(
     match wire::classify(message)? {
         Kind::Handshake { scheme: number, .. } if number == S::NUMBER => scheme.message(cx, io, from, proven, message),
         _ => Err(Dropped::Version),
-    }
-}
-
-impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
-    fn send<'o>(&mut self, cx: &mut Cx<'_>, payload: &[u8], out: &'o mut [u8]) -> Result<Sent<'o>, Error> {
-        self.drained()?;
-        self.clock = cx.wall.is_some();
-        let to = self.peer.ok_or(Error::NotEstablished)?;
-        let prefix = self.resume_prefix(out)?;
-        if !self.scheme.may_send() {
-            return Err(Error::NotEstablished);
-        }
-        let session = self.session.as_mut().ok_or(Error::NotEstablished)?;
-        let stamp_len = self.scheme.stamp_len(cx);
-        let extra = prefix.saturating_add(session.overhead()).saturating_add(stamp_len);
-        let needed = extra.saturating_add(payload.len());
-        let mtu = usize::from(self.config.mtu);
-        if needed > mtu {
-            return Err(Error::TooLong { max: mtu.saturating_sub(extra) });
-        }
-        let record = out.get_mut(prefix..needed).ok_or(Error::BufferTooSmall { needed })?;
-        let text = record.get_mut(session.header_len()..).ok_or(Error::BufferTooSmall { needed })?;
-        let stepped = session.prepare()?;
-        let stamp = self.scheme.stamp(cx, session, payload, text)?;
-        wire::copy(text.get_mut(stamp..).unwrap_or(&mut []), payload);
-        let (len, ratcheted) = session.seal(false, record, stamp.saturating_add(payload.len()))?;
-        if session.sent() == session.rekey_after() {
-            self.outbox.note(Note::Is(Small::RekeyNeeded));
-        }
-        self.moved_ahead(stepped | ratcheted);
-        Ok(Sent { to, bytes: out.get(..prefix.saturating_add(len)).unwrap_or(&[]) })
-    }
-
-    fn handle_input<'b>(
-        &'b mut self,
-        cx: &mut Cx<'_>,
-        from: &Addr,
-        datagram: &'b mut [u8],
-    ) -> Result<Option<Received<'b>>, Error> {
-        self.drained()?;
-        self.clock = cx.wall.is_some();
-        let result = match wire::classify(datagram) {
-            Ok(Kind::Record) => return self.received(cx, from, datagram, true),
-            Ok(Kind::Handshake { scheme: wire::ENGINE, message: wire::engine::RESUME_3, .. }) => {
-                match self.resume_3(cx, from, datagram) {
-                    Ok(Some(start)) => return self.received(cx, from, datagram.get_mut(start..).unwrap_or(&mut []), false),
-                    Ok(None) => Ok(()),
-                    Err(reason) => Err(reason),
-                }
-            }
-            Ok(Kind::Handshake { scheme: wire::ENGINE, message, .. }) => self.engine(cx, from, message, datagram),
-            Ok(Kind::Handshake { .. }) => self.with(|scheme, io| handshake(scheme, cx, io, from, datagram)),
-            Err(reason) => Err(reason),
-        };
-        match result {
-            Ok(()) => Ok(None),
-            Err(reason) => {
-                self.drops.count(reason);
-                if reason == Dropped::Rng { Err(Error::Rng) } else { Ok(None) }
-            }
-        }
-    }
-
-    fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
-        self.drained()?;
-        if matches!(self.outbox.store, Store::Refused(at) if at <= cx.now) {
-            self.outbox.store = Store::Wanted;
-        }
-        let count = self.memory.as_ref().map_or(0, |m| m.halves().len());
-        for place in 0..count {
-            let due = self.with(|_, io| io.halves.get_mut(place).map(|half| half.flight.due(cx.now)));
-            if due != Some(Due::Over) {
-                continue;
-            }
-            self.resume_over(place);
-            self.with(|scheme, io| match io.take(place) {
-                Some(run) => scheme.over(cx, io, run),
-                None => Ok(()),
-            })?;
-        }
-        Ok(())
-    }
-
-    fn persisted(&mut self, slot: Slot, stored: Result<(), StoreError>) {
-        let ours = slot == self.scheme.slot() && matches!(self.outbox.store, Store::Asked | Store::AskedAgain);
-        if !ours {
-            return;
-        }
-        match stored {
-            Ok(()) => {
-                let changed = self.outbox.store == Store::AskedAgain;
-                self.outbox.store = if changed { Store::Wanted } else { Store::Clean };
-            }
-            Err(StoreError) => self.outbox.store = Store::Failed,
-        }
-    }
-
-    fn poll<'o>(&mut self, cx: &mut Cx<'_>, out: &'o mut [u8]) -> Output<'o> {
-        match self.outbox.store {
-            Store::Wanted => return self.persist(cx.device, out),
-            Store::Failed => {
-                self.outbox.store = Store::Refused(cx.now.plus(STORE_AGAIN));
-                return Output::Event(Event::StoreFailed { slot: self.scheme.slot() });
-            }
-            Store::Clean => {}
-            Store::Asked | Store::AskedAgain | Store::Refused(_) => return Output::Idle { wake_at: self.wake_at() },
-        }
-        if let Some(note) = self.outbox.take() {
-            return Output::Event(self.event(note));
-        }
-        match self.next_datagram(out) {
-            Ok(Some((to, len))) => Output::Datagram { to, bytes: out.get(..len).unwrap_or(&[]) },
-            Ok(None) => match self.outbox.take() {
-                Some(note) => Output::Event(self.event(note)),
-                None => Output::Idle { wake_at: self.wake_at() },
-            },
-            Err(needed) => Output::BufferTooSmall { needed },
-        }
-    }
-
-    fn exporter(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Error> {
-        let session = self.session.as_ref().ok_or(Error::NotEstablished)?;
-        if out.len() > 255 * 32 || label.len() > 255 || context.len() > usize::from(u16::MAX) {
-            return Err(Error::BadArgument);
-        }
-        let secret = session.master().secret::<32>("exp", &[]);
-        Prk::new(S::NAME, secret.expose()).expand("exporter", &[&[label.len() as u8], label, context], out);
-        Ok(())
-    }
-
-    fn export(&self, cx: &mut Cx<'_>, out: &mut [u8]) -> Result<usize, Error> {
-        self.export_session(cx.device, out)
-    }
-
-    fn is_established(&self) -> bool {
-        self.session.is_some() && self.scheme.may_send()
-    }
-
-    fn peer_addr(&self) -> Option<Addr> {
-        self.peer
-    }
-
-    fn assurance(&self) -> Option<Assurance> {
-        let session = self.session.as_ref()?;
-        Some(Assurance {
-            authenticated: S::AUTHENTICATED,
-            forward_secrecy_since: session.secret.then_some(session.secret_since),
-            healing_since: session.healed.then_some(session.started),
-            clock: self.clock,
-            budget: session.budget(),
-        })
-    }
-
-    fn fingerprint(&self) -> Option<Fingerprint> {
-        self.session.as_ref().map(Session::fingerprint)
-    }
-
-    fn drops(&self) -> &Drops {
-        &self.drops
-    }
-}
-
-impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
-    fn received<'b>(
-        &'b mut self,
-        cx: &mut Cx<'_>,
-        from: &Addr,
-        record: &'b mut [u8],
-        alone: bool,
-    ) -> Result<Option<Received<'b>>, Error> {
-        let opened = match self.record(cx, from, record, alone) {
-            Ok(Some(opened)) => opened,
-            Ok(None) => return Ok(None),
-            Err(reason) => {
-                self.drops.count(reason);
-                return if reason == Dropped::Rng { Err(Error::Rng) } else { Ok(None) };
-            }
-        };
-        let text = record.get(opened.start..opened.start.saturating_add(opened.len)).unwrap_or(&[]);
-        let stamp =
-            self.session.as_ref().ok_or(Dropped::NoKey).and_then(|s| self.scheme.unstamp(s, &opened, text));
-        match stamp {
-            Ok(stamp) => Ok(Some(Received { payload: stamp.payload, time: stamp.time, place: stamp.place })),
-            Err(reason) => {
-                self.drops.count(reason);
-                Ok(None)
-            }
-        }
-    }
-
-    fn wake_at(&self) -> Option<Instant> {
-        let halves = self.memory.as_ref().map_or(&[][..], |m| m.halves());
-        let flights = halves.iter().filter_map(|half| half.flight.timer()).min();
-        match self.outbox.store {
-            Store::Refused(at) => Some(flights.map_or(at, |f| f.min(at))),
-            _ => flights,
-        }
     }
 }

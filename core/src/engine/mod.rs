@@ -30,6 +30,7 @@ pub mod scheme;
 pub mod session;
 pub mod state;
 pub mod transcript;
+mod verbs;
 pub mod window;
 pub mod wire;
 

@@ -67,6 +67,19 @@ pub trait Scheme: Sized {
     /// Randomness failed on the way to another try.
     fn over(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, run: Self::Run) -> Result<(), Error>;
 
+    /// When [`timeout`](Self::timeout) has something to do that no flight waits for.
+    fn timer(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Time has passed: does what is due.
+    ///
+    /// # Errors
+    /// Randomness failed.
+    fn timeout(&mut self, _cx: &mut Cx<'_>, _io: &mut Io<'_, Self>) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Whether the application may send: `false` while a session only waits for its end.
     fn may_send(&self) -> bool {
         true
@@ -116,6 +129,11 @@ pub trait Scheme: Sized {
 
     /// The state's place.
     fn slot(&self) -> Slot;
+
+    /// The state was stored; whether there is more to store (in another slot, say).
+    fn stored(&mut self) -> bool {
+        false
+    }
 }
 
 /// What a record carries for the application.
@@ -155,6 +173,8 @@ pub enum Small {
     UpdateAgreed(u32),
     /// See [`Event::UpdateFailed`].
     UpdateFailed(Reason),
+    /// See [`Event::Hint`].
+    Hint(Reason),
     /// See [`Event::KeyReplaced`].
     KeyReplaced(u32),
     /// See [`Event::Terminated`].
@@ -347,6 +367,7 @@ impl Small {
             Self::Paired => Event::Paired { fingerprint },
             Self::UpdateAgreed(generation) => Event::UpdateAgreed { generation },
             Self::UpdateFailed(reason) => Event::UpdateFailed { reason },
+            Self::Hint(reason) => Event::Hint { reason },
             Self::KeyReplaced(generation) => Event::KeyReplaced { generation },
             Self::Terminated => Event::Terminated,
             Self::Failed(stage, reason) => Event::Failed { stage, reason },

@@ -218,7 +218,9 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     /// A run is complete, its session installed: every other handshake is stale, and a triple that was pending is current.
     pub(super) fn complete(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, under: Which) {
         io.free_all(Run::is_handshake);
-        io.free_all(|run| matches!(run, Run::Asking { .. } | Run::Closing { .. } | Run::Closed { .. } | Run::AnsweredAsk { .. }));
+        io.free_all(|run| {
+            matches!(run, Run::Asking { .. } | Run::Closing { .. } | Run::Closed { .. } | Run::AnsweredAsk { .. })
+        });
         self.closing = false;
         if self.peer().complete(under) {
             self.log.clear();

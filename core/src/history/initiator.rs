@@ -66,7 +66,11 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         flight.reset(*to, None);
         let (mut th_1, mut tag_1) = (th_0, [0; MAX_TAG]);
         flight.load(false, |w| {
-            w.put(&header(NUMBER, message::C1, run)).put(&run.to_be_bytes()).put(&hint).put(&nonce).short(cid.as_bytes());
+            w.put(&header(NUMBER, message::C1, run))
+                .put(&run.to_be_bytes())
+                .put(&hint)
+                .put(&nonce)
+                .short(cid.as_bytes());
             debug_assert_eq!(w.len(), c1_len(&cid));
             th_1 = th_0.then(&[w.written()]);
             let tag = tag_1.get_mut(..suite.mac_len).unwrap_or(&mut []);
@@ -91,7 +95,13 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     }
 
     /// R_R = C2 under the unused key; C3 = R_I under R_R (lines 9 to 13).
-    pub(super) fn on_c2(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, low: u8, bytes: &[u8]) -> Result<(), Dropped> {
+    pub(super) fn on_c2(
+        &mut self,
+        cx: &mut Cx<'_>,
+        io: &mut Io<'_, Self>,
+        low: u8,
+        bytes: &[u8],
+    ) -> Result<(), Dropped> {
         let suite = self.suite;
         let place = io.find(|run| matches!(run, Run::AwaitC2(r) if r.run & 15 == u32::from(low)));
         let place = place.ok_or(Dropped::Unexpected)?;
@@ -184,7 +194,13 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     }
 
     /// The peer has left the triple that this C1 was made with.
-    pub(super) fn on_gone(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, low: u8, bytes: &[u8]) -> Result<(), Dropped> {
+    pub(super) fn on_gone(
+        &mut self,
+        cx: &mut Cx<'_>,
+        io: &mut Io<'_, Self>,
+        low: u8,
+        bytes: &[u8],
+    ) -> Result<(), Dropped> {
         let place = io.find(|run| matches!(run, Run::AwaitC2(r) if r.run & 15 == u32::from(low)));
         let place = place.ok_or(Dropped::Unexpected)?;
         let Some(Run::AwaitC2(run)) = io.run(place) else { return Err(Dropped::Unexpected) };

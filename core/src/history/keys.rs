@@ -200,3 +200,27 @@ pub fn next_triple(master: &Prk, th: &Transcript, dh: &[u8], record: [&[u8; 16];
     let [t, li, data] = record;
     Triple::new(prk.secret("sk", &[data]), prk.secret("t", &[t]), prk.secret("li", &[li]), generation)
 }
+
+/// What pairing derives everything from: `K_P = KDF(ISK, 0, "pair")`.
+pub fn pairing_key(isk: &[u8]) -> Secret<32> {
+    Prk::extract(NAME, &[], &[isk]).secret("pair", &[])
+}
+
+/// A pairing message's tag: `KDF(K_P, 0, label, th)`, 16 bytes.
+pub fn pairing_tag(k_p: &Secret<32>, label: &str, th: &Transcript) -> [u8; 16] {
+    let mut tag = [0; 16];
+    Prk::new(NAME, k_p.expose()).expand(label, &[th.as_bytes()], &mut tag);
+    tag
+}
+
+/// The key under which a side's T and LI travel: `KDF(K_P, 0, label, th)`; nonce all zero, the key is used once.
+pub fn pairing_seal(k_p: &Secret<32>, label: &str, th: &Transcript) -> Secret<32> {
+    Prk::new(NAME, k_p.expose()).secret(label, &[th.as_bytes()])
+}
+
+/// The first triple: `KDF(K_P, 0, "sk"|"t"|"li", value)`, each with the PAKE's entropy, so that guessing SK, T or LI
+/// offline leads nowhere.
+pub fn first_triple(k_p: &Secret<32>, sk: &[u8], time: u64, place: &[u8]) -> Triple {
+    let prk = Prk::new(NAME, k_p.expose());
+    Triple::new(prk.secret("sk", &[sk]), prk.secret("t", &[&time.to_be_bytes()]), prk.secret("li", &[place]), 0)
+}

@@ -35,11 +35,8 @@ pub struct Entry {
 
 impl Entry {
     /// No message.
-    pub const EMPTY: Self = Self {
-        used: false,
-        name: RecordName { session: 0, generation: 0, number: 0 },
-        digests: [[0; DIGEST_LEN]; 3],
-    };
+    pub const EMPTY: Self =
+        Self { used: false, name: RecordName { session: 0, generation: 0, number: 0 }, digests: [[0; DIGEST_LEN]; 3] };
 
     /// A message.
     pub const fn new(name: RecordName, digests: [Digest; 3]) -> Self {

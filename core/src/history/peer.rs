@@ -182,8 +182,7 @@ impl Peer {
         let generation = replacement.generation();
         let current = Triple::read(&mut r, generation)?;
         let optional = |bit: u8| flags & bit != 0;
-        let pending =
-            if optional(2) { Some(Triple::read(&mut r, generation.saturating_add(1))?) } else { None };
+        let pending = if optional(2) { Some(Triple::read(&mut r, generation.saturating_add(1))?) } else { None };
         let gone = if optional(4) { Some(Secret::new(r.array()?)) } else { None };
         let psk = if optional(8) { Some(Secret::new(r.array()?)) } else { None };
         r.end()?;
@@ -207,7 +206,8 @@ impl Peer {
 
     pub(super) fn write(&self, out: &mut [u8]) -> Result<usize, usize> {
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
-        let flags = bit(self.dh, 1) | bit(self.pending.is_some(), 2) | bit(self.gone.is_some(), 4) | bit(self.psk.is_some(), 8);
+        let flags =
+            bit(self.dh, 1) | bit(self.pending.is_some(), 2) | bit(self.gone.is_some(), 4) | bit(self.psk.is_some(), 8);
         let mut w = Writer::new(out);
         w.put(&[self.suite as u8, flags]).short(self.me.as_bytes()).short(self.id.as_bytes());
         self.replacement.write(&mut w);

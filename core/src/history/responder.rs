@@ -125,7 +125,14 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     }
 
     /// The peer still uses the triple that this side has left: it was rolled back, and must not wait in silence.
-    fn gone(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, from: &Addr, c1: &C1<'_>, len: usize) -> Result<(), Dropped> {
+    fn gone(
+        &mut self,
+        cx: &Cx<'_>,
+        io: &mut Io<'_, Self>,
+        from: &Addr,
+        c1: &C1<'_>,
+        len: usize,
+    ) -> Result<(), Dropped> {
         let peer = self.peer.borrow();
         let aux = peer.gone().ok_or(Dropped::NoKey)?;
         let generation = peer.generation().checked_sub(1).ok_or(Dropped::NoKey)?;

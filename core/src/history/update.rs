@@ -116,7 +116,13 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     }
 
     /// "The receiving device searches its log table based on the two received elements."
-    fn on_ask(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, mut r: Reader<'_>, body: &[u8]) -> Result<(), Dropped> {
+    fn on_ask(
+        &mut self,
+        cx: &mut Cx<'_>,
+        io: &mut Io<'_, Self>,
+        mut r: Reader<'_>,
+        body: &[u8],
+    ) -> Result<(), Dropped> {
         let suite = self.suite;
         let th = Transcript::new(&[keys::NAME.as_bytes(), b"update"]).then(&[body]);
         if let Some(place) = io.find(|run| matches!(run, Run::AnsweredAsk { th: mine } if *mine == th)) {
@@ -158,7 +164,10 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         let (master, initiator) = (session.master(), session.initiator);
         let mut fields = [0; ASK_MAX];
         let mut w = Writer::new(&mut fields);
-        w.put(&[control::ANSWER]).put(&attempt.to_be_bytes()).put(hidden.split(entry.digests()).1).put(ours.share(suite));
+        w.put(&[control::ANSWER])
+            .put(&attempt.to_be_bytes())
+            .put(hidden.split(entry.digests()).1)
+            .put(ours.share(suite));
         let fields = w.written();
         let triple = next_triple(&master, &th.then(&[fields]), dh, &entry, generation);
         if asking.is_some() {
@@ -205,7 +214,13 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
 
     /// "If the received value matches the original value held by the requester, it is proven that both devices share the
     /// same communication record."
-    fn on_answer(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, mut r: Reader<'_>, fields: &[u8]) -> Result<(), Dropped> {
+    fn on_answer(
+        &mut self,
+        cx: &Cx<'_>,
+        io: &mut Io<'_, Self>,
+        mut r: Reader<'_>,
+        fields: &[u8],
+    ) -> Result<(), Dropped> {
         let suite = self.suite;
         let number = r.u16()?;
         let third = r.take(DIGEST_LEN)?;
@@ -282,13 +297,15 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     fn on_close(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, mut r: Reader<'_>) -> Result<(), Dropped> {
         let (generation, attempt) = (r.u32()?, r.u16()?);
         r.end()?;
-        let same = |run: &Run| matches!(run, Run::Closed { generation: g, attempt: a } if *g == generation && *a == attempt);
+        let same =
+            |run: &Run| matches!(run, Run::Closed { generation: g, attempt: a } if *g == generation && *a == attempt);
         if let Some(place) = io.find(same) {
             io.flight(place)?.again();
             return Ok(());
         }
         // Both sides close the same attempt: each sees by the other's message that both have the key.
-        let ours = |run: &Run| matches!(run, Run::Closing { generation: g, attempt: a } if *g == generation && *a == attempt);
+        let ours =
+            |run: &Run| matches!(run, Run::Closing { generation: g, attempt: a } if *g == generation && *a == attempt);
         if let Some(place) = io.find(ours) {
             io.free(place);
             return self.terminated(cx, io).map_err(|_| Dropped::Rng);
@@ -321,7 +338,8 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     fn on_closed(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, mut r: Reader<'_>) -> Result<(), Dropped> {
         let (generation, attempt, has) = (r.u32()?, r.u16()?, r.u8()?);
         r.end()?;
-        let same = |run: &Run| matches!(run, Run::Closing { generation: g, attempt: a } if *g == generation && *a == attempt);
+        let same =
+            |run: &Run| matches!(run, Run::Closing { generation: g, attempt: a } if *g == generation && *a == attempt);
         let place = io.find(same).ok_or(Dropped::Unexpected)?;
         io.free(place);
         if has != 0 {

@@ -1,0 +1,211 @@
+//! The verbs of [`Association`], for every scheme.
+
+use super::drops::{Dropped, Drops};
+use super::endpoint::{Endpoint, STORE_AGAIN, handshake};
+use super::flight::Due;
+use super::memory::Scratch;
+use super::scheme::{Note, Scheme, Small, Store};
+use super::session::Session;
+use super::wire::{self, Kind};
+use crate::association::{
+    Addr, Association, Assurance, Cx, Error, Event, Fingerprint, Instant, Output, Received, Sent, Slot, StoreError,
+};
+use crate::crypto::Prk;
+
+impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
+    fn send<'o>(&mut self, cx: &mut Cx<'_>, payload: &[u8], out: &'o mut [u8]) -> Result<Sent<'o>, Error> {
+        self.drained()?;
+        self.clock = cx.wall.is_some();
+        let to = self.peer.ok_or(Error::NotEstablished)?;
+        let prefix = self.resume_prefix(out)?;
+        if !self.scheme.may_send() {
+            return Err(Error::NotEstablished);
+        }
+        let session = self.session.as_mut().ok_or(Error::NotEstablished)?;
+        let stamp_len = self.scheme.stamp_len(cx);
+        let extra = prefix.saturating_add(session.overhead()).saturating_add(stamp_len);
+        let needed = extra.saturating_add(payload.len());
+        let mtu = usize::from(self.config.mtu);
+        if needed > mtu {
+            return Err(Error::TooLong { max: mtu.saturating_sub(extra) });
+        }
+        let record = out.get_mut(prefix..needed).ok_or(Error::BufferTooSmall { needed })?;
+        let text = record.get_mut(session.header_len()..).ok_or(Error::BufferTooSmall { needed })?;
+        let stepped = session.prepare()?;
+        let stamp = self.scheme.stamp(cx, session, payload, text)?;
+        wire::copy(text.get_mut(stamp..).unwrap_or(&mut []), payload);
+        let (len, ratcheted) = session.seal(false, record, stamp.saturating_add(payload.len()))?;
+        if session.sent() == session.rekey_after() {
+            self.outbox.note(Note::Is(Small::RekeyNeeded));
+        }
+        self.moved_ahead(stepped | ratcheted);
+        Ok(Sent { to, bytes: out.get(..prefix.saturating_add(len)).unwrap_or(&[]) })
+    }
+
+    fn handle_input<'b>(
+        &'b mut self,
+        cx: &mut Cx<'_>,
+        from: &Addr,
+        datagram: &'b mut [u8],
+    ) -> Result<Option<Received<'b>>, Error> {
+        self.drained()?;
+        self.clock = cx.wall.is_some();
+        let result = match wire::classify(datagram) {
+            Ok(Kind::Record) => return self.received(cx, from, datagram, true),
+            Ok(Kind::Handshake { scheme: wire::ENGINE, message: wire::engine::RESUME_3, .. }) => {
+                match self.resume_3(cx, from, datagram) {
+                    Ok(Some(start)) => {
+                        return self.received(cx, from, datagram.get_mut(start..).unwrap_or(&mut []), false);
+                    }
+                    Ok(None) => Ok(()),
+                    Err(reason) => Err(reason),
+                }
+            }
+            Ok(Kind::Handshake { scheme: wire::ENGINE, message, .. }) => self.engine(cx, from, message, datagram),
+            Ok(Kind::Handshake { .. }) => self.with(|scheme, io| handshake(scheme, cx, io, from, datagram)),
+            Err(reason) => Err(reason),
+        };
+        match result {
+            Ok(()) => Ok(None),
+            Err(reason) => {
+                self.drops.count(reason);
+                if reason == Dropped::Rng { Err(Error::Rng) } else { Ok(None) }
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
+        self.drained()?;
+        if matches!(self.outbox.store, Store::Refused(at) if at <= cx.now) {
+            self.outbox.store = Store::Wanted;
+        }
+        let count = self.memory.as_ref().map_or(0, |m| m.halves().len());
+        for place in 0..count {
+            let due = self.with(|_, io| io.halves.get_mut(place).map(|half| half.flight.due(cx.now)));
+            if due != Some(Due::Over) {
+                continue;
+            }
+            self.resume_over(place);
+            self.with(|scheme, io| match io.take(place) {
+                Some(run) => scheme.over(cx, io, run),
+                None => Ok(()),
+            })?;
+        }
+        self.with(|scheme, io| scheme.timeout(cx, io))
+    }
+
+    fn persisted(&mut self, slot: Slot, stored: Result<(), StoreError>) {
+        let ours = slot == self.scheme.slot() && matches!(self.outbox.store, Store::Asked | Store::AskedAgain);
+        if !ours {
+            return;
+        }
+        match stored {
+            Ok(()) => {
+                let changed = self.scheme.stored() | (self.outbox.store == Store::AskedAgain);
+                self.outbox.store = if changed { Store::Wanted } else { Store::Clean };
+            }
+            Err(StoreError) => self.outbox.store = Store::Failed,
+        }
+    }
+
+    fn poll<'o>(&mut self, cx: &mut Cx<'_>, out: &'o mut [u8]) -> Output<'o> {
+        match self.outbox.store {
+            Store::Wanted => return self.persist(cx.device, out),
+            Store::Failed => {
+                self.outbox.store = Store::Refused(cx.now.plus(STORE_AGAIN));
+                return Output::Event(Event::StoreFailed { slot: self.scheme.slot() });
+            }
+            Store::Clean => {}
+            Store::Asked | Store::AskedAgain | Store::Refused(_) => return Output::Idle { wake_at: self.wake_at() },
+        }
+        if let Some(note) = self.outbox.take() {
+            return Output::Event(self.event(note));
+        }
+        match self.next_datagram(out) {
+            Ok(Some((to, len))) => Output::Datagram { to, bytes: out.get(..len).unwrap_or(&[]) },
+            Ok(None) => match self.outbox.take() {
+                Some(note) => Output::Event(self.event(note)),
+                None => Output::Idle { wake_at: self.wake_at() },
+            },
+            Err(needed) => Output::BufferTooSmall { needed },
+        }
+    }
+
+    fn exporter(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        let session = self.session.as_ref().ok_or(Error::NotEstablished)?;
+        if out.len() > 255 * 32 || label.len() > 255 || context.len() > usize::from(u16::MAX) {
+            return Err(Error::BadArgument);
+        }
+        let secret = session.master().secret::<32>("exp", &[]);
+        Prk::new(S::NAME, secret.expose()).expand("exporter", &[&[label.len() as u8], label, context], out);
+        Ok(())
+    }
+
+    fn export(&self, cx: &mut Cx<'_>, out: &mut [u8]) -> Result<usize, Error> {
+        self.export_session(cx.device, out)
+    }
+
+    fn is_established(&self) -> bool {
+        self.session.is_some() && self.scheme.may_send()
+    }
+
+    fn peer_addr(&self) -> Option<Addr> {
+        self.peer
+    }
+
+    fn assurance(&self) -> Option<Assurance> {
+        let session = self.session.as_ref()?;
+        Some(Assurance {
+            authenticated: S::AUTHENTICATED,
+            forward_secrecy_since: session.secret.then_some(session.secret_since),
+            healing_since: session.healed.then_some(session.started),
+            clock: self.clock,
+            budget: session.budget(),
+        })
+    }
+
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        self.session.as_ref().map(Session::fingerprint)
+    }
+
+    fn drops(&self) -> &Drops {
+        &self.drops
+    }
+}
+
+impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
+    fn received<'b>(
+        &'b mut self,
+        cx: &mut Cx<'_>,
+        from: &Addr,
+        record: &'b mut [u8],
+        alone: bool,
+    ) -> Result<Option<Received<'b>>, Error> {
+        let opened = match self.record(cx, from, record, alone) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return Ok(None),
+            Err(reason) => {
+                self.drops.count(reason);
+                return if reason == Dropped::Rng { Err(Error::Rng) } else { Ok(None) };
+            }
+        };
+        let text = record.get(opened.start..opened.start.saturating_add(opened.len)).unwrap_or(&[]);
+        let stamp = self.session.as_ref().ok_or(Dropped::NoKey).and_then(|s| self.scheme.unstamp(s, &opened, text));
+        match stamp {
+            Ok(stamp) => Ok(Some(Received { payload: stamp.payload, time: stamp.time, place: stamp.place })),
+            Err(reason) => {
+                self.drops.count(reason);
+                Ok(None)
+            }
+        }
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        let halves = self.memory.as_ref().map_or(&[][..], |m| m.halves());
+        let flights = halves.iter().filter_map(|half| half.flight.timer()).chain(self.scheme.timer()).min();
+        match self.outbox.store {
+            Store::Refused(at) => Some(flights.map_or(at, |f| f.min(at))),
+            _ => flights,
+        }
+    }
+}
