@@ -390,7 +390,12 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     }
 
     /// The next datagram of the flight in this place: its address and length.
-    fn flight_datagram(&mut self, place: usize, out: &mut [u8]) -> Result<Option<(Addr, usize)>, usize> {
+    fn flight_datagram(
+        &mut self,
+        cx: &Cx<'_>,
+        place: usize,
+        out: &mut [u8],
+    ) -> Result<Option<(Addr, usize)>, usize> {
         let mtu = usize::from(self.config.mtu);
         let Some(memory) = &mut self.memory else { return Ok(None) };
         let Some(half) = memory.parts().halves.get_mut(place) else { return Ok(None) };
@@ -415,11 +420,16 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         if half.flight.spend(len) {
             return Ok(Some((to, len)));
         }
+        // Too much for an address that has not shown that it receives: a cookie first.
+        half.flight.quiet();
         self.drops.count(Dropped::Amplification);
-        Ok(None)
+        if !half.flight.spend(cookie::REQUEST_LEN) {
+            return Ok(None);
+        }
+        Ok(Some((to, wire::copy(out, &cookie::request(cx.device, cx.now, &to)))))
     }
 
-    pub(super) fn next_datagram(&mut self, out: &mut [u8]) -> Result<Option<(Addr, usize)>, usize> {
+    pub(super) fn next_datagram(&mut self, cx: &Cx<'_>, out: &mut [u8]) -> Result<Option<(Addr, usize)>, usize> {
         let needed = |error| if let Error::BufferTooSmall { needed } = error { needed } else { 0 };
         let count = self.memory.as_ref().map_or(0, |m| m.halves().len());
         for place in 0..count {
@@ -429,7 +439,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 if !pending {
                     break;
                 }
-                if let Some(sent) = self.flight_datagram(place, out)? {
+                if let Some(sent) = self.flight_datagram(cx, place, out)? {
                     return Ok(Some(sent));
                 }
             }
@@ -492,7 +502,7 @@ pub(super) fn handshake<S: Scheme>(
         Kind::Handshake { scheme: wire::ENGINE, message: wire::engine::COOKIE_ECHO, .. } => {
             let body = message.get(wire::HEADER_LEN..).ok_or(Dropped::Malformed)?;
             let (cookie, inner) = body.split_at_checked(cookie::LEN).ok_or(Dropped::Malformed)?;
-            (cookie::verify(cx.device, cx.now, from, inner, cookie), inner)
+            (cookie::verify(cx.device, cx.now, from, cookie), inner)
         }
         _ => (false, message),
     };

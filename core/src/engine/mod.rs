@@ -15,6 +15,7 @@
 //! | [`rekey`] | key replacement: the one rule by which two sides change a long-term key |
 //! | [`resume`] | from stored state to new keys in three messages |
 //! | [`state`] | sealed blobs; counters written ahead |
+//! | [`timers`] | the earliest of many deadlines |
 //! | [`drops`] | what was dropped and why |
 
 pub mod cookie;
@@ -29,6 +30,7 @@ mod resuming;
 pub mod scheme;
 pub mod session;
 pub mod state;
+pub mod timers;
 pub mod transcript;
 mod verbs;
 pub mod window;

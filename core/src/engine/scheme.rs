@@ -115,6 +115,24 @@ pub trait Scheme: Sized {
         Ok(Stamp { time: None, place: &[], payload: text })
     }
 
+    /// The name by which a first message is routed to its association before anything is verified, if it is one.
+    fn first_name(_message: &[u8]) -> Option<u32> {
+        None
+    }
+
+    /// Whether that first message is for this association.
+    fn is_named(&mut self, _message: &[u8]) -> bool {
+        false
+    }
+
+    /// All names under which a first message of this association's peer may come next.
+    fn names(&mut self, _name: &mut dyn FnMut(u32)) {}
+
+    /// Changes when [`names`](Self::names) does.
+    fn names_version(&self) -> u32 {
+        0
+    }
+
     /// Writes the state to be stored; its length.
     ///
     /// # Errors

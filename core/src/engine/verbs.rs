@@ -121,7 +121,7 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
         if let Some(note) = self.outbox.take() {
             return Output::Event(self.event(note));
         }
-        match self.next_datagram(out) {
+        match self.next_datagram(cx, out) {
             Ok(Some((to, len))) => Output::Datagram { to, bytes: out.get(..len).unwrap_or(&[]) },
             Ok(None) => match self.outbox.take() {
                 Some(note) => Output::Event(self.event(note)),

@@ -180,10 +180,10 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, M: Scratch<Exchange
         self.scheme.peer.borrow()
     }
 
-    /// Whether a C1 names this peer: a hub asks this to route a first message. It costs a hash, or nothing when the run
-    /// is in the window that this side expects.
+    /// Whether a C1 names this peer: for whoever routes first messages without a [`Hub`](crate::hub::Hub). It costs a
+    /// hash, or nothing when the run is in the window that this side expects.
     pub fn is_named_by(&mut self, datagram: &[u8]) -> bool {
-        wire::C1::peek(datagram).is_ok_and(|c1| self.scheme.peer.borrow_mut().named(&c1.hint, c1.run).is_some())
+        self.scheme.is_named(datagram)
     }
 
     /// Gives the peer back, wiping the session.
@@ -365,6 +365,27 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange
             self.log.received(entry);
         }
         Ok(stamp)
+    }
+
+    fn first_name(message: &[u8]) -> Option<u32> {
+        match classify(message) {
+            Ok(Datagram::Handshake { scheme: wire::NUMBER, message: message::C1, .. }) => {
+                wire::C1::peek(message).ok().map(|c1| u32::from_be_bytes(c1.hint))
+            }
+            _ => None,
+        }
+    }
+
+    fn is_named(&mut self, message: &[u8]) -> bool {
+        wire::C1::peek(message).is_ok_and(|c1| self.peer().named(&c1.hint, c1.run).is_some())
+    }
+
+    fn names(&mut self, name: &mut dyn FnMut(u32)) {
+        self.peer().expected(name);
+    }
+
+    fn names_version(&self) -> u32 {
+        self.peer.borrow().names_version()
     }
 
     fn save(&self, out: &mut [u8]) -> Result<usize, usize> {

@@ -113,6 +113,8 @@ pub struct Peer {
     gone: Option<Secret<32>>,
     pub(super) replacement: Replacement,
     pub(super) runs: Reserved,
+    /// The peer's last completed run; stored with whatever is stored next.
+    seen: u32,
     ours: Hints,
     theirs: Hints,
 }
@@ -129,7 +131,7 @@ impl fmt::Debug for Peer {
 
 impl Peer {
     /// The longest plaintext of a stored peer in bytes.
-    const TEXT_MAX: usize = 2 + 2 * (1 + Id::MAX) + 1 + 32 + 96 + 1 + 96 + 1 + 32 + Replacement::LEN + 4;
+    const TEXT_MAX: usize = 2 + 2 * (1 + Id::MAX) + 1 + 32 + 96 + 1 + 96 + 1 + 32 + Replacement::LEN + 8;
     /// The longest blob of a stored peer in bytes: what its slot must hold.
     pub const BLOB_MAX: usize = Self::TEXT_MAX + state::OVERHEAD;
 
@@ -155,6 +157,7 @@ impl Peer {
             gone: None,
             replacement: Replacement::new(),
             runs: Reserved::starting(0),
+            seen: 0,
             ours: Hints::default(),
             theirs: Hints::default(),
         })
@@ -179,6 +182,7 @@ impl Peer {
         let id = Id::new(r.short(Id::MAX)?).ok_or(Dropped::Malformed)?;
         let replacement = Replacement::read(&mut r)?;
         let runs = Reserved::starting(r.u32()?);
+        let seen = r.u32()?;
         let generation = replacement.generation();
         let current = Triple::read(&mut r, generation)?;
         let optional = |bit: u8| flags & bit != 0;
@@ -199,6 +203,7 @@ impl Peer {
             gone,
             replacement,
             runs,
+            seen,
             ours: Hints::default(),
             theirs: Hints::default(),
         })
@@ -211,7 +216,7 @@ impl Peer {
         let mut w = Writer::new(out);
         w.put(&[self.suite as u8, flags]).short(self.me.as_bytes()).short(self.id.as_bytes());
         self.replacement.write(&mut w);
-        w.put(&self.runs.limit().to_be_bytes());
+        w.put(&self.runs.limit().to_be_bytes()).put(&self.seen.to_be_bytes());
         self.current.write(&mut w);
         if let Some(pending) = &self.pending {
             pending.write(&mut w);
@@ -338,9 +343,26 @@ impl Peer {
         self.gone.as_ref()
     }
 
-    /// Whether the hints of this run's window are known without computing, so that a search costs nothing.
-    pub fn expects(&self, run: u32) -> bool {
-        self.theirs.known && self.theirs.window == run / WINDOW && self.theirs.generation == self.generation()
+    /// The peer has completed this run of its own: its next ones are in this window or the one after.
+    pub(super) const fn saw_run(&mut self, run: u32) {
+        self.seen = run;
+    }
+
+    /// The hints under which the peer's next C1 may come: two windows, both triples.
+    pub(super) fn expected(&self, name: &mut dyn FnMut(u32)) {
+        let window = self.seen / WINDOW;
+        for triple in core::iter::once(&self.current).chain(&self.pending) {
+            for window in [window, window.saturating_add(1)] {
+                let hints = keys::hints(&triple.aux, !self.is_lower(), window);
+                hints.as_chunks::<HINT_LEN>().0.iter().for_each(|hint| name(u32::from_be_bytes(*hint)));
+            }
+        }
+    }
+
+    /// Changes when the expected hints do.
+    pub(super) fn names_version(&self) -> u32 {
+        let pending = u32::from(self.pending.is_some());
+        (self.seen / WINDOW).wrapping_mul(0x1_0001).wrapping_add(self.generation() << 1 | pending).wrapping_add(1)
     }
 
     /// A handshake under that triple is complete; whether the pending one became current (then store).

@@ -33,6 +33,9 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         if let Some(place) = io.find(same) {
             let flight = io.flight(place)?;
             flight.earn(bytes.len());
+            if proven {
+                flight.prove();
+            }
             flight.again();
             return Ok(());
         }
@@ -217,6 +220,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         });
         flight.answer(cx.now);
         io.start(place, Run::Acked { run: run.run });
+        self.peer().saw_run(run.run);
         io.install(self.session_of(&run, cx.now, io.config.rekey_after), to);
         self.complete(cx, io, run.under);
         Ok(())
