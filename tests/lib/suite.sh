@@ -13,6 +13,7 @@ set -euo pipefail
 
 . "$(dirname "${BASH_SOURCE[0]}")/needs.sh"
 cd "$TOOLCHAIN_ROOT"
+export TERM=dumb NO_COLOR=1 CARGO_TERM_COLOR=never # a log is read later, and elsewhere
 build=$NEEDS_BUILD
 scratch=$(mktemp -d)
 checks_passed=0 checks_failed=0 checks_skipped=0
