@@ -68,33 +68,42 @@ needs_missing() {
   done | sort -u
 }
 
+# One that cannot be had does not keep the others away.
 needs_install() {
-  local line words packages=() crates=() parts=()
+  local line words status=0 packages=() crates=() parts=()
   for line in "$@"; do
     case "$line" in
       "apt "*) packages+=("${line#apt }") ;;
       "crate "*) crates+=("${line#crate }") ;;
       "rustup "*) parts+=("${line#rustup }") ;;
-      *) echo "cannot be installed from here: ${line#other }"; return 1 ;;
+      *) echo "cannot be installed from here: ${line#other }"; status=1 ;;
     esac
   done
   if [ ${#packages[@]} -gt 0 ]; then
-    type -P apt-get >/dev/null || { echo "no apt-get here to install: ${packages[*]}"; return 1; }
-    can_be_root || { echo "not root, and no sudo without a password, to install: ${packages[*]}"; return 1; }
-    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3)
-    as_root "${apt[@]}" update || return 1
-    as_root "${apt[@]}" install --yes --no-install-recommends "${packages[@]}" || return 1
+    if ! type -P apt-get >/dev/null; then
+      echo "no apt-get here to install: ${packages[*]}"
+      status=1
+    elif ! can_be_root; then
+      echo "not root, and no sudo without a password, to install: ${packages[*]}"
+      status=1
+    else
+      local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3)
+      as_root "${apt[@]}" update
+      apt+=(install --yes --no-install-recommends)
+      as_root "${apt[@]}" "${packages[@]}" || for line in "${packages[@]}"; do as_root "${apt[@]}" "$line" || status=1; done
+    fi
   fi
   for line in "${parts[@]}"; do
     read -ra words <<<"$line"
-    toolchain_rust && "$(dirname "$CARGO")/rustup" "${words[@]}" || return 1
+    toolchain_rust && "$(dirname "$CARGO")/rustup" "${words[@]}" || status=1
   done
   for line in "${crates[@]}"; do
-    toolchain_rust || { echo "$TOOLCHAIN_WHY"; return 1; }
+    toolchain_rust || { echo "$TOOLCHAIN_WHY"; status=1; continue; }
     # Pinned, so never mind the version of Rust that it asks for; built in half the time that the authors' release profile takes.
     CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=2 \
-      "$CARGO" install --locked --ignore-rust-version --root "$NEEDS_BUILD/cargo" "${line%@*}" --version "${line#*@}" || return 1
+      "$CARGO" install --locked --ignore-rust-version --root "$NEEDS_BUILD/cargo" "${line%@*}" --version "${line#*@}" || status=1
   done
+  return "$status"
 }
 
 venv() {
