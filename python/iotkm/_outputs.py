@@ -1,0 +1,238 @@
+"""What `Association.poll` hands out: datagrams, writes, events. Plain values, without secrets, to be matched.
+
+>>> from iotkm import Datagram
+>>> match Datagram(to=b"addr", data=b"text"):
+...     case Datagram(to, data):
+...         print(to, data)
+b'addr' b'text'
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """Which part of a protocol an event speaks of."""
+
+    PAIRING = "pairing"
+    EXCHANGE = "exchange"
+    UPDATE = "update"
+    RESUME = "resume"
+    OTHER = "other"
+
+
+class Reason(StrEnum):
+    """Why a run ended or an update failed."""
+
+    NO_ANSWER = "no_answer"
+    """No answer within all tries: the peer is away, or no longer knows this key. If it stays so, pair again."""
+    PAIR_AGAIN = "pair_again"
+    """The peer proved that it has moved past this side's key (this side was rolled back): pair again."""
+    UNKNOWN = "unknown"
+    """The peer does not have the record, key or state that was named."""
+    SUPERSEDED = "superseded"
+    """The other side's run went first."""
+    WRONG_SECRET = "wrong_secret"
+    """The secret that the user entered is not the same on both sides."""
+    LOCKED = "locked"
+    """Too many failed attempts: the user has to open the window again."""
+    NO_RECORD = "no_record"
+    """The log holds no record that can be used."""
+    CANCELLED = "cancelled"
+    """The user or the application ended it."""
+    RESOURCE = "resource"
+    """Randomness or storage failed."""
+    OTHER = "other"
+    """A reason that this version of the package has no name for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """Send these bytes to this address."""
+
+    to: bytes
+    """Where to: the caller's own form of an address, at most 22 bytes."""
+    data: bytes
+    """The datagram."""
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Store these bytes in this slot, whole or not at all, then call `Association.persisted`.
+
+    Datagrams that depend on them wait until then.
+    """
+
+    slot: int
+    """The slot's number, 0 to 65535."""
+    version: int
+    """Counts the writes to this slot: a monotonic counter, where there is one, is set to it after the write."""
+    data: bytes
+    """The sealed blob."""
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Nothing to do before `wake_at` (then call `Association.handle_timeout`), or before the next input."""
+
+    wake_at: int | None
+    """A time of the platform's clock in ms; ``None``: only input wakes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that the application may want to know; the subclasses say what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Established(Event):
+    """The peer is authenticated and both directions have keys."""
+
+    fingerprint: str
+    """The session's fingerprint, the same on both sides."""
+    initiator: bool
+    """Whether this side started the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(Event):
+    """The session went on from stored state under new keys."""
+
+    generation: int
+    """Generation of the new keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rekeyed(Event):
+    """Both directions moved to the next generation of record keys."""
+
+    generation: int
+    """The new generation."""
+
+
+@dataclass(frozen=True, slots=True)
+class RekeyNeeded(Event):
+    """The keys are near the end of their use: start a key update or a new exchange."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paired(Event):
+    """Pairing is done and stored: both sides have the triple."""
+
+    fingerprint: str
+    """To be compared by people where there is doubt; the same on both sides."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAgreed(Event):
+    """A key update was agreed; the next exchange runs under the new triple."""
+
+    generation: int
+    """Generation that the new triple will have."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateFailed(Event):
+    """A key update failed; the session lives on under its keys."""
+
+    reason: Reason
+    """Why."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReplaced(Event):
+    """The new triple replaced the old one, which is erased."""
+
+    generation: int
+    """Generation of the triple now in use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terminated(Event):
+    """The session has ended, by this side or the peer; connect again to go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerMoved(Event):
+    """The peer's newest record came from a new address, and the address answered a challenge."""
+
+    to: bytes
+    """The new address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Event):
+    """A run ended without its goal."""
+
+    stage: Stage
+    """Which."""
+    reason: Reason
+    """Why."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFailed(Event):
+    """The store refused a write: what depends on it waits and is tried again."""
+
+    slot: int
+    """Where."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherEvent(Event):
+    """An event that this version of the package has no class for."""
+
+    text: str
+    """What it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message of the peer's application."""
+
+    payload: bytes
+    """What it sent."""
+    time: int | None
+    """The sender's wall-clock time in ms since 1970, where it had one."""
+    place: bytes
+    """The sender's location information, at most 32 bytes in the application's own format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assurance:
+    """Who was authenticated by what, and what would survive which theft: for the application's policy."""
+
+    authenticated: str
+    """What the peer proved to know: ``paired_peer``, or ``nobody``."""
+    forward_secrecy_since: int | None
+    """Records before this time (platform clock, ms) stay secret if all that this device holds now is stolen."""
+    healing_since: int | None
+    """A passive thief of all that was held before this time reads nothing sent after it."""
+    clock: bool
+    """Whether wall-clock time was available in the newest call."""
+    budget: int
+    """Records that may still be sent under the current key generation."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerInfo:
+    """What may be shown of a paired peer."""
+
+    slot: int
+    """The slot that it is stored in."""
+    id: bytes
+    """The peer's id, 1 to 16 bytes."""
+    own_id: bytes
+    """This device's own id towards that peer."""
+    generation: int
+    """How many key updates were completed."""
+    pending: str
+    """What is known of the triple that is to replace the current one: ``none``, ``answered`` or ``confirmed``."""
+    suite: str
+    """The suite that it was paired with, by its name."""
+    fingerprint: str
+    """80 bits for people, the same on both sides while both have the same triple."""
+
+
+Output = Datagram | Persist | Event | Idle
+"""What `Association.poll` returns."""

@@ -1,0 +1,29 @@
+//! Python's door to iotkm: the module `iotkm._iotkm`. It adds nothing but the language: the verbs are the core's.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`association`] | the verbs that every scheme's association has; a scheme's class adds its own |
+//! | [`history`], [`pairing`] | the history scheme |
+//! | [`platform`] | the surroundings of a call: device secret, randomness, clocks, place |
+//! | [`values`] | bytes in; outputs, events and errors out |
+//!
+//! The classes that hold no secret (outputs, events, errors) are Python's own, in `iotkm/_outputs.py` and
+//! `iotkm/_errors.py`. Calls release the interpreter lock while the core works, and take it again for callbacks.
+
+use pyo3::prelude::*;
+
+pub mod association;
+pub mod history;
+pub mod pairing;
+pub mod platform;
+pub mod values;
+
+#[pymodule]
+fn _iotkm(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<platform::Platform>()?;
+    module.add_class::<association::Association>()?;
+    history::register(module)?;
+    module.add_class::<pairing::Pairing>()?;
+    values::register(module)?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))
+}

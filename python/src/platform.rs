@@ -1,0 +1,206 @@
+//! The surroundings of a call: device secret, randomness, clocks, place.
+
+use crate::values::{self, Bytes, bad_argument};
+use iotkm::crypto::{Rng, RngError, Secret};
+use iotkm::{Cx, Device, Instant, UnixTime};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The surroundings of an association: the device's secret, its randomness, its clocks, its place.
+///
+/// Associations of one device share one platform.
+///
+/// Args:
+///     device_secret: 32 bytes that only this device has and that never change (a file of mode 600, a secure element).
+///         State sealed under another secret does not open. A bytearray may be wiped after the call.
+///     rng: where randomness comes from: a callable ``rng(n)`` that returns n random bytes, or an object whose method
+///         ``randbytes(n)`` does; ``None``: the operating system.
+///     clock: a callable that returns monotonic time in ms; ``None``: the system's monotonic clock.
+///     wall: a callable that returns ms since 1970 or ``None`` where the time is unknown; ``None``: the system's clock.
+///     place: location information, at most 32 bytes in the application's own format; sent and logged with each message.
+///
+/// Raises:
+///     BadArgumentError: a secret that is not 32 bytes, a place of more than 32.
+///
+/// Examples:
+///     >>> import secrets
+///     >>> from iotkm import Platform
+///     >>> platform = Platform(secrets.token_bytes(32), place=b"kitchen")
+///     >>> platform
+///     <Platform place=b'kitchen'>
+///     >>> platform.now() >= 0
+///     True
+#[pyclass(module = "iotkm", frozen)]
+#[derive(Debug)]
+pub struct Platform {
+    pub(crate) device: Device,
+    rng: Option<Py<PyAny>>,
+    clock: Option<Py<PyAny>>,
+    wall: Option<Py<PyAny>>,
+    place: Mutex<Vec<u8>>,
+}
+
+const PLACE_MAX: usize = 32;
+
+fn checked_place(py: Python<'_>, place: &[u8]) -> PyResult<Vec<u8>> {
+    if place.len() > PLACE_MAX {
+        let message = format!("a place has at most {PLACE_MAX} bytes, this one has {}", place.len());
+        return Err(bad_argument(py, &message));
+    }
+    Ok(place.to_vec())
+}
+
+fn callable(object: Option<Bound<'_, PyAny>>, what: &str) -> PyResult<Option<Py<PyAny>>> {
+    match object {
+        Some(object) if !object.is_callable() => Err(PyTypeError::new_err(format!("{what} is not callable"))),
+        other => Ok(other.map(Bound::unbind)),
+    }
+}
+
+/// 32 secret bytes from Python.
+///
+/// # Errors
+/// `BadArgumentError` for any other length.
+pub(crate) fn secret(py: Python<'_>, bytes: &Bytes, what: &str) -> PyResult<Secret<32>> {
+    let array = <[u8; 32]>::try_from(&bytes[..]);
+    array.map(Secret::new).map_err(|_| bad_argument(py, &format!("{what} has 32 bytes, this one has {}", bytes.len())))
+}
+
+#[pymethods]
+impl Platform {
+    #[new]
+    #[pyo3(signature = (device_secret, *, rng=None, clock=None, wall=None, place=None))]
+    fn new(
+        py: Python<'_>,
+        device_secret: Bytes,
+        rng: Option<Bound<'_, PyAny>>,
+        clock: Option<Bound<'_, PyAny>>,
+        wall: Option<Bound<'_, PyAny>>,
+        place: Option<Bytes>,
+    ) -> PyResult<Self> {
+        let rng = match rng {
+            Some(object) if object.hasattr("randbytes")? => Some(object.getattr("randbytes")?),
+            other => other,
+        };
+        Ok(Self {
+            device: Device::new(secret(py, &device_secret, "a device secret")?),
+            rng: callable(rng, "rng (it has no method randbytes either)")?,
+            clock: callable(clock, "clock")?,
+            wall: callable(wall, "wall")?,
+            place: Mutex::new(checked_place(py, place.as_deref().unwrap_or(&[]))?),
+        })
+    }
+
+    /// The place that goes with every message; to be set when the device moves.
+    #[getter]
+    fn place<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        values::bytes(py, &self.current_place())
+    }
+
+    #[setter]
+    fn set_place(&self, py: Python<'_>, place: Bytes) -> PyResult<()> {
+        let place = checked_place(py, &place)?;
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
+        Ok(())
+    }
+
+    /// The platform's clock now, in ms: what `Idle.wake_at` is to be compared with.
+    #[pyo3(name = "now")]
+    fn py_now(&self) -> PyResult<u64> {
+        self.now()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!("<Platform place={}>", self.place(py).repr()?))
+    }
+
+    #[expect(clippy::missing_errors_doc, reason = "Python's protocol")]
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.rng)?;
+        visit.call(&self.clock)?;
+        visit.call(&self.wall)
+    }
+}
+
+impl Platform {
+    fn now(&self) -> PyResult<u64> {
+        static START: OnceLock<std::time::Instant> = OnceLock::new();
+        match &self.clock {
+            // From 1 s on, so that times a little before the first call exist.
+            None => Ok(START.get_or_init(std::time::Instant::now).elapsed().as_millis() as u64 + 1_000),
+            Some(clock) => Python::attach(|py| clock.call0(py)?.extract(py)),
+        }
+    }
+
+    fn wall(&self) -> PyResult<Option<UnixTime>> {
+        let wall = match &self.wall {
+            None => SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|t| t.as_millis() as u64),
+            Some(wall) => Python::attach(|py| wall.call0(py)?.extract::<Option<u64>>(py))?,
+        };
+        Ok(wall.map(UnixTime))
+    }
+
+    fn current_place(&self) -> Vec<u8> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Calls the core with a context; the interpreter lock is not held, callbacks take it.
+    ///
+    /// # Errors
+    /// What the clocks raise; what `f` answers, `RngError` with what the source raised as its cause.
+    pub(crate) fn call<T>(&self, f: impl FnOnce(&mut Cx<'_>) -> Result<T, iotkm::Error>) -> PyResult<T> {
+        let mut rng = Source { rng: self.rng.as_ref(), failure: None };
+        let (now, wall, place) = (self.now()?, self.wall()?, self.current_place());
+        let mut cx = Cx { now: Instant(now), wall, place: &place, rng: &mut rng, device: &self.device };
+        let result = f(&mut cx);
+        result.map_err(|error| Python::attach(|py| rng.explain(py, values::error(py, error))))
+    }
+}
+
+/// The operating system's randomness, or the caller's.
+struct Source<'a> {
+    rng: Option<&'a Py<PyAny>>,
+    failure: Option<PyErr>,
+}
+
+impl Source<'_> {
+    fn ask(rng: &Py<PyAny>, out: &mut [u8]) -> PyResult<()> {
+        Python::attach(|py| {
+            let given: Bytes = rng.call1(py, (out.len(),))?.extract(py)?;
+            if given.len() != out.len() {
+                let message = format!("rng gave {} bytes where {} were asked for", given.len(), out.len());
+                return Err(PyValueError::new_err(message));
+            }
+            out.copy_from_slice(&given);
+            Ok(())
+        })
+    }
+
+    /// The error to raise: what the source raised is its cause, and goes first where it must (KeyboardInterrupt).
+    fn explain(self, py: Python<'_>, error: PyErr) -> PyErr {
+        match self.failure {
+            Some(failure) if !failure.is_instance_of::<pyo3::exceptions::PyException>(py) => failure,
+            Some(failure) => {
+                error.set_cause(py, Some(failure));
+                error
+            }
+            None => error,
+        }
+    }
+}
+
+impl Rng for Source<'_> {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), RngError> {
+        match self.rng {
+            None => getrandom::fill(out).map_err(|_| RngError),
+            Some(rng) => Self::ask(rng, out).map_err(|failure| {
+                self.failure = Some(failure);
+                RngError
+            }),
+        }
+    }
+}
