@@ -10,6 +10,7 @@ pub mod association;
 pub mod crypto;
 pub mod engine;
 pub mod history;
+pub mod hub;
 
 pub use association::{
     Addr, Association, Assurance, Authenticated, Cx, Device, Error, Event, Fingerprint, Instant, Output, Reason,

@@ -5,9 +5,9 @@
 
 use super::group::{GroupError, PrimeGroup, Ristretto255, Scalar, p256, ristretto};
 use super::{Rng, Secret};
-use ::p256::NistP256;
 use ::p256::elliptic_curve::point::AffineCoordinates;
 use ::p256::hash2curve::{ExpandMsgXmd, encode_from_bytes};
+use ::p256::{NistP256, ProjectivePoint};
 use curve25519_dalek::ristretto::RistrettoPoint;
 use sha2::digest::Output;
 use sha2::{Digest, Sha256, Sha512};
@@ -131,15 +131,7 @@ impl Cpace for CpaceRistretto255 {
         share: &mut [u8],
     ) -> Result<(), GroupError> {
         Ristretto255.random_scalar(rng, scalar)?;
-        let generator = with_generator_string(RISTRETTO_DSI, inputs, 128, |parts| {
-            let mut h = Sha512::new();
-            for part in parts {
-                h.update(part);
-            }
-            let uniform = Secret::<64>::new(h.finalize().into());
-            Zeroizing::new(RistrettoPoint::from_uniform_bytes(uniform.expose()))
-        });
-        put(share, ristretto::power(&generator, scalar)?.as_bytes())
+        put(share, ristretto::power(&ristretto_generator(inputs), scalar)?.as_bytes())
     }
 
     fn finish(
@@ -177,10 +169,7 @@ impl Cpace for CpaceP256 {
         share: &mut [u8],
     ) -> Result<(), GroupError> {
         super::group::P256.random_scalar(rng, scalar)?;
-        let generator = with_generator_string(P256_DSI, inputs, 64, |parts| {
-            encode_from_bytes::<NistP256, ExpandMsgXmd<Sha256>>(parts, &[P256_DST]).map(Zeroizing::new)
-        });
-        let point = p256::power(*generator.map_err(|_| GroupError::BadElement)?, scalar)?;
+        let point = p256::power(*p256_generator(inputs)?, scalar)?;
         p256::take_even(scalar, &point);
         put(share, &point.x())
     }
@@ -201,6 +190,28 @@ impl Cpace for CpaceP256 {
         let peer = Message { share: &p256::encode(&theirs), ad: peer.ad };
         put(isk, &session_key::<Sha256>(P256_ISK, sid, &k, own, peer, role))
     }
+}
+
+/// `calculate_generator` of section 8.3. Apart from its caller, as the two powers are, so that their stacks do not add up.
+#[inline(never)]
+fn ristretto_generator(inputs: &Inputs<'_>) -> Zeroizing<RistrettoPoint> {
+    with_generator_string(RISTRETTO_DSI, inputs, 128, |parts| {
+        let mut h = Sha512::new();
+        for part in parts {
+            h.update(part);
+        }
+        let uniform = Secret::<64>::new(h.finalize().into());
+        Zeroizing::new(RistrettoPoint::from_uniform_bytes(uniform.expose()))
+    })
+}
+
+/// `calculate_generator` of section 8.4.3.
+#[inline(never)]
+fn p256_generator(inputs: &Inputs<'_>) -> Result<Zeroizing<ProjectivePoint>, GroupError> {
+    with_generator_string(P256_DSI, inputs, 64, |parts| {
+        encode_from_bytes::<NistP256, ExpandMsgXmd<Sha256>>(parts, &[P256_DST]).map(Zeroizing::new)
+    })
+    .map_err(|_| GroupError::BadElement)
 }
 
 fn put(out: &mut [u8], bytes: &[u8]) -> Result<(), GroupError> {

@@ -73,7 +73,7 @@ pub struct Endpoint<S: Scheme, M> {
     pub(crate) scheme: S,
     pub(super) session: Option<Session>,
     pub(crate) memory: Option<M>,
-    pub(super) config: Config,
+    pub(crate) config: Config,
     pub(super) peer: Option<Addr>,
     pub(crate) outbox: Outbox,
     pub(super) drops: Drops,

@@ -28,6 +28,8 @@ pub struct Node<A> {
     pub store_broken: bool,
     /// Stop taking writes after this many (a power cut right before the next); `None`: never.
     pub writes_left: Option<u32>,
+    /// That cut comes right after the write instead, before the association hears of it.
+    pub cut_after: bool,
     /// Set when the cut came.
     pub dead: bool,
     /// What happened.
@@ -49,6 +51,7 @@ impl<A: Association> Node<A> {
             stored: Stored::new(),
             store_broken: false,
             writes_left: None,
+            cut_after: false,
             dead: false,
             events: Vec::new(),
             received: Vec::new(),
@@ -96,6 +99,9 @@ impl<A: Association> Node<A> {
                 Did::Idle(wake) => return (sent, wake.map(|w| w.0)),
                 Did::Store(slot, version, bytes) => {
                     if self.writes_left == Some(0) {
+                        if self.cut_after {
+                            self.stored.insert(slot.0, (version, bytes));
+                        }
                         self.dead = true;
                         return (sent, None);
                     }

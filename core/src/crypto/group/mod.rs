@@ -91,7 +91,7 @@ pub trait PrimeGroup: Dh {
     /// [`GroupError::BadElement`].
     fn power(&self, element: &[u8], scalar: &Scalar, out: &mut [u8]) -> Result<(), GroupError>;
 
-    /// `a^x b^y` in one go; not secret (variable time is allowed).
+    /// `a^x b^y` in one go, in constant time as the others: the exponents may hold a secret factor.
     ///
     /// # Errors
     /// [`GroupError::BadElement`].

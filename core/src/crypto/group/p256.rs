@@ -24,12 +24,14 @@ pub struct P256;
 const DRAWS: usize = 8;
 
 /// The point with this x and even y.
+#[inline(never)]
 pub(in crate::crypto) fn lift(x: &[u8]) -> Result<AffinePoint, GroupError> {
     let x = <&FieldBytes>::try_from(x).map_err(|_| GroupError::BadElement)?;
     Option::from(AffinePoint::decompress(x, Choice::from(0))).ok_or(GroupError::BadElement)
 }
 
 /// The point behind an uncompressed encoding; the identity has none.
+#[inline(never)]
 pub(in crate::crypto) fn element(bytes: &[u8]) -> Result<AffinePoint, GroupError> {
     let (x, y) = match bytes.split_first() {
         Some((4, rest)) => rest.split_at_checked(32).ok_or(GroupError::BadElement)?,
@@ -52,10 +54,12 @@ pub(in crate::crypto) fn encode(point: &AffinePoint) -> [u8; 65] {
 }
 
 /// `point^scalar`, not the identity.
+#[inline(never)]
 pub(in crate::crypto) fn power(point: ProjectivePoint, scalar: &Scalar) -> Result<Zeroizing<AffinePoint>, GroupError> {
     affine(&Zeroizing::new(point * *exponent(scalar)))
 }
 
+#[inline(never)]
 fn affine(point: &ProjectivePoint) -> Result<Zeroizing<AffinePoint>, GroupError> {
     if bool::from(point.is_identity()) {
         return Err(GroupError::BadElement);
@@ -129,7 +133,7 @@ impl PrimeGroup for P256 {
     }
 
     fn double_power(&self, a: &[u8], x: &Scalar, b: &[u8], y: &Scalar, out: &mut [u8]) -> Result<(), GroupError> {
-        let terms = [(element(a)?.into(), *exponent(x)), (element(b)?.into(), *exponent(y))];
-        put(out, &encode(&*affine(&ProjectivePoint::lincomb(&terms))?))
+        let terms = Zeroizing::new([(element(a)?.into(), *exponent(x)), (element(b)?.into(), *exponent(y))]);
+        put(out, &encode(&*affine(&Zeroizing::new(ProjectivePoint::lincomb(&*terms)))?))
     }
 }

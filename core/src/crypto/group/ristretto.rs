@@ -3,31 +3,37 @@
 #![allow(clippy::arithmetic_side_effects, reason = "these operators are the group's, they cannot overflow")]
 
 use super::{Dh, GroupError, PrimeGroup, Scalar, put};
+use crate::crypto::secret::ct_eq;
 use crate::crypto::{Rng, RngError, Secret};
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar as Exponent;
-use curve25519_dalek::traits::IsIdentity;
 use zeroize::Zeroizing;
 
 /// ristretto255. Scalars are little-endian, elements 32 bytes.
 pub struct Ristretto255;
 
-/// The element behind `bytes`, canonical and not the identity (whose encoding is all zero).
+/// The element behind `bytes`: canonical, and not the identity.
+#[inline(never)]
 pub(in crate::crypto) fn element(bytes: &[u8]) -> Result<RistrettoPoint, GroupError> {
-    CompressedRistretto::from_slice(bytes)
-        .ok()
-        .and_then(|compressed| compressed.decompress())
-        .filter(|point| !point.is_identity())
-        .ok_or(GroupError::BadElement)
+    let compressed = CompressedRistretto::from_slice(bytes).map_err(|_| GroupError::BadElement)?;
+    not_identity(&compressed)?;
+    compressed.decompress().ok_or(GroupError::BadElement)
 }
 
 /// `point^scalar`, not the identity.
+#[inline(never)]
 pub(in crate::crypto) fn power(
     point: &RistrettoPoint,
     scalar: &Scalar,
 ) -> Result<Zeroizing<CompressedRistretto>, GroupError> {
-    let result = Zeroizing::new(point * *exponent(scalar));
-    if result.is_identity() { Err(GroupError::BadElement) } else { Ok(Zeroizing::new(result.compress())) }
+    let result = Zeroizing::new(Zeroizing::new(point * *exponent(scalar)).compress());
+    not_identity(&result)?;
+    Ok(result)
+}
+
+/// The identity's one encoding is all zero.
+fn not_identity(element: &CompressedRistretto) -> Result<(), GroupError> {
+    if ct_eq(element.as_bytes(), &[0; 32]) { Err(GroupError::BadElement) } else { Ok(()) }
 }
 
 fn base(scalar: &Scalar) -> CompressedRistretto {
@@ -92,7 +98,10 @@ impl PrimeGroup for Ristretto255 {
     }
 
     fn double_power(&self, a: &[u8], x: &Scalar, b: &[u8], y: &Scalar, out: &mut [u8]) -> Result<(), GroupError> {
-        let product = element(a)? * *exponent(x) + element(b)? * *exponent(y);
-        if product.is_identity() { Err(GroupError::BadElement) } else { put(out, product.compress().as_bytes()) }
+        let (ax, by) = (element(a)? * *exponent(x), element(b)? * *exponent(y));
+        let (ax, by) = (Zeroizing::new(ax), Zeroizing::new(by));
+        let product = Zeroizing::new(Zeroizing::new(*ax + *by).compress());
+        not_identity(&product)?;
+        put(out, product.as_bytes())
     }
 }

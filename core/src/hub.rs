@@ -1,0 +1,500 @@
+//! A hub: one socket, many associations, bounded memory.
+//!
+//! ```text
+//! record, resume    by connection id: the hub's ids are the places' numbers
+//! first message     by the name in it (history: the hint); unknown names by a rate-limited search
+//! other handshake   by address, as noted when the run's first message was routed
+//! under load        an address that has not shown that it receives gets a cookie request, and nothing else happens
+//! ```
+//!
+//! All memory is the caller's: a place for each association, a timer for each, and routes (eight for each association are
+//! plenty; the table forgets old ones, it never grows). A datagram costs one lookup, however many associations there are.
+
+use crate::association::{Addr, Association, Cx, Error, Instant, Output, Received, Sent, Slot, StoreError};
+use crate::engine::cookie;
+use crate::engine::drops::{Dropped, Drops};
+use crate::engine::memory::Scratch;
+use crate::engine::session::ConnectionId;
+use crate::engine::timers::{Timer, Timers};
+use crate::engine::wire::{self, Kind, classify, engine};
+use crate::engine::{Endpoint, Scheme};
+use core::hash::Hasher;
+use core::marker::PhantomData;
+use siphasher::sip::SipHasher13;
+
+/// What a hub needs to know of an association to route to it.
+pub trait Routed: Association {
+    /// The name in a first message, if it is one.
+    fn first_name(message: &[u8]) -> Option<u32>;
+    /// Whether that first message is for this association.
+    fn is_named(&mut self, message: &[u8]) -> bool;
+    /// The names under which a first message may come next.
+    fn names(&mut self, name: &mut dyn FnMut(u32));
+    /// Changes when the names do.
+    fn names_version(&self) -> u32;
+    /// Takes the connection id that the hub gives it.
+    fn set_connection_id(&mut self, cid: ConnectionId);
+    /// Whether a run with this address is under way.
+    fn has_run_with(&self, addr: &Addr) -> bool;
+    /// Whether any run is under way.
+    fn is_busy(&self) -> bool;
+}
+
+impl<S: Scheme, M: Scratch<S>> Routed for Endpoint<S, M> {
+    fn first_name(message: &[u8]) -> Option<u32> {
+        S::first_name(message)
+    }
+    fn is_named(&mut self, message: &[u8]) -> bool {
+        self.scheme.is_named(message)
+    }
+    fn names(&mut self, name: &mut dyn FnMut(u32)) {
+        self.scheme.names(name);
+    }
+    fn names_version(&self) -> u32 {
+        self.scheme.names_version()
+    }
+    fn set_connection_id(&mut self, cid: ConnectionId) {
+        self.config.cid = cid;
+    }
+    fn has_run_with(&self, addr: &Addr) -> bool {
+        self.memory.as_ref().is_some_and(|m| m.halves().iter().any(|h| h.run.is_some() && h.flight.to == *addr))
+    }
+    fn is_busy(&self) -> bool {
+        self.memory.as_ref().is_some_and(|m| m.halves().iter().any(|h| h.run.is_some()))
+    }
+}
+
+/// A place for one association.
+#[derive(Debug)]
+pub struct Place<A> {
+    association: Option<A>,
+    names_version: u32,
+    busy: bool,
+    queued: bool,
+    next_queued: u32,
+}
+
+impl<A> Place<A> {
+    /// A free place.
+    pub const fn free() -> Self {
+        Self { association: None, names_version: 0, busy: false, queued: false, next_queued: NONE }
+    }
+}
+
+/// A remembered route. A table of them is a cache: a route that was forgotten costs a retransmission or a search.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Route {
+    tag: u32,
+    /// The place and one; 0: empty.
+    place: u32,
+}
+
+const NONE: u32 = u32::MAX;
+/// Routes that share a bucket.
+const WAYS: usize = 4;
+/// Places that one search for an unknown name looks at, at most.
+const SEARCH: usize = 8192;
+/// Time between two searches in ms.
+const SEARCH_EVERY: u64 = 250;
+
+/// What a hub is told when it is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Associations with a run under way above which strangers are asked for a cookie first.
+    pub busy: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { busy: 64 }
+    }
+}
+
+/// The hub over a caller's memory: `P` are [`Place`]s, `T` as many [`Timer`]s, `R` [`Route`]s.
+#[derive(Debug)]
+pub struct Hub<A, P, T, R> {
+    associations: PhantomData<A>,
+    places: P,
+    timers: Timers<T>,
+    routes: R,
+    key: (u64, u64),
+    limits: Limits,
+    cid_len: usize,
+    first_queued: u32,
+    last_queued: u32,
+    cursor: usize,
+    busy: u32,
+    search_at: Instant,
+    search_from: usize,
+    cookie_to: Option<Addr>,
+    drops: Drops,
+}
+
+impl<A, P, T, R> Hub<A, P, T, R>
+where
+    A: Routed,
+    P: AsRef<[Place<A>]> + AsMut<[Place<A>]>,
+    T: AsRef<[Timer]> + AsMut<[Timer]>,
+    R: AsRef<[Route]> + AsMut<[Route]>,
+{
+    /// An empty hub in this memory.
+    ///
+    /// # Errors
+    /// [`Error::BadArgument`] where there are no places, fewer timers than places, or no routes; [`Error::Rng`].
+    pub fn new(cx: &mut Cx<'_>, places: P, timers: T, mut routes: R, limits: Limits) -> Result<Self, Error> {
+        let count = places.as_ref().len();
+        if count == 0 || count >= NONE as usize || timers.as_ref().len() < count || routes.as_ref().len() < WAYS {
+            return Err(Error::BadArgument);
+        }
+        let mut key = [0; 16];
+        cx.rng.fill(&mut key)?;
+        let [low, high] = [key.first_chunk::<8>(), key.last_chunk::<8>()].map(|k| u64::from_le_bytes(*k.unwrap_or(&[0; 8])));
+        routes.as_mut().fill(Route::default());
+        let cid_len = match count {
+            0..=0x100 => 1,
+            0x101..=0x1_0000 => 2,
+            0x1_0001..=0x100_0000 => 3,
+            _ => 4,
+        };
+        Ok(Self {
+            associations: PhantomData,
+            places,
+            timers: Timers::new(timers),
+            routes,
+            key: (low, high),
+            limits,
+            cid_len,
+            first_queued: NONE,
+            last_queued: NONE,
+            cursor: 0,
+            busy: 0,
+            search_at: Instant(0),
+            search_from: 0,
+            cookie_to: None,
+            drops: Drops::new(),
+        })
+    }
+
+    /// Takes an association in and gives it its connection id; its place, or the association back where all are taken.
+    ///
+    /// # Errors
+    /// The association, where the hub is full.
+    pub fn insert(&mut self, association: A) -> Result<usize, A> {
+        let places = self.places.as_mut();
+        let count = places.len();
+        let from = self.cursor;
+        let mut order = (from..count).chain(0..from);
+        let Some(index) = order.find(|i| places.get(*i).is_some_and(|p| p.association.is_none())) else {
+            return Err(association);
+        };
+        self.cursor = index.saturating_add(1);
+        let mut association = association;
+        association.set_connection_id(self.cid(index));
+        if let Some(place) = self.places.as_mut().get_mut(index) {
+            place.association = Some(association);
+            place.names_version = 0;
+        }
+        self.after(index);
+        Ok(index)
+    }
+
+    /// Takes an association out.
+    pub fn remove(&mut self, index: usize) -> Option<A> {
+        let place = self.places.as_mut().get_mut(index)?;
+        let association = place.association.take()?;
+        if core::mem::take(&mut place.busy) {
+            self.busy = self.busy.saturating_sub(1);
+        }
+        self.cursor = self.cursor.min(index);
+        self.timers.set(index, None);
+        Some(association)
+    }
+
+    /// The association in a place.
+    pub fn get(&self, index: usize) -> Option<&A> {
+        self.places.as_ref().get(index)?.association.as_ref()
+    }
+
+    /// Calls an association's own verbs (connect, update, ...) and notes what it wants to do afterwards. Use this, never
+    /// a way around it: outputs are found by it.
+    pub fn with<X>(&mut self, index: usize, f: impl FnOnce(&mut A) -> X) -> Option<X> {
+        let x = f(self.places.as_mut().get_mut(index)?.association.as_mut()?);
+        self.after(index);
+        Some(x)
+    }
+
+    /// How many associations it can hold.
+    pub fn capacity(&self) -> usize {
+        self.places.as_ref().len()
+    }
+
+    /// What the hub itself dropped, by reason; associations count theirs.
+    pub const fn drops(&self) -> &Drops {
+        &self.drops
+    }
+
+    /// Seals a payload of the association in this place: see [`Association::send`].
+    ///
+    /// # Errors
+    /// As there; [`Error::BadArgument`] for an empty place.
+    pub fn send<'o>(&mut self, index: usize, cx: &mut Cx<'_>, payload: &[u8], out: &'o mut [u8]) -> Result<Sent<'o>, Error> {
+        self.enqueue(index);
+        let place = self.places.as_mut().get_mut(index).ok_or(Error::BadArgument)?;
+        place.association.as_mut().ok_or(Error::BadArgument)?.send(cx, payload, out)
+    }
+
+    /// Takes in a datagram and finds its association: which one, and what it got for the application.
+    ///
+    /// # Errors
+    /// As [`Association::handle_input`].
+    pub fn handle_input<'b>(
+        &'b mut self,
+        cx: &mut Cx<'_>,
+        from: &Addr,
+        datagram: &'b mut [u8],
+    ) -> Result<Option<(usize, Received<'b>)>, Error>
+    where
+        A: 'b,
+    {
+        let index = match self.route(cx, from, datagram) {
+            Ok(index) => index,
+            Err(reason) => {
+                self.drops.count(reason);
+                return Ok(None);
+            }
+        };
+        self.enqueue(index);
+        let record = matches!(classify(datagram), Ok(Kind::Record));
+        if !record {
+            self.remember(self.hash(&[from.as_bytes()]), index);
+        }
+        let place = self.places.as_mut().get_mut(index).ok_or(Error::BadArgument)?;
+        let association = place.association.as_mut().ok_or(Error::BadArgument)?;
+        Ok(association.handle_input(cx, from, datagram)?.map(|received| (index, received)))
+    }
+
+    /// Does what is due at `cx.now`, association by association; poll until idle after each call, and call again while
+    /// the wake-up time it gives has passed.
+    ///
+    /// # Errors
+    /// As [`Association::handle_timeout`].
+    pub fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
+        let Some((at, index)) = self.timers.next() else { return Ok(()) };
+        if at > cx.now {
+            return Ok(());
+        }
+        self.enqueue(index);
+        let Some(association) = self.places.as_mut().get_mut(index).and_then(|p| p.association.as_mut()) else {
+            self.timers.set(index, None);
+            return Ok(());
+        };
+        association.handle_timeout(cx)
+    }
+
+    /// The answer to [`Output::Persist`] of the association in this place.
+    pub fn persisted(&mut self, index: usize, slot: Slot, stored: Result<(), StoreError>) {
+        self.with(index, |association| association.persisted(slot, stored));
+    }
+
+    /// The next thing to do, and whose it is; `None` where it is the hub's own (a cookie request, or idle).
+    pub fn poll<'o>(&mut self, cx: &mut Cx<'_>, out: &'o mut [u8]) -> (Option<usize>, Output<'o>) {
+        if let Some(to) = self.cookie_to {
+            let request = cookie::request(cx.device, cx.now, &to);
+            if out.len() < request.len() {
+                return (None, Output::BufferTooSmall { needed: request.len() });
+            }
+            self.cookie_to = None;
+            let len = wire::copy(out, &request);
+            return (None, Output::Datagram { to, bytes: out.get(..len).unwrap_or(&[]) });
+        }
+        // The borrow checker does not see that an idle output borrows nothing: find who has something first.
+        while self.first_queued != NONE {
+            let index = self.first_queued as usize;
+            let Some(association) = self.places.as_mut().get_mut(index).and_then(|p| p.association.as_mut()) else {
+                self.dequeue();
+                continue;
+            };
+            let idle = match association.poll(cx, out) {
+                Output::Idle { wake_at } => Some(wake_at),
+                Output::Datagram { to, bytes } => {
+                    let len = bytes.len();
+                    return (Some(index), Output::Datagram { to, bytes: out.get(..len).unwrap_or(&[]) });
+                }
+                Output::Persist { slot, version, bytes } => {
+                    let len = bytes.len();
+                    return (Some(index), Output::Persist { slot, version, bytes: out.get(..len).unwrap_or(&[]) });
+                }
+                Output::Event(event) => return (Some(index), Output::Event(event)),
+                Output::BufferTooSmall { needed } => return (Some(index), Output::BufferTooSmall { needed }),
+            };
+            if let Some(wake_at) = idle {
+                self.timers.set(index, wake_at);
+                self.dequeue();
+                self.settle(index);
+            }
+        }
+        (None, Output::Idle { wake_at: self.timers.next().map(|(at, _)| at) })
+    }
+
+    // ---- routing ----
+
+    fn cid(&self, index: usize) -> ConnectionId {
+        let bytes = (index as u32).to_be_bytes();
+        let start = bytes.len().saturating_sub(self.cid_len);
+        ConnectionId::new(bytes.get(start..).unwrap_or(&[])).unwrap_or_default()
+    }
+
+    fn by_cid(&self, datagram: &[u8], start: usize) -> Result<usize, Dropped> {
+        let cid = datagram.get(start..start.saturating_add(self.cid_len)).ok_or(Dropped::Malformed)?;
+        let index = cid.iter().fold(0usize, |n, b| n << 8 | usize::from(*b));
+        if self.get(index).is_some() { Ok(index) } else { Err(Dropped::NoKey) }
+    }
+
+    fn route(&mut self, cx: &Cx<'_>, from: &Addr, datagram: &[u8]) -> Result<usize, Dropped> {
+        let kind = classify(datagram)?;
+        let (message, proven) = match kind {
+            Kind::Record => return self.by_cid(datagram, 1),
+            Kind::Handshake { scheme: wire::ENGINE, message, .. } => match message {
+                engine::RESUME_1 | engine::RESUME_2 | engine::RESUME_3 => return self.by_cid(datagram, wire::HEADER_LEN),
+                engine::COOKIE_ECHO => {
+                    let body = datagram.get(wire::HEADER_LEN..).ok_or(Dropped::Malformed)?;
+                    let (cookie, inner) = body.split_at_checked(cookie::LEN).ok_or(Dropped::Malformed)?;
+                    (inner, cookie::verify(cx.device, cx.now, from, cookie))
+                }
+                _ => (datagram, false),
+            },
+            Kind::Handshake { .. } => (datagram, false),
+        };
+        let address = self.hash(&[from.as_bytes()]);
+        let Some(name) = A::first_name(message) else {
+            return self.find(address, |a| a.has_run_with(from) || a.peer_addr() == Some(*from)).ok_or(Dropped::NoKey);
+        };
+        if !proven && self.busy >= self.limits.busy {
+            self.cookie_to = Some(*from);
+            return Err(Dropped::RateLimited);
+        }
+        let hash = self.hash(&[b"name", &name.to_be_bytes()]);
+        match self.find(hash, |a| a.is_named(message)) {
+            Some(index) => Ok(index),
+            None => self.search(cx.now, message),
+        }
+    }
+
+    /// Looks for a first message's association one by one; a bounded number of them, and not often.
+    fn search(&mut self, now: Instant, message: &[u8]) -> Result<usize, Dropped> {
+        if now < self.search_at {
+            return Err(Dropped::RateLimited);
+        }
+        self.search_at = now.plus(SEARCH_EVERY);
+        let places = self.places.as_mut();
+        let count = places.len();
+        for _ in 0..count.min(SEARCH) {
+            let index = self.search_from;
+            self.search_from = index.saturating_add(1) % count.max(1);
+            let association = places.get_mut(index).and_then(|p| p.association.as_mut());
+            if association.is_some_and(|a| a.is_named(message)) {
+                return Ok(index);
+            }
+        }
+        Err(Dropped::NoKey)
+    }
+
+    fn hash(&self, parts: &[&[u8]]) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
+        parts.iter().for_each(|part| hasher.write(part));
+        hasher.finish()
+    }
+
+    fn bucket(&mut self, hash: u64) -> &mut [Route] {
+        let routes = self.routes.as_mut();
+        let buckets = (routes.len() / WAYS).max(1);
+        let start = ((hash >> 32) as usize).checked_rem(buckets).unwrap_or(0).saturating_mul(WAYS);
+        routes.get_mut(start..start.saturating_add(WAYS)).unwrap_or(&mut [])
+    }
+
+    fn find(&mut self, hash: u64, test: impl Fn(&mut A) -> bool) -> Option<usize> {
+        let mut found = [0u32; WAYS];
+        let tag = hash as u32;
+        for (to, route) in found.iter_mut().zip(self.bucket(hash).iter()) {
+            *to = if route.tag == tag { route.place } else { 0 };
+        }
+        let places = self.places.as_mut();
+        found.into_iter().filter_map(|p| p.checked_sub(1).map(|p| p as usize)).find(|index| {
+            places.get_mut(*index).and_then(|p| p.association.as_mut()).is_some_and(&test)
+        })
+    }
+
+    fn remember(&mut self, hash: u64, index: usize) {
+        let new = Route { tag: hash as u32, place: (index as u32).saturating_add(1) };
+        let bucket = self.bucket(hash);
+        let at = bucket.iter().position(|r| r.place == 0 || (r.tag == new.tag && r.place == new.place));
+        match at {
+            Some(at) => bucket.iter_mut().skip(at).take(1).for_each(|r| *r = new),
+            None => {
+                // Full: the oldest goes.
+                bucket.rotate_left(1);
+                bucket.last_mut().into_iter().for_each(|r| *r = new);
+            }
+        }
+    }
+
+    // ---- who has something to do ----
+
+    fn after(&mut self, index: usize) {
+        self.enqueue(index);
+        self.settle(index);
+    }
+
+    /// Notes whether the association is busy and which first messages it waits for now.
+    fn settle(&mut self, index: usize) {
+        let Some(place) = self.places.as_mut().get_mut(index) else { return };
+        let Some(association) = place.association.as_mut() else { return };
+        let busy = association.is_busy();
+        let was = core::mem::replace(&mut place.busy, busy);
+        let version = association.names_version();
+        let renamed = core::mem::replace(&mut place.names_version, version) != version;
+        if busy != was {
+            self.busy = if busy { self.busy.saturating_add(1) } else { self.busy.saturating_sub(1) };
+        }
+        if renamed {
+            let mut names = [0u32; 16];
+            let mut count = 0usize;
+            if let Some(association) = self.places.as_mut().get_mut(index).and_then(|p| p.association.as_mut()) {
+                association.names(&mut |name| {
+                    if let Some(to) = names.get_mut(count) {
+                        *to = name;
+                        count = count.saturating_add(1);
+                    }
+                });
+            }
+            for name in names.iter().take(count) {
+                self.remember(self.hash(&[b"name", &name.to_be_bytes()]), index);
+            }
+        }
+    }
+
+    fn enqueue(&mut self, index: usize) {
+        let Some(place) = self.places.as_mut().get_mut(index) else { return };
+        if core::mem::replace(&mut place.queued, true) {
+            return;
+        }
+        place.next_queued = NONE;
+        let last = core::mem::replace(&mut self.last_queued, index as u32);
+        match self.places.as_mut().get_mut(last as usize) {
+            Some(last) if self.first_queued != NONE => last.next_queued = index as u32,
+            _ => self.first_queued = index as u32,
+        }
+    }
+
+    fn dequeue(&mut self) {
+        let index = self.first_queued as usize;
+        self.first_queued = NONE;
+        if let Some(place) = self.places.as_mut().get_mut(index) {
+            place.queued = false;
+            self.first_queued = place.next_queued;
+        }
+        if self.first_queued == NONE {
+            self.last_queued = NONE;
+        }
+    }
+}
