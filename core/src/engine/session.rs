@@ -337,12 +337,15 @@ impl Session {
         let first = header.first().copied().unwrap_or(0);
         let low = header.last_chunk::<2>().map_or(0, |b| u16::from_be_bytes(*b));
 
+        // A side that is ahead may find its peer one further still: the peer followed, and used that generation up before
+        // any record of it arrived here.
         let receiving = if self.ahead { self.generation.saturating_sub(1) } else { self.generation };
-        let same = u32::from(first & 3) == receiving & 3;
-        if !same && u32::from(first & 3) != receiving.wrapping_add(1) & 3 {
+        let distance = u32::from(first & 3).wrapping_sub(receiving) & 3;
+        if distance > if self.ahead { 2 } else { 1 } {
             return Err(Dropped::NoKey);
         }
-        let generation = if same { receiving } else { receiving.saturating_add(1) };
+        let same = distance == 0;
+        let generation = receiving.saturating_add(distance);
         let fresh = Window::new();
         let window = if same { &self.window } else { &fresh };
         let number = window.expand(low);
@@ -350,7 +353,8 @@ impl Session {
             return Err(Dropped::Replayed);
         }
         // The next generation's key is computed for this record alone, and kept only if the record verifies.
-        let next = if same { None } else { Some(self.peek_next()) };
+        let steps = distance > u32::from(self.ahead);
+        let next = if same { None } else { Some(self.peek(steps)) };
         let direction = next.as_ref().map_or(&self.recv, |(_, recv, _)| recv);
         let (nonce, nonce_len) = direction.nonce(self.suite, number);
         let (aad, aad_len) = associated(header, header_len, generation);
@@ -370,7 +374,7 @@ impl Session {
             self.recv = recv;
             self.window = Window::new();
             self.failures = 0;
-            if !self.ahead {
+            if steps {
                 self.root = root;
                 self.send = send;
                 self.sent = 0;
@@ -393,7 +397,7 @@ impl Session {
 
     /// Moves this side's sending to the next generation.
     fn step_ahead(&mut self) {
-        let (root, _, send) = self.peek_next();
+        let (root, _, send) = self.peek(true);
         self.root = root;
         self.send = send;
         self.sent = 0;
@@ -401,10 +405,9 @@ impl Session {
         self.ahead = true;
     }
 
-    /// The root, receiving and sending keys of the generation after the one received under.
-    fn peek_next(&self) -> (Secret<32>, Direction, Direction) {
-        let root =
-            if self.ahead { self.root.clone() } else { Prk::new(self.scheme, self.root.expose()).secret("next", &[]) };
+    /// The root, receiving and sending keys of the generation that this side sends under, or (`next`) the one after it.
+    fn peek(&self, next: bool) -> (Secret<32>, Direction, Direction) {
+        let root = if next { Prk::new(self.scheme, self.root.expose()).secret("next", &[]) } else { self.root.clone() };
         let (key, iv) = traffic(self.suite, &Prk::new(self.scheme, root.expose()), &[]);
         let recv = Direction::of(self.suite, &key, &iv, !self.initiator);
         let send = Direction::of(self.suite, &key, &iv, self.initiator);

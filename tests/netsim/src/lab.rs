@@ -117,6 +117,15 @@ impl<const RUNS: usize> Lab<RUNS> {
         done
     }
 
+    /// What to print when something went wrong.
+    pub fn state(&self) -> String {
+        let side = |n: &Node<Assoc<RUNS>>| {
+            let session = n.a.session().map(|s| (s.id(), s.generation(), s.fingerprint(), s.sent()));
+            format!("{:?} {session:?} {:?} {:?}", n.a.peer(), n.events, n.a.drops())
+        };
+        format!("at {} ms\n  a: {}\n  b: {}", self.now, side(&self.a), side(&self.b))
+    }
+
     /// Whether both have a session, and the same.
     pub fn both(&self) -> bool {
         let (a, b) = (&self.a.a, &self.b.a);
@@ -201,7 +210,6 @@ impl<const RUNS: usize> Lab<RUNS> {
     }
 
     fn live(&mut self) -> Result<(), String> {
-        let state = |n: &Self| format!("{:?} {:?} {:?} {:?}", n.a.a.peer(), n.b.a.peer(), n.a.events, n.b.events);
         if !self.both() {
             // Whoever may, connects; runs that are under way may end first.
             for _ in 0..6 {
@@ -213,20 +221,20 @@ impl<const RUNS: usize> Lab<RUNS> {
             }
         }
         if !self.both() {
-            return Err(format!("never established: {}", state(self)));
+            return Err(format!("never established: {}", self.state()));
         }
         self.drive(5_000, |_| false);
         if !self.drive(250_000, Self::both) || !self.talk(10_000) {
-            return Err(format!("does not talk: {}", state(self)));
+            return Err(format!("does not talk: {}", self.state()));
         }
         self.assert_same_keys();
         let next = self.a.a.peer().generation() + 1;
-        self.update(0).or_else(|_| self.update(1)).map_err(|e| format!("update: {e:?}: {}", state(self)))?;
+        self.update(0).or_else(|_| self.update(1)).map_err(|e| format!("update: {e:?}: {}", self.state()))?;
         if !self.drive(60_000, |n| n.both() && n.at_generation(next)) {
-            return Err(format!("update does not end: {}", state(self)));
+            return Err(format!("update does not end: {}", self.state()));
         }
         self.assert_same_keys();
-        if self.talk(10_000) { Ok(()) } else { Err(format!("silent after the update: {}", state(self))) }
+        if self.talk(10_000) { Ok(()) } else { Err(format!("silent after the update: {}", self.state())) }
     }
 }
 

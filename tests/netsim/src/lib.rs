@@ -2,7 +2,13 @@
 //!
 //! Everything is driven by one seed: a failing run prints it, and `IOTKM_SEED` in the environment plays it again alone.
 //! Time is simulated; nothing sleeps.
-#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 pub mod lab;
 pub mod net;

@@ -129,14 +129,21 @@ impl<A: Association, B: Association> Net<A, B> {
         true
     }
 
-    /// Steps until `done`, nothing is left to do, or `ms` have passed; whether `done`.
+    /// When the next datagram or timer is.
+    pub fn next_at(&self) -> Option<u64> {
+        self.flying.iter().map(|f| f.at).chain(self.wake.into_iter().flatten()).min()
+    }
+
+    /// Steps until `done`, or until `ms` have passed; whether `done`.
     pub fn drive(&mut self, ms: u64, done: impl Fn(&Self) -> bool) -> bool {
         let end = self.now + ms;
         self.flush();
         while !done(self) {
-            if self.now > end || !self.step() {
-                return done(self);
+            if self.next_at().is_none_or(|at| at > end) {
+                self.now = end;
+                return false;
             }
+            self.step();
         }
         true
     }

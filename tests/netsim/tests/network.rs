@@ -1,5 +1,12 @@
 //! Hazard: the network. 30 % loss each way, delays that reorder, duplicates, flipped bits.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use iotkm::crypto::{self, Suite};
 use iotkm_netsim::{Lab, Link, Plan, each_seed, lab};
@@ -14,7 +21,7 @@ fn exchange(plan: &Plan, seed: u64) -> Lab {
     if starts == 1 || starts == 2 {
         net.connect(1).unwrap();
     }
-    assert!(net.drive(400_000, |n| n.both()), "{:?} {:?}", net.a.events, net.b.events);
+    assert!(net.drive(400_000, |n| n.both()), "{}", net.state());
     net.assert_same_keys();
     net
 }
@@ -22,20 +29,13 @@ fn exchange(plan: &Plan, seed: u64) -> Lab {
 /// Nothing arrives twice, nothing that was not sent.
 fn life(plan: &Plan, seed: u64) {
     let mut net = exchange(plan, seed);
-    assert!(net.talk(60_000), "silent");
+    assert!(net.talk(60_000), "silent: {}", net.state());
     // Glare may replace a session by the next; it must come to rest by itself.
     net.drive(30_000, |_| false);
-    assert!(net.both() && net.talk(60_000), "does not come to rest: {:?} {:?}", net.a.events, net.b.events);
+    assert!(net.both() && net.talk(60_000), "does not come to rest: {}", net.state());
     let who = (seed % 2) as usize;
     net.update(who).unwrap();
-    assert!(
-        net.drive(2_000_000, |n| n.both() && n.at_generation(1)),
-        "no update: {:?} {:?} {:?} {:?}",
-        net.a.events,
-        net.b.events,
-        net.a.a.peer(),
-        net.b.a.peer()
-    );
+    assert!(net.drive(2_000_000, |n| n.both() && n.at_generation(1)), "no update: {}", net.state());
     net.assert_same_keys();
     assert!(net.talk(60_000), "silent after the update");
     for received in [&net.a.received, &net.b.received] {
@@ -101,7 +101,7 @@ fn rekeying_in_a_storm() {
         let mut net = exchange(&plan, seed);
         net.drive(30_000, |_| false);
         for _ in 0..30 {
-            assert!(net.talk(120_000), "silent: {:?} {:?}", net.a.a.session(), net.b.a.session());
+            assert!(net.talk(120_000), "silent: {}", net.state());
         }
         net.assert_same_keys();
     });
