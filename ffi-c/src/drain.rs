@@ -1,0 +1,78 @@
+//! Poll, with the hooks.
+
+use crate::association::{iotkm_association, iotkm_persisted, iotkm_poll, logged};
+use crate::output::iotkm_output;
+use crate::output::iotkm_output_kind::*;
+use crate::platform::{iotkm_cx, iotkm_platform};
+use crate::raw::Out;
+use crate::status::{Failure, Outcome, iotkm_status::*};
+use core::ffi::c_int;
+use core::mem::MaybeUninit;
+
+const IDLE: u32 = IOTKM_OUTPUT_IDLE as u32;
+const DATAGRAM: u32 = IOTKM_OUTPUT_DATAGRAM as u32;
+const PERSIST: u32 = IOTKM_OUTPUT_PERSIST as u32;
+const EVENT: u32 = IOTKM_OUTPUT_EVENT as u32;
+
+/// Polls until idle: sends, stores and reports what comes out by the platform's hooks `send`, `store_write` and `event`, and
+/// writes when to call iotkm_timeout(). Call it after every other verb. `out` as in iotkm_poll().
+///
+/// A failed `store_write` is reported to the association, which waits and tries again; a failed `send` ends the call with
+/// IOTKM_E_HOOK, and the rest waits. Error: IOTKM_E_BUFFER_TOO_SMALL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_drain(
+    association: *mut iotkm_association,
+    cx: *const iotkm_cx,
+    out: *mut u8,
+    out_capacity: usize,
+    wake_at_ms: *mut u64,
+) -> c_int {
+    logged(cx, c"iotkm_drain", drain(association, cx, out, out_capacity, wake_at_ms))
+}
+
+unsafe fn drain(
+    association: *mut iotkm_association,
+    cx: *const iotkm_cx,
+    out: *mut u8,
+    out_capacity: usize,
+    wake_at_ms: *mut u64,
+) -> Outcome {
+    let wake_at = Out::new(wake_at_ms)?;
+    loop {
+        let platform = iotkm_platform::of(cx)?;
+        let mut output = MaybeUninit::<iotkm_output>::uninit();
+        ok(iotkm_poll(association, cx, out, out_capacity, output.as_mut_ptr()))?;
+        // SAFETY: written, since the call succeeded.
+        let output = unsafe { output.assume_init() };
+        match output.kind {
+            IDLE => {
+                wake_at.set(output.wake_at_ms);
+                return Ok(());
+            }
+            DATAGRAM => {
+                let send = platform.send.ok_or(IOTKM_E_HOOK)?;
+                // SAFETY: the platform's hook gets its own context and bytes of this length, here and below.
+                if unsafe { send(platform.send_ctx, &output.to, output.bytes, output.len) } != 0 {
+                    return Err(IOTKM_E_HOOK.into());
+                }
+            }
+            PERSIST => {
+                let write = platform.store_write;
+                let status = write.map_or(IOTKM_E_HOOK as c_int, |write| unsafe {
+                    write(platform.store_ctx, output.slot, output.bytes, output.len)
+                });
+                ok(iotkm_persisted(association, output.slot, status))?;
+            }
+            EVENT => {
+                if let Some(event) = platform.event {
+                    unsafe { event(platform.event_ctx, &output.event) }
+                }
+            }
+            _ => return Err(Failure { needed: output.needed, ..IOTKM_E_BUFFER_TOO_SMALL.into() }),
+        }
+    }
+}
+
+fn ok(status: c_int) -> Outcome {
+    if status < 0 { Err(Failure { status, needed: 0 }) } else { Ok(()) }
+}

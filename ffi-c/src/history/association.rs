@@ -1,0 +1,216 @@
+//! Associations of the history scheme.
+
+use super::lent::{LentLog, LentMemory, LentPeer};
+use super::peer::{self, iotkm_history_peer};
+use crate::association::{iotkm_association, make, verb_of_kind, with_kind};
+use crate::object::fits;
+use crate::output::iotkm_addr;
+use crate::platform::{check_size, iotkm_cx};
+use crate::raw;
+use crate::status::{Outcome, iotkm_status::*, returned};
+use crate::suites::iotkm_suite;
+use core::ffi::c_int;
+use core::ptr::NonNull;
+use core_of_iotkm::engine::{Config, ConnectionId, Scratch};
+use core_of_iotkm::history::{Entry, Exchange, History, HistoryMemory, wire};
+
+
+/// An entry of the log of messages.
+#[repr(C)]
+#[derive(Debug)]
+pub struct iotkm_history_entry {
+    opaque: [u64; 8],
+}
+
+/// Memory for two runs at once (one of this side's, one of the peer's) and for putting together messages at a small MTU.
+#[repr(C)]
+#[derive(Debug)]
+pub struct iotkm_history_memory {
+    opaque: [u64; 142],
+}
+
+/// Memory for one run at a time, where no message is longer than the MTU: see iotkm_history_open_small().
+#[repr(C)]
+#[derive(Debug)]
+pub struct iotkm_history_memory_small {
+    opaque: [u64; 60],
+}
+
+/// What an association is told when it is set up. Fill the whole structure with zeros first: what is 0 is the default.
+#[repr(C)]
+#[derive(Debug)]
+pub struct iotkm_config {
+    /// sizeof(iotkm_config).
+    pub struct_size: usize,
+    /// The longest datagram in bytes that the network carries, at least 32; 0: 1200.
+    pub mtu: u16,
+    /// How often a message is sent before giving up, with pauses of 1, 2, 4, 8, 8, ... seconds; 0: 24.
+    pub tries: u8,
+    /// Length of the connection id in bytes, at most 8; 0: none.
+    pub cid_len: u8,
+    /// The connection id under which this side wants to receive: for hubs. On one socket all must have the same length.
+    pub cid: [u8; 8],
+    /// Records sent under one key before the next begins, at most 2^20; 0: 2^20.
+    pub rekey_after: u32,
+}
+
+type Kind = History<LentPeer, LentLog, LentMemory>;
+type Runs = HistoryMemory<LentPeer, LentLog, 2, 256>;
+type RunsSmall = HistoryMemory<LentPeer, LentLog, 1, 0>;
+const KIND: u32 = wire::NUMBER as u32;
+
+fits!(Runs, iotkm_history_memory);
+fits!(RunsSmall, iotkm_history_memory_small);
+const _: () = assert!(size_of::<Entry>() == size_of::<iotkm_history_entry>());
+
+impl iotkm_config {
+    /// The configuration that a call names; NULL: the defaults.
+    pub(crate) unsafe fn get(this: *const Self) -> Outcome<Config> {
+        let mut config = Config::default();
+        if this.is_null() {
+            return Ok(config);
+        }
+        let this: &Self = raw::read(this)?;
+        check_size::<Self>(this.struct_size)?;
+        config.cid = this.cid.get(..usize::from(this.cid_len)).and_then(ConnectionId::new).ok_or(IOTKM_E_BAD_ARGUMENT)?;
+        if this.mtu != 0 {
+            config.mtu = this.mtu;
+        }
+        if this.tries != 0 {
+            config.tries = this.tries;
+        }
+        if this.rekey_after != 0 {
+            config.rekey_after = this.rekey_after;
+        }
+        if config.is_valid() { Ok(config) } else { Err(IOTKM_E_BAD_ARGUMENT.into()) }
+    }
+}
+
+unsafe fn open<M: Scratch<Exchange<LentPeer, LentLog>> + Default + 'static>(
+    association: *mut iotkm_association,
+    peer: *mut iotkm_history_peer,
+    entries: *mut iotkm_history_entry,
+    entry_count: usize,
+    suite: *const iotkm_suite,
+    config: Outcome<Config>,
+    memory: *mut M,
+) -> c_int {
+    raw::plainly(|| {
+        let config = config?;
+        let place = raw::some(association)?;
+        let suite: &iotkm_suite = raw::read(suite)?;
+        let memory = raw::some(memory)?;
+        let entries = if entry_count == 0 { NonNull::dangling() } else { raw::some(entries.cast::<Entry>())? };
+        if entry_count > usize::from(u16::MAX) {
+            return Err(IOTKM_E_BAD_ARGUMENT.into());
+        }
+        let lent = peer::with(peer, |object| {
+            peer::free(object)?;
+            Ok(LentPeer::new(object))
+        })?;
+        let history =
+            Kind::open(lent, LentLog::new(entries, entry_count), suite.suite, config, LentMemory::new(memory))?;
+        make(place.as_ptr(), KIND, history)
+    })
+}
+
+/// Sets up an association with a paired peer, at rest: it answers the peer, and starts by itself on iotkm_history_connect().
+///
+/// `entries` is the log of what is said, from which key updates are made: two thirds for what this side sends, a third for
+/// what it receives; 48 are a good number, none means no updates. `suite` is the one that the peer was paired with. `config`
+/// may be NULL. Peer, entries and memory are lent until iotkm_wipe().
+/// Errors: IOTKM_E_SUITE_MISMATCH, IOTKM_E_BAD_ARGUMENT, IOTKM_E_BUSY where another association holds the peer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_history_open(
+    association: *mut iotkm_association,
+    peer: *mut iotkm_history_peer,
+    entries: *mut iotkm_history_entry,
+    entry_count: usize,
+    suite: *const iotkm_suite,
+    config: *const iotkm_config,
+    memory: *mut iotkm_history_memory,
+) -> c_int {
+    let config = iotkm_config::get(config);
+    open::<Runs>(association, peer, entries, entry_count, suite, config, memory.cast())
+}
+
+/// iotkm_history_open() with less memory. While a run is under way the peer's own runs are not answered, and the MTU must be
+/// at least IOTKM_HISTORY_MTU_SMALL. Errors: as there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_history_open_small(
+    association: *mut iotkm_association,
+    peer: *mut iotkm_history_peer,
+    entries: *mut iotkm_history_entry,
+    entry_count: usize,
+    suite: *const iotkm_suite,
+    config: *const iotkm_config,
+    memory: *mut iotkm_history_memory_small,
+) -> c_int {
+    let enough = |config: Config| {
+        if usize::from(config.mtu) < IOTKM_HISTORY_MTU_SMALL { Err(IOTKM_E_BAD_ARGUMENT.into()) } else { Ok(config) }
+    };
+    let config = iotkm_config::get(config).and_then(enough);
+    open::<RunsSmall>(association, peer, entries, entry_count, suite, config, memory.cast())
+}
+
+/// The smallest MTU in bytes for iotkm_history_open_small().
+pub const IOTKM_HISTORY_MTU_SMALL: usize = 160;
+const _: () = assert!(IOTKM_HISTORY_MTU_SMALL >= wire::FLIGHT_MAX);
+
+/// Starts an exchange with the peer at this address. A session that there is goes on until the new one is complete:
+/// IOTKM_EVENT_ESTABLISHED or IOTKM_EVENT_FAILED tells.
+/// Errors: IOTKM_E_WRONG_STATE while a run of this side's is under way; IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_history_connect(
+    association: *mut iotkm_association,
+    cx: *const iotkm_cx,
+    to: *const iotkm_addr,
+) -> c_int {
+    verb_of_kind(association, KIND, cx, c"iotkm_history_connect", |a: &mut Kind, cx| {
+        Ok(a.connect(cx, &iotkm_addr::get(to)?)?)
+    })
+}
+
+/// Asks the peer for a new triple from a record of the log. IOTKM_EVENT_UPDATE_AGREED or IOTKM_EVENT_UPDATE_FAILED tells how
+/// it went; once agreed, the session ends and this side connects again under the new triple by itself.
+/// Errors: IOTKM_E_NOT_ESTABLISHED; IOTKM_E_NO_RECORD where nothing was received yet whose elements are unique;
+/// IOTKM_E_WRONG_STATE while an update is under way; IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_history_update(association: *mut iotkm_association, cx: *const iotkm_cx) -> c_int {
+    verb_of_kind(association, KIND, cx, c"iotkm_history_update", |a: &mut Kind, cx| Ok(a.update(cx)?))
+}
+
+/// 1 if a datagram is a first message that names this association's peer, 0 if not, or an error: for programs that keep
+/// several associations on one socket.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_history_is_named_by(
+    association: *mut iotkm_association,
+    datagram: *const u8,
+    datagram_len: usize,
+) -> c_int {
+    let named = with_kind(association, KIND, |a: &mut Kind| {
+        Ok(c_int::from(a.is_named_by(raw::bytes(datagram, datagram_len)?)))
+    });
+    named.unwrap_or_else(|failure| failure.status)
+}
+
+/// Takes the memory for runs back (and wipes it), if no run needs it: a session goes on without. Runs, key updates, resume and
+/// a peer's new address need it again: iotkm_history_lend(). Error: IOTKM_E_WRONG_STATE while it is needed, or not there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_history_release(association: *mut iotkm_association) -> c_int {
+    returned(with_kind(association, KIND, |a: &mut Kind| {
+        a.release().map(drop).ok_or_else(|| IOTKM_E_WRONG_STATE.into())
+    }))
+}
+
+/// Lends memory for runs again, until iotkm_wipe() or iotkm_history_release(). Error: IOTKM_E_WRONG_STATE where there is some.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_history_lend(
+    association: *mut iotkm_association,
+    memory: *mut iotkm_history_memory,
+) -> c_int {
+    returned(with_kind(association, KIND, |a: &mut Kind| {
+        let memory = raw::some(memory.cast::<Runs>())?;
+        Ok(a.lend(LentMemory::new(memory))?)
+    }))
+}

@@ -1,0 +1,5 @@
+//! The history scheme.
+
+pub mod association;
+pub mod lent;
+pub mod peer;

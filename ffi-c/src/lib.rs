@@ -1,0 +1,34 @@
+//! iotkm for C. `include/iotkm.h` is made from this crate and says what each item does; here is how.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`status`] | numbers for errors, and their texts |
+//! | [`raw`] | every look through a C pointer: the reviewed part |
+//! | [`object`] | memory of the caller's that holds one of our values: set up, in use, wiped |
+//! | [`platform`] | the hooks, and what goes into each call |
+//! | [`output`] | what comes out of a call |
+//! | [`association`] | the verbs, on associations of any scheme |
+//! | [`drain`] | poll, with the hooks |
+//! | [`suites`] | the values that a program names to link an algorithm |
+//! | [`history`] | the history scheme |
+//!
+//! A function that C calls is `unsafe`: what the head of `iotkm.h` asks of the caller is its safety contract. It hands its
+//! pointers to [`raw`], which checks what can be checked, and has no pointer of its own.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+#![allow(unsafe_code, reason = "this is where C comes in")]
+#![allow(unsafe_op_in_unsafe_fn, reason = "the contract of a function for C covers its body; lines of `raw` say their own")]
+#![allow(clippy::missing_safety_doc, reason = "the contract is the same everywhere, and stands at the head of iotkm.h")]
+#![allow(non_camel_case_types, non_upper_case_globals, reason = "names as C shows them")]
+
+pub mod association;
+pub mod drain;
+pub mod history;
+pub mod object;
+pub mod output;
+#[cfg(not(feature = "std"))]
+mod panic;
+pub mod platform;
+pub mod raw;
+pub mod status;
+pub mod suites;

@@ -1,0 +1,99 @@
+//! Memory of the caller's that holds one of our values: set up by a constructor, in use during a call, wiped.
+//!
+//! Each starts with a [`Head`], whose magic word tells these apart; a call on anything else is refused. While a call is under
+//! way the word says so: a hook that calls back into the same object gets `IOTKM_E_BUSY`, not a second `&mut`.
+
+use crate::raw::caught;
+use crate::status::{Failure, Outcome, iotkm_status::*};
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+use zeroize::Zeroize;
+
+/// What each object starts with.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Head {
+    magic: u32,
+    /// The size that the newest too small buffer should have had.
+    needed: u32,
+}
+
+/// The magic words.
+#[derive(Clone, Copy, Debug)]
+pub struct Magic(u32);
+
+impl Magic {
+    /// An association.
+    pub const ASSOCIATION: Self = Self(0x6961_7301);
+    /// A peer of the history scheme.
+    pub const HISTORY_PEER: Self = Self(0x6968_7002);
+    const BROKEN: u32 = 0x6962_6bff;
+    const BUSY_BIT: u32 = 1 << 31;
+}
+
+impl Head {
+    /// The head of an object that was just set up.
+    pub const fn new(magic: Magic) -> Self {
+        Self { magic: magic.0, needed: 0 }
+    }
+
+    /// The size that the newest failure named.
+    pub const fn needed(&self) -> u32 {
+        self.needed
+    }
+
+    /// Calls `f`, which uses the object behind this head, if it is set up and not in use.
+    pub unsafe fn enter<R>(head: NonNull<Self>, magic: Magic, f: impl FnOnce() -> Outcome<R>) -> Outcome<R> {
+        let head = head.as_ptr();
+        // SAFETY: memory of an object's size, by contract; any bits are a `Head`. No reference to it lives across `f`.
+        let found = unsafe { (*head).magic };
+        match found {
+            found if found == magic.0 => {}
+            found if found == magic.0 | Magic::BUSY_BIT => return Err(IOTKM_E_BUSY.into()),
+            Magic::BROKEN => return Err(IOTKM_E_INTERNAL.into()),
+            _ => return Err(IOTKM_E_NOT_SET_UP.into()),
+        }
+        // SAFETY: as above, here and below.
+        unsafe { (*head).magic = magic.0 | Magic::BUSY_BIT };
+        let outcome = caught(f);
+        let (outcome, after) = match outcome {
+            Some(outcome) => (outcome, magic.0),
+            None => (Err(IOTKM_E_INTERNAL.into()), Magic::BROKEN),
+        };
+        // SAFETY: as above.
+        unsafe { (*head).magic = after };
+        if let Err(Failure { needed: needed @ 1.., .. }) = outcome {
+            // SAFETY: as above.
+            unsafe { (*head).needed = u32::try_from(needed).unwrap_or(u32::MAX) };
+        }
+        outcome
+    }
+
+    /// Whether a panic left the object behind this head as it was: its value is not to be touched again.
+    pub unsafe fn is_broken(head: NonNull<Self>) -> bool {
+        // SAFETY: as in `enter`.
+        unsafe { head.as_ref().magic == Magic::BROKEN }
+    }
+}
+
+/// Overwrites an object, magic word and all, in a way that no compiler leaves out.
+pub unsafe fn erase<T>(object: NonNull<T>) {
+    let words = size_of::<T>() / size_of::<u64>();
+    // SAFETY: objects are whole words in size and alignment; the caller holds the object alone.
+    unsafe { core::slice::from_raw_parts_mut(object.as_ptr().cast::<MaybeUninit<u64>>(), words) }.zeroize();
+}
+
+/// That `$made` fits `$opaque`, on this target; on 64 bits, where it is largest, without much room to spare.
+macro_rules! fits {
+    ($made:ty, $opaque:ty) => {
+        const _: () = {
+            assert!(size_of::<$made>() <= size_of::<$opaque>(), "raise the number of words");
+            assert!(align_of::<$made>() <= align_of::<$opaque>());
+            assert!(
+                size_of::<usize>() < 8 || size_of::<$made>() + 64 >= size_of::<$opaque>(),
+                "lower the number of words"
+            );
+        };
+    };
+}
+pub(crate) use fits;

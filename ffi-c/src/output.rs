@@ -1,0 +1,337 @@
+//! What comes out of a call.
+
+use crate::raw;
+use crate::status::{Outcome, iotkm_status::*};
+use core_of_iotkm::{Addr, Authenticated, Event, Output, Reason, Slot, Stage};
+
+/// The longest address in bytes.
+pub const IOTKM_ADDR_MAX: usize = 22;
+const _: () = assert!(IOTKM_ADDR_MAX == Addr::MAX);
+
+/// `wake_at_ms` where there is nothing to wake up for.
+pub const IOTKM_NEVER: u64 = u64::MAX;
+
+/// A peer's address: bytes that only the application understands (IPv6 address, port and scope fit).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct iotkm_addr {
+    /// How many of `bytes` are used.
+    pub len: u8,
+    /// The address.
+    pub bytes: [u8; IOTKM_ADDR_MAX],
+}
+
+impl iotkm_addr {
+    pub(crate) unsafe fn get(this: *const Self) -> Outcome<Addr> {
+        let this: &Self = raw::read(this)?;
+        Ok(this.bytes.get(..usize::from(this.len)).and_then(Addr::new).ok_or(IOTKM_E_BAD_ARGUMENT)?)
+    }
+    pub(crate) const NONE: Self = Self { len: 0, bytes: [0; IOTKM_ADDR_MAX] };
+}
+
+impl From<Addr> for iotkm_addr {
+    fn from(addr: Addr) -> Self {
+        let mut this = Self { len: addr.as_bytes().len() as u8, ..Self::NONE };
+        this.bytes.iter_mut().zip(addr.as_bytes()).for_each(|(to, from)| *to = *from);
+        this
+    }
+}
+
+/// What iotkm_poll() hands out.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum iotkm_output_kind {
+    /// Nothing to do before `wake_at_ms` (then call iotkm_timeout()), or before the next input.
+    IOTKM_OUTPUT_IDLE = 0,
+    /// Send `bytes` to `to`.
+    IOTKM_OUTPUT_DATAGRAM = 1,
+    /// Store `bytes` in `slot`, whole or not at all, then call iotkm_persisted(). Datagrams that depend on them wait.
+    IOTKM_OUTPUT_PERSIST = 2,
+    /// Tell the application of `event`.
+    IOTKM_OUTPUT_EVENT = 3,
+    /// The next output needs a buffer of `needed` bytes: poll again with that. Nothing is lost.
+    IOTKM_OUTPUT_BUFFER_TOO_SMALL = 4,
+}
+
+/// What happened. Small and without secrets.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum iotkm_event_kind {
+    /// None, or one that this header does not know yet: ignore it.
+    IOTKM_EVENT_NONE = 0,
+    /// The peer is authenticated and both directions have keys: `fingerprint`, `initiator`.
+    IOTKM_EVENT_ESTABLISHED = 1,
+    /// The session went on from stored state under new keys: `generation`.
+    IOTKM_EVENT_RESUMED = 2,
+    /// Both directions moved to the next generation of record keys: `generation`.
+    IOTKM_EVENT_REKEYED = 3,
+    /// The keys are near the end of their use: start a key update or a new exchange.
+    IOTKM_EVENT_REKEY_NEEDED = 4,
+    /// Pairing is done and stored: `fingerprint`, for people to compare where there is doubt.
+    IOTKM_EVENT_PAIRED = 5,
+    /// A key update was agreed; the next exchange runs under the new triple: `generation`.
+    IOTKM_EVENT_UPDATE_AGREED = 6,
+    /// A key update failed; the session lives on under its keys: `reason`.
+    IOTKM_EVENT_UPDATE_FAILED = 7,
+    /// The new triple replaced the old one, which is erased: `generation`.
+    IOTKM_EVENT_KEY_REPLACED = 8,
+    /// The session has ended, by this side or the peer; connect again to go on.
+    IOTKM_EVENT_TERMINATED = 9,
+    /// The peer's newest record came from a new address, and that address answered a challenge: `to`.
+    IOTKM_EVENT_PEER_MOVED = 10,
+    /// A run ended without its goal: `stage`, `reason`.
+    IOTKM_EVENT_FAILED = 11,
+    /// The store refused a write: what depends on it waits and is tried again: `slot`.
+    IOTKM_EVENT_STORE_FAILED = 12,
+}
+
+/// Which part of a protocol an event speaks of.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum iotkm_stage {
+    /// None, or one that this header does not know yet.
+    IOTKM_STAGE_NONE = 0,
+    /// First contact.
+    IOTKM_STAGE_PAIRING = 1,
+    /// Agreeing on session keys.
+    IOTKM_STAGE_EXCHANGE = 2,
+    /// Replacing the long-term key.
+    IOTKM_STAGE_UPDATE = 3,
+    /// Going on from stored state.
+    IOTKM_STAGE_RESUME = 4,
+}
+
+/// Why a run ended or an update failed.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum iotkm_reason {
+    /// None, or one that this header does not know yet.
+    IOTKM_REASON_NONE = 0,
+    /// No answer within all tries: the peer is away, or no longer knows this key. If it stays so, pair again.
+    IOTKM_REASON_NO_ANSWER = 1,
+    /// The peer proved that it has moved past this side's key (this side was rolled back): pair again.
+    IOTKM_REASON_PAIR_AGAIN = 2,
+    /// The peer does not have the record, key or state that was named.
+    IOTKM_REASON_UNKNOWN = 3,
+    /// The other side's run went first.
+    IOTKM_REASON_SUPERSEDED = 4,
+    /// The secret that the user entered is not the same on both sides.
+    IOTKM_REASON_WRONG_SECRET = 5,
+    /// Too many failed attempts: the user has to open the window again.
+    IOTKM_REASON_LOCKED = 6,
+    /// The log holds no record that can be used.
+    IOTKM_REASON_NO_RECORD = 7,
+    /// The user or the application ended it.
+    IOTKM_REASON_CANCELLED = 8,
+    /// Randomness or storage failed.
+    IOTKM_REASON_RESOURCE = 9,
+}
+
+/// What a peer proved to know.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum iotkm_authenticated {
+    /// Nobody was authenticated.
+    IOTKM_AUTHENTICATED_NOBODY = 0,
+    /// The peer of a pairing under the user's secret, by the triple that came of it.
+    IOTKM_AUTHENTICATED_PAIRED_PEER = 1,
+}
+
+/// An event: `kind` says which of the other fields count; the rest are zero.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct iotkm_event {
+    /// What happened: an iotkm_event_kind.
+    pub kind: u32,
+    /// Generation of a key.
+    pub generation: u32,
+    /// Which part of the protocol: an iotkm_stage.
+    pub stage: u32,
+    /// Why: an iotkm_reason.
+    pub reason: u32,
+    /// The slot that was not written.
+    pub slot: u16,
+    /// Whether this side started the run.
+    pub initiator: bool,
+    /// The same on both sides: see iotkm_fingerprint_text().
+    pub fingerprint: [u8; 10],
+    /// The peer's new address.
+    pub to: iotkm_addr,
+}
+
+/// An output: `kind` says which of the other fields count; the rest are zero.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct iotkm_output {
+    /// What to do: an iotkm_output_kind.
+    pub kind: u32,
+    /// Where to send.
+    pub to: iotkm_addr,
+    /// What to send or store; it lies in the buffer that iotkm_poll() was given.
+    pub bytes: *const u8,
+    /// Length of `bytes`.
+    pub len: usize,
+    /// Where to store.
+    pub slot: u16,
+    /// Counts the writes to the slot: where there is a monotonic counter for it, set it to this once the bytes are safe.
+    pub version: u32,
+    /// Size in bytes of a buffer that will do.
+    pub needed: usize,
+    /// When to wake up, on the clock of `now_ms`; IOTKM_NEVER: not before the next input.
+    pub wake_at_ms: u64,
+    /// What happened.
+    pub event: iotkm_event,
+}
+
+/// A message from the peer's application.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct iotkm_received {
+    /// What it sent, in the memory of the datagram; NULL: the datagram held nothing for the application.
+    pub payload: *const u8,
+    /// Length of `payload` in bytes; an empty message has 0 and a `payload` that is not NULL.
+    pub payload_len: usize,
+    /// The sender's wall-clock time in ms since 1970; 0: not given.
+    pub time_ms: u64,
+    /// The sender's place, in the memory of the datagram.
+    pub place: *const u8,
+    /// Length of `place` in bytes; 0: not given.
+    pub place_len: usize,
+}
+
+/// Who was authenticated by what, and what would survive which theft: for the application's policy.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct iotkm_assurance_record {
+    /// What the peer proved to know: an iotkm_authenticated.
+    pub authenticated: u32,
+    /// Records that may still be sent under the current key generation.
+    pub budget: u32,
+    /// Records before this instant stay secret if all that this device holds now is stolen; IOTKM_NEVER: none do.
+    pub forward_secrecy_since_ms: u64,
+    /// A passive thief of everything held before this instant reads nothing sent after it; IOTKM_NEVER: he does.
+    pub healing_since_ms: u64,
+    /// Whether wall-clock time was available in the newest call.
+    pub clock: bool,
+}
+
+use iotkm_authenticated::*;
+use iotkm_event_kind::*;
+use iotkm_output_kind::*;
+use iotkm_reason::*;
+use iotkm_stage::*;
+
+impl From<Stage> for iotkm_stage {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Pairing => IOTKM_STAGE_PAIRING,
+            Stage::Exchange => IOTKM_STAGE_EXCHANGE,
+            Stage::Update => IOTKM_STAGE_UPDATE,
+            Stage::Resume => IOTKM_STAGE_RESUME,
+            _ => IOTKM_STAGE_NONE,
+        }
+    }
+}
+
+impl From<Reason> for iotkm_reason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::NoAnswer => IOTKM_REASON_NO_ANSWER,
+            Reason::PairAgain => IOTKM_REASON_PAIR_AGAIN,
+            Reason::Unknown => IOTKM_REASON_UNKNOWN,
+            Reason::Superseded => IOTKM_REASON_SUPERSEDED,
+            Reason::WrongSecret => IOTKM_REASON_WRONG_SECRET,
+            Reason::Locked => IOTKM_REASON_LOCKED,
+            Reason::NoRecord => IOTKM_REASON_NO_RECORD,
+            Reason::Cancelled => IOTKM_REASON_CANCELLED,
+            Reason::Resource => IOTKM_REASON_RESOURCE,
+            _ => IOTKM_REASON_NONE,
+        }
+    }
+}
+
+impl From<Authenticated> for iotkm_authenticated {
+    fn from(authenticated: Authenticated) -> Self {
+        match authenticated {
+            Authenticated::PairedPeer => IOTKM_AUTHENTICATED_PAIRED_PEER,
+            _ => IOTKM_AUTHENTICATED_NOBODY,
+        }
+    }
+}
+
+impl iotkm_event {
+    const NONE: Self = Self {
+        kind: IOTKM_EVENT_NONE as u32,
+        generation: 0,
+        stage: IOTKM_STAGE_NONE as u32,
+        reason: IOTKM_REASON_NONE as u32,
+        slot: 0,
+        initiator: false,
+        fingerprint: [0; 10],
+        to: iotkm_addr::NONE,
+    };
+}
+
+impl From<Event> for iotkm_event {
+    fn from(event: Event) -> Self {
+        let none = Self::NONE;
+        let numbered = |kind: iotkm_event_kind, generation| Self { kind: kind as u32, generation, ..none };
+        match event {
+            Event::Established { fingerprint, initiator } => {
+                Self { kind: IOTKM_EVENT_ESTABLISHED as u32, fingerprint: fingerprint.0, initiator, ..none }
+            }
+            Event::Resumed { generation } => numbered(IOTKM_EVENT_RESUMED, generation),
+            Event::Rekeyed { generation } => numbered(IOTKM_EVENT_REKEYED, generation),
+            Event::RekeyNeeded => Self { kind: IOTKM_EVENT_REKEY_NEEDED as u32, ..none },
+            Event::Paired { fingerprint } => {
+                Self { kind: IOTKM_EVENT_PAIRED as u32, fingerprint: fingerprint.0, ..none }
+            }
+            Event::UpdateAgreed { generation } => numbered(IOTKM_EVENT_UPDATE_AGREED, generation),
+            Event::UpdateFailed { reason } => {
+                Self { kind: IOTKM_EVENT_UPDATE_FAILED as u32, reason: iotkm_reason::from(reason) as u32, ..none }
+            }
+            Event::KeyReplaced { generation } => numbered(IOTKM_EVENT_KEY_REPLACED, generation),
+            Event::Terminated => Self { kind: IOTKM_EVENT_TERMINATED as u32, ..none },
+            Event::PeerMoved { to } => Self { kind: IOTKM_EVENT_PEER_MOVED as u32, to: to.into(), ..none },
+            Event::Failed { stage, reason } => {
+                Self { kind: IOTKM_EVENT_FAILED as u32, stage: iotkm_stage::from(stage) as u32, reason: iotkm_reason::from(reason) as u32, ..none }
+            }
+            Event::StoreFailed { slot: Slot(slot) } => Self { kind: IOTKM_EVENT_STORE_FAILED as u32, slot, ..none },
+            _ => none,
+        }
+    }
+}
+
+impl iotkm_output {
+    /// The output as C sees it.
+    pub(crate) fn new(output: Output<'_>) -> Outcome<Self> {
+        let none = Self {
+            kind: IOTKM_OUTPUT_IDLE as u32,
+            to: iotkm_addr::NONE,
+            bytes: core::ptr::null(),
+            len: 0,
+            slot: 0,
+            version: 0,
+            needed: 0,
+            wake_at_ms: 0,
+            event: iotkm_event::NONE,
+        };
+        Ok(match output {
+            Output::Datagram { to, bytes } => {
+                Self { kind: IOTKM_OUTPUT_DATAGRAM as u32, to: to.into(), bytes: bytes.as_ptr(), len: bytes.len(), ..none }
+            }
+            Output::Persist { slot, version, bytes } => Self {
+                kind: IOTKM_OUTPUT_PERSIST as u32,
+                slot: slot.0,
+                version,
+                bytes: bytes.as_ptr(),
+                len: bytes.len(),
+                ..none
+            },
+            Output::Event(event) => Self { kind: IOTKM_OUTPUT_EVENT as u32, event: event.into(), ..none },
+            Output::BufferTooSmall { needed } => Self { kind: IOTKM_OUTPUT_BUFFER_TOO_SMALL as u32, needed, ..none },
+            Output::Idle { wake_at } => Self { wake_at_ms: wake_at.map_or(IOTKM_NEVER, |at| at.0), ..none },
+            _ => return Err(IOTKM_E_INTERNAL.into()),
+        })
+    }
+}

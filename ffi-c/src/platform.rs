@@ -1,0 +1,138 @@
+//! The hooks, and what goes into each call.
+
+use crate::output::{iotkm_addr, iotkm_event};
+use crate::raw;
+use crate::status::{Outcome, iotkm_status::*};
+use core::ffi::{c_char, c_int, c_void};
+use core_of_iotkm::crypto::{Rng, RngError, Secret};
+use core_of_iotkm::{Cx, Device, Instant, UnixTime};
+
+/// What `store_read` returns for a slot that was never written.
+pub const IOTKM_STORE_EMPTY: c_int = 1;
+
+/// What the library needs from the device. Hooks return 0 for ok; each gets its context as first argument. Fill a whole
+/// structure with zeros first: hooks that are 0 are not there.
+#[repr(C)]
+#[derive(Debug)]
+pub struct iotkm_platform {
+    /// sizeof(iotkm_platform).
+    pub struct_size: usize,
+    /// 32 bytes that only this device has and that never change (fuses, secure element, a file): stored state opens under
+    /// them alone.
+    pub device_secret: *const u8,
+    /// Fills `out` with `len` random bytes from a source fit for keys. NULL: the operating system's, where the library was
+    /// built with it.
+    pub random: Option<unsafe extern "C" fn(ctx: *mut c_void, out: *mut u8, len: usize) -> c_int>,
+    /// For `random`.
+    pub random_ctx: *mut c_void,
+    /// Reads a slot into `out`, its length into `len`; IOTKM_STORE_EMPTY if there is nothing. For iotkm_*_load().
+    pub store_read: Option<
+        unsafe extern "C" fn(ctx: *mut c_void, slot: u16, out: *mut u8, capacity: usize, len: *mut usize) -> c_int,
+    >,
+    /// Writes a slot: when it returns 0, the bytes survive a power cut; whenever power fails, the slot has its old bytes or
+    /// the new ones, whole. For iotkm_drain() and iotkm_*_store().
+    pub store_write:
+        Option<unsafe extern "C" fn(ctx: *mut c_void, slot: u16, bytes: *const u8, len: usize) -> c_int>,
+    /// Forgets a slot; for a slot without anything that is ok too.
+    pub store_erase: Option<unsafe extern "C" fn(ctx: *mut c_void, slot: u16) -> c_int>,
+    /// For the three above.
+    pub store_ctx: *mut c_void,
+    /// Sends a datagram. For iotkm_drain(). A datagram that cannot be sent now may be lost: return 0.
+    pub send: Option<
+        unsafe extern "C" fn(ctx: *mut c_void, to: *const iotkm_addr, bytes: *const u8, len: usize) -> c_int,
+    >,
+    /// For `send`.
+    pub send_ctx: *mut c_void,
+    /// Told what happened. For iotkm_drain(); optional.
+    pub event: Option<unsafe extern "C" fn(ctx: *mut c_void, event: *const iotkm_event)>,
+    /// For `event`.
+    pub event_ctx: *mut c_void,
+    /// Told which call failed with which status, for a developer's log; optional.
+    pub log: Option<unsafe extern "C" fn(ctx: *mut c_void, call: *const c_char, status: c_int)>,
+    /// For `log`.
+    pub log_ctx: *mut c_void,
+}
+
+/// The surroundings of a call: keep one, and set `now_ms` before each round of calls.
+#[repr(C)]
+#[derive(Debug)]
+pub struct iotkm_cx {
+    /// The hooks.
+    pub platform: *const iotkm_platform,
+    /// Monotonic time in ms; where it starts does not matter.
+    pub now_ms: u64,
+    /// Wall-clock time in ms since 1970-01-01 00:00 UTC; 0: unknown.
+    pub wall_ms: u64,
+    /// Where this device is, in the application's own format; the history scheme sends and logs it with each message. May
+    /// be NULL.
+    pub place: *const u8,
+    /// Length of `place` in bytes, at most 32.
+    pub place_len: usize,
+}
+
+/// Larger than any future version of a structure with a `struct_size`.
+const STRUCT_MAX: usize = 1024;
+
+/// Refuses a structure that says it is smaller than this library's, or says nothing sensible.
+pub fn check_size<T>(struct_size: usize) -> Outcome {
+    if (size_of::<T>()..=STRUCT_MAX).contains(&struct_size) { Ok(()) } else { Err(IOTKM_E_STRUCT_SIZE.into()) }
+}
+
+impl iotkm_platform {
+    /// The platform that a call names.
+    pub unsafe fn of<'a>(cx: *const iotkm_cx) -> Outcome<&'a Self> {
+        let platform: &Self = raw::read(raw::read(cx)?.platform)?;
+        check_size::<Self>(platform.struct_size)?;
+        Ok(platform)
+    }
+
+    /// Logs a failure.
+    pub fn log(&self, call: &core::ffi::CStr, status: c_int) {
+        if let Some(log) = self.log {
+            // SAFETY: the platform's hook gets its own context and a text that ends in NUL.
+            unsafe { log(self.log_ctx, call.as_ptr(), status) }
+        }
+    }
+}
+
+struct Random<'a>(&'a iotkm_platform);
+
+impl Rng for Random<'_> {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), RngError> {
+        let Some(random) = self.0.random else { return system_random(out) };
+        // SAFETY: the platform's hook gets its own context and memory of this length.
+        let status = unsafe { random(self.0.random_ctx, out.as_mut_ptr(), out.len()) };
+        if status == 0 { Ok(()) } else { Err(RngError) }
+    }
+}
+
+#[cfg(feature = "std")]
+fn system_random(out: &mut [u8]) -> Result<(), RngError> {
+    getrandom::fill(out).map_err(|_| RngError)
+}
+#[cfg(not(feature = "std"))]
+fn system_random(_: &mut [u8]) -> Result<(), RngError> {
+    Err(RngError)
+}
+
+/// Calls `f` with the surroundings that C gave.
+pub unsafe fn with_cx<R>(cx: *const iotkm_cx, f: impl FnOnce(&mut Cx<'_>) -> Outcome<R>) -> Outcome<R> {
+    let platform = iotkm_platform::of(cx)?;
+    let cx = raw::read(cx)?;
+    if cfg!(not(feature = "std")) && platform.random.is_none() {
+        return Err(IOTKM_E_HOOK.into());
+    }
+    let secret: &[u8; 32] = raw::read(platform.device_secret.cast())?;
+    let device = Device::new(Secret::new(*secret));
+    let place = raw::bytes(cx.place, cx.place_len)?;
+    if place.len() > 32 {
+        return Err(IOTKM_E_BAD_ARGUMENT.into());
+    }
+    f(&mut Cx {
+        now: Instant(cx.now_ms),
+        wall: (cx.wall_ms != 0).then_some(UnixTime(cx.wall_ms)),
+        place,
+        rng: &mut Random(platform),
+        device: &device,
+    })
+}

@@ -1,0 +1,169 @@
+//! Numbers for errors, and their texts.
+
+use core::ffi::{c_char, c_int};
+use core_of_iotkm::Error;
+
+/// What functions return: `IOTKM_OK`, or a negative number that never changes its meaning. After an error nothing has changed
+/// and no output was written.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum iotkm_status {
+    /// Done.
+    IOTKM_OK = 0,
+    /// The output buffer is too small: iotkm_needed() says which size will do.
+    IOTKM_E_BUFFER_TOO_SMALL = -1,
+    /// There is no session yet, or it has ended: connect and wait for IOTKM_EVENT_ESTABLISHED.
+    IOTKM_E_NOT_ESTABLISHED = -2,
+    /// That call does not fit the state: a run of this kind is under way, or the memory for runs was released.
+    IOTKM_E_WRONG_STATE = -3,
+    /// Outputs are waiting: poll until idle first.
+    IOTKM_E_UNDRAINED = -4,
+    /// The payload does not fit a datagram of the configured size: iotkm_needed() says how long it may be.
+    IOTKM_E_TOO_LONG = -5,
+    /// An argument is out of range: see the function.
+    IOTKM_E_BAD_ARGUMENT = -6,
+    /// The source of randomness failed: call again when it works.
+    IOTKM_E_RNG = -7,
+    /// The keys are used up and the peer has not followed to new ones: update or connect again.
+    IOTKM_E_KEY_EXHAUSTED = -8,
+    /// The blob does not open: another device's, damaged, or another kind of state.
+    IOTKM_E_BAD_BLOB = -9,
+    /// The blob is older than the monotonic counter says: an old copy was put back.
+    IOTKM_E_BLOB_ROLLED_BACK = -10,
+    /// This peer was paired with another suite, or with Diffie-Hellman the other way.
+    IOTKM_E_SUITE_MISMATCH = -11,
+    /// The log holds no usable record yet: exchange messages first.
+    IOTKM_E_NO_RECORD = -12,
+    /// Too many failed pairing attempts: ask the user, then unlock.
+    IOTKM_E_LOCKED = -13,
+    /// No room is left in the table that this needs.
+    IOTKM_E_FULL = -14,
+
+    /// A pointer that must not be NULL is.
+    IOTKM_E_NULL = -101,
+    /// The object was never set up, or was wiped.
+    IOTKM_E_NOT_SET_UP = -102,
+    /// A `struct_size` field is not the size of its structure.
+    IOTKM_E_STRUCT_SIZE = -103,
+    /// A hook of the platform failed, or is needed here and missing.
+    IOTKM_E_HOOK = -104,
+    /// A bug in this library; the association can only be wiped. Please report it.
+    IOTKM_E_INTERNAL = -105,
+    /// The object is in use: a hook called back into the verb that called it, or an association still holds the peer.
+    IOTKM_E_BUSY = -106,
+    /// The association is of another scheme than the function.
+    IOTKM_E_SCHEME = -107,
+    /// The store holds nothing in that slot.
+    IOTKM_E_EMPTY = -108,
+}
+
+use iotkm_status::*;
+
+macro_rules! same {
+    ($($status:ident $error:expr;)*) => { $(const _: () = assert!($status as i32 == $error.code());)* };
+}
+same! {
+    IOTKM_E_BUFFER_TOO_SMALL Error::BufferTooSmall { needed: 0 };
+    IOTKM_E_NOT_ESTABLISHED Error::NotEstablished;
+    IOTKM_E_WRONG_STATE Error::WrongState;
+    IOTKM_E_UNDRAINED Error::Undrained;
+    IOTKM_E_TOO_LONG Error::TooLong { max: 0 };
+    IOTKM_E_BAD_ARGUMENT Error::BadArgument;
+    IOTKM_E_RNG Error::Rng;
+    IOTKM_E_KEY_EXHAUSTED Error::KeyExhausted;
+    IOTKM_E_BAD_BLOB Error::BadBlob;
+    IOTKM_E_BLOB_ROLLED_BACK Error::BlobRolledBack;
+    IOTKM_E_SUITE_MISMATCH Error::SuiteMismatch;
+    IOTKM_E_NO_RECORD Error::NoRecord;
+    IOTKM_E_LOCKED Error::Locked;
+    IOTKM_E_FULL Error::Full;
+}
+
+/// Why a call failed, and the size that would have done where that is why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What the function returns.
+    pub status: c_int,
+    /// For [`IOTKM_E_BUFFER_TOO_SMALL`] and [`IOTKM_E_TOO_LONG`].
+    pub needed: usize,
+}
+
+/// What is inside a function.
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+impl From<iotkm_status> for Failure {
+    fn from(status: iotkm_status) -> Self {
+        Self { status: status as c_int, needed: 0 }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let needed = match error {
+            Error::BufferTooSmall { needed } => needed,
+            Error::TooLong { max } => max,
+            _ => 0,
+        };
+        Self { status: error.code(), needed }
+    }
+}
+
+/// What C gets to see.
+pub fn returned(outcome: Outcome) -> c_int {
+    outcome.map_or_else(|failure| failure.status, |()| IOTKM_OK as c_int)
+}
+
+const fn with_nul<const N: usize>(text: &str) -> [u8; N] {
+    let mut bytes = [0; N];
+    if let Some((room, _)) = bytes.split_at_mut_checked(text.len()) {
+        room.copy_from_slice(text.as_bytes());
+    }
+    bytes
+}
+
+macro_rules! advice {
+    ($error:expr) => {{
+        const TEXT: &str = $error.advice();
+        const BYTES: [u8; TEXT.len() + 1] = with_nul(TEXT);
+        BYTES.as_ptr().cast()
+    }};
+}
+
+/// What is wrong and how to mend it, in one line of English; never NULL. Programs that do not call it do not link the texts.
+#[unsafe(no_mangle)]
+pub extern "C" fn iotkm_strerror(status: c_int) -> *const c_char {
+    const NULL: i32 = IOTKM_E_NULL as i32;
+    const NOT_SET_UP: i32 = IOTKM_E_NOT_SET_UP as i32;
+    const STRUCT_SIZE: i32 = IOTKM_E_STRUCT_SIZE as i32;
+    const HOOK: i32 = IOTKM_E_HOOK as i32;
+    const INTERNAL: i32 = IOTKM_E_INTERNAL as i32;
+    const BUSY: i32 = IOTKM_E_BUSY as i32;
+    const SCHEME: i32 = IOTKM_E_SCHEME as i32;
+    const EMPTY: i32 = IOTKM_E_EMPTY as i32;
+    match status {
+        0 => c"ok".as_ptr(),
+        -1 => advice!(Error::BufferTooSmall { needed: 0 }),
+        -2 => advice!(Error::NotEstablished),
+        -3 => advice!(Error::WrongState),
+        -4 => advice!(Error::Undrained),
+        -5 => advice!(Error::TooLong { max: 0 }),
+        -6 => advice!(Error::BadArgument),
+        -7 => advice!(Error::Rng),
+        -8 => advice!(Error::KeyExhausted),
+        -9 => advice!(Error::BadBlob),
+        -10 => advice!(Error::BlobRolledBack),
+        -11 => advice!(Error::SuiteMismatch),
+        -12 => advice!(Error::NoRecord),
+        -13 => advice!(Error::Locked),
+        -14 => advice!(Error::Full),
+        NULL => c"a pointer is NULL that must not be: see the function's arguments".as_ptr(),
+        NOT_SET_UP => c"the object was never set up, or was wiped: call its constructor first".as_ptr(),
+        STRUCT_SIZE => c"a struct_size field is not the size of its structure: set it to sizeof".as_ptr(),
+        HOOK => c"a hook of the platform failed, or is needed here and missing".as_ptr(),
+        INTERNAL => c"a bug in iotkm: wipe the association, set it up again, and please report it".as_ptr(),
+        BUSY => c"the object is in use: by the call that this one came from, or by an association that holds it".as_ptr(),
+        SCHEME => c"the association is of another scheme than the function".as_ptr(),
+        EMPTY => c"nothing is stored in that slot".as_ptr(),
+        _ => c"unknown status".as_ptr(),
+    }
+}

@@ -1,0 +1,678 @@
+/* iotkm: key management for the Internet of Things. */
+
+#ifndef IOTKM_H
+#define IOTKM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+
+// The longest blob of iotkm_export() in bytes.
+#define IOTKM_SESSION_BLOB_MAX 106
+
+// Length of a fingerprint's text with its NUL: four groups of four.
+#define IOTKM_FINGERPRINT_TEXT 20
+
+// The smallest MTU in bytes for iotkm_history_open_small().
+#define IOTKM_HISTORY_MTU_SMALL 160
+
+// The longest id in bytes.
+#define IOTKM_HISTORY_ID_MAX 16
+
+// The longest blob of a stored peer in bytes: what its slot must hold.
+#define IOTKM_HISTORY_PEER_BLOB_MAX 335
+
+// The longest address in bytes.
+#define IOTKM_ADDR_MAX 22
+
+// `wake_at_ms` where there is nothing to wake up for.
+#define IOTKM_NEVER UINT64_MAX
+
+// What `store_read` returns for a slot that was never written.
+#define IOTKM_STORE_EMPTY 1
+
+// What functions return: `IOTKM_OK`, or a negative number that never changes its meaning. After an error nothing has changed
+// and no output was written.
+typedef enum {
+    // Done.
+    IOTKM_OK = 0,
+    // The output buffer is too small: iotkm_needed() says which size will do.
+    IOTKM_E_BUFFER_TOO_SMALL = -1,
+    // There is no session yet, or it has ended: connect and wait for IOTKM_EVENT_ESTABLISHED.
+    IOTKM_E_NOT_ESTABLISHED = -2,
+    // That call does not fit the state: a run of this kind is under way, or the memory for runs was released.
+    IOTKM_E_WRONG_STATE = -3,
+    // Outputs are waiting: poll until idle first.
+    IOTKM_E_UNDRAINED = -4,
+    // The payload does not fit a datagram of the configured size: iotkm_needed() says how long it may be.
+    IOTKM_E_TOO_LONG = -5,
+    // An argument is out of range: see the function.
+    IOTKM_E_BAD_ARGUMENT = -6,
+    // The source of randomness failed: call again when it works.
+    IOTKM_E_RNG = -7,
+    // The keys are used up and the peer has not followed to new ones: update or connect again.
+    IOTKM_E_KEY_EXHAUSTED = -8,
+    // The blob does not open: another device's, damaged, or another kind of state.
+    IOTKM_E_BAD_BLOB = -9,
+    // The blob is older than the monotonic counter says: an old copy was put back.
+    IOTKM_E_BLOB_ROLLED_BACK = -10,
+    // This peer was paired with another suite, or with Diffie-Hellman the other way.
+    IOTKM_E_SUITE_MISMATCH = -11,
+    // The log holds no usable record yet: exchange messages first.
+    IOTKM_E_NO_RECORD = -12,
+    // Too many failed pairing attempts: ask the user, then unlock.
+    IOTKM_E_LOCKED = -13,
+    // No room is left in the table that this needs.
+    IOTKM_E_FULL = -14,
+    // A pointer that must not be NULL is.
+    IOTKM_E_NULL = -101,
+    // The object was never set up, or was wiped.
+    IOTKM_E_NOT_SET_UP = -102,
+    // A `struct_size` field is not the size of its structure.
+    IOTKM_E_STRUCT_SIZE = -103,
+    // A hook of the platform failed, or is needed here and missing.
+    IOTKM_E_HOOK = -104,
+    // A bug in this library; the association can only be wiped. Please report it.
+    IOTKM_E_INTERNAL = -105,
+    // The object is in use: a hook called back into the verb that called it, or an association still holds the peer.
+    IOTKM_E_BUSY = -106,
+    // The association is of another scheme than the function.
+    IOTKM_E_SCHEME = -107,
+    // The store holds nothing in that slot.
+    IOTKM_E_EMPTY = -108,
+} iotkm_status;
+
+// What iotkm_poll() hands out.
+typedef enum {
+    // Nothing to do before `wake_at_ms` (then call iotkm_timeout()), or before the next input.
+    IOTKM_OUTPUT_IDLE = 0,
+    // Send `bytes` to `to`.
+    IOTKM_OUTPUT_DATAGRAM = 1,
+    // Store `bytes` in `slot`, whole or not at all, then call iotkm_persisted(). Datagrams that depend on them wait.
+    IOTKM_OUTPUT_PERSIST = 2,
+    // Tell the application of `event`.
+    IOTKM_OUTPUT_EVENT = 3,
+    // The next output needs a buffer of `needed` bytes: poll again with that. Nothing is lost.
+    IOTKM_OUTPUT_BUFFER_TOO_SMALL = 4,
+} iotkm_output_kind;
+
+// What happened. Small and without secrets.
+typedef enum {
+    // None, or one that this header does not know yet: ignore it.
+    IOTKM_EVENT_NONE = 0,
+    // The peer is authenticated and both directions have keys: `fingerprint`, `initiator`.
+    IOTKM_EVENT_ESTABLISHED = 1,
+    // The session went on from stored state under new keys: `generation`.
+    IOTKM_EVENT_RESUMED = 2,
+    // Both directions moved to the next generation of record keys: `generation`.
+    IOTKM_EVENT_REKEYED = 3,
+    // The keys are near the end of their use: start a key update or a new exchange.
+    IOTKM_EVENT_REKEY_NEEDED = 4,
+    // Pairing is done and stored: `fingerprint`, for people to compare where there is doubt.
+    IOTKM_EVENT_PAIRED = 5,
+    // A key update was agreed; the next exchange runs under the new triple: `generation`.
+    IOTKM_EVENT_UPDATE_AGREED = 6,
+    // A key update failed; the session lives on under its keys: `reason`.
+    IOTKM_EVENT_UPDATE_FAILED = 7,
+    // The new triple replaced the old one, which is erased: `generation`.
+    IOTKM_EVENT_KEY_REPLACED = 8,
+    // The session has ended, by this side or the peer; connect again to go on.
+    IOTKM_EVENT_TERMINATED = 9,
+    // The peer's newest record came from a new address, and that address answered a challenge: `to`.
+    IOTKM_EVENT_PEER_MOVED = 10,
+    // A run ended without its goal: `stage`, `reason`.
+    IOTKM_EVENT_FAILED = 11,
+    // The store refused a write: what depends on it waits and is tried again: `slot`.
+    IOTKM_EVENT_STORE_FAILED = 12,
+} iotkm_event_kind;
+
+// Which part of a protocol an event speaks of.
+typedef enum {
+    // None, or one that this header does not know yet.
+    IOTKM_STAGE_NONE = 0,
+    // First contact.
+    IOTKM_STAGE_PAIRING = 1,
+    // Agreeing on session keys.
+    IOTKM_STAGE_EXCHANGE = 2,
+    // Replacing the long-term key.
+    IOTKM_STAGE_UPDATE = 3,
+    // Going on from stored state.
+    IOTKM_STAGE_RESUME = 4,
+} iotkm_stage;
+
+// Why a run ended or an update failed.
+typedef enum {
+    // None, or one that this header does not know yet.
+    IOTKM_REASON_NONE = 0,
+    // No answer within all tries: the peer is away, or no longer knows this key. If it stays so, pair again.
+    IOTKM_REASON_NO_ANSWER = 1,
+    // The peer proved that it has moved past this side's key (this side was rolled back): pair again.
+    IOTKM_REASON_PAIR_AGAIN = 2,
+    // The peer does not have the record, key or state that was named.
+    IOTKM_REASON_UNKNOWN = 3,
+    // The other side's run went first.
+    IOTKM_REASON_SUPERSEDED = 4,
+    // The secret that the user entered is not the same on both sides.
+    IOTKM_REASON_WRONG_SECRET = 5,
+    // Too many failed attempts: the user has to open the window again.
+    IOTKM_REASON_LOCKED = 6,
+    // The log holds no record that can be used.
+    IOTKM_REASON_NO_RECORD = 7,
+    // The user or the application ended it.
+    IOTKM_REASON_CANCELLED = 8,
+    // Randomness or storage failed.
+    IOTKM_REASON_RESOURCE = 9,
+} iotkm_reason;
+
+// What a peer proved to know.
+typedef enum {
+    // Nobody was authenticated.
+    IOTKM_AUTHENTICATED_NOBODY = 0,
+    // The peer of a pairing under the user's secret, by the triple that came of it.
+    IOTKM_AUTHENTICATED_PAIRED_PEER = 1,
+} iotkm_authenticated;
+
+// Why a datagram was dropped.
+typedef enum {
+    // Too short, too long, or a field out of range.
+    IOTKM_DROPPED_MALFORMED = 0,
+    // Another wire version, another scheme, or a message number that nobody sends.
+    IOTKM_DROPPED_VERSION = 1,
+    // A tag did not verify.
+    IOTKM_DROPPED_FORGED = 2,
+    // A record or message that was already accepted, or is too old to tell.
+    IOTKM_DROPPED_REPLAYED = 3,
+    // No key for it: unknown hint, generation or connection id, or no session.
+    IOTKM_DROPPED_NO_KEY = 4,
+    // It does not belong to what this side is doing now.
+    IOTKM_DROPPED_UNEXPECTED = 5,
+    // No memory for another run, or for reassembly.
+    IOTKM_DROPPED_NO_ROOM = 6,
+    // Answering would send an unproven address more than three times what it sent.
+    IOTKM_DROPPED_AMPLIFICATION = 7,
+    // Too many, too fast: a limit on attempts or searches.
+    IOTKM_DROPPED_RATE_LIMITED = 8,
+    // An element that is not in the group.
+    IOTKM_DROPPED_BAD_ELEMENT = 9,
+    // Randomness failed.
+    IOTKM_DROPPED_RNG = 10,
+} iotkm_dropped;
+
+// A cipher suite: one of the values below. What a program does not name it does not link, if it links with
+// `-Wl,--gc-sections` or the like.
+typedef struct iotkm_suite iotkm_suite;
+
+// One relation to one peer, whatever the scheme; it lies where you put it and may not be moved. A constructor of a scheme
+// (iotkm_history_open()) sets it up, iotkm_wipe() ends it.
+typedef struct {
+    uint64_t opaque[60];
+} iotkm_association;
+
+// A peer's address: bytes that only the application understands (IPv6 address, port and scope fit).
+typedef struct {
+    // How many of `bytes` are used.
+    uint8_t len;
+    // The address.
+    uint8_t bytes[IOTKM_ADDR_MAX];
+} iotkm_addr;
+
+// An event: `kind` says which of the other fields count; the rest are zero.
+typedef struct {
+    // What happened: an iotkm_event_kind.
+    uint32_t kind;
+    // Generation of a key.
+    uint32_t generation;
+    // Which part of the protocol: an iotkm_stage.
+    uint32_t stage;
+    // Why: an iotkm_reason.
+    uint32_t reason;
+    // The slot that was not written.
+    uint16_t slot;
+    // Whether this side started the run.
+    bool initiator;
+    // The same on both sides: see iotkm_fingerprint_text().
+    uint8_t fingerprint[10];
+    // The peer's new address.
+    iotkm_addr to;
+} iotkm_event;
+
+// What the library needs from the device. Hooks return 0 for ok; each gets its context as first argument. Fill a whole
+// structure with zeros first: hooks that are 0 are not there.
+typedef struct {
+    // sizeof(iotkm_platform).
+    size_t struct_size;
+    // 32 bytes that only this device has and that never change (fuses, secure element, a file): stored state opens under
+    // them alone.
+    const uint8_t *device_secret;
+    // Fills `out` with `len` random bytes from a source fit for keys. NULL: the operating system's, where the library was
+    // built with it.
+    int (*random)(void *ctx, uint8_t *out, size_t len);
+    // For `random`.
+    void *random_ctx;
+    // Reads a slot into `out`, its length into `len`; IOTKM_STORE_EMPTY if there is nothing. For iotkm_*_load().
+    int (*store_read)(void *ctx, uint16_t slot, uint8_t *out, size_t capacity, size_t *len);
+    // Writes a slot: when it returns 0, the bytes survive a power cut; whenever power fails, the slot has its old bytes or
+    // the new ones, whole. For iotkm_drain() and iotkm_*_store().
+    int (*store_write)(void *ctx, uint16_t slot, const uint8_t *bytes, size_t len);
+    // Forgets a slot; for a slot without anything that is ok too.
+    int (*store_erase)(void *ctx, uint16_t slot);
+    // For the three above.
+    void *store_ctx;
+    // Sends a datagram. For iotkm_drain(). A datagram that cannot be sent now may be lost: return 0.
+    int (*send)(void *ctx, const iotkm_addr *to, const uint8_t *bytes, size_t len);
+    // For `send`.
+    void *send_ctx;
+    // Told what happened. For iotkm_drain(); optional.
+    void (*event)(void *ctx, const iotkm_event *event);
+    // For `event`.
+    void *event_ctx;
+    // Told which call failed with which status, for a developer's log; optional.
+    void (*log)(void *ctx, const char *call, int status);
+    // For `log`.
+    void *log_ctx;
+} iotkm_platform;
+
+// The surroundings of a call: keep one, and set `now_ms` before each round of calls.
+typedef struct {
+    // The hooks.
+    const iotkm_platform *platform;
+    // Monotonic time in ms; where it starts does not matter.
+    uint64_t now_ms;
+    // Wall-clock time in ms since 1970-01-01 00:00 UTC; 0: unknown.
+    uint64_t wall_ms;
+    // Where this device is, in the application's own format; the history scheme sends and logs it with each message. May
+    // be NULL.
+    const uint8_t *place;
+    // Length of `place` in bytes, at most 32.
+    size_t place_len;
+} iotkm_cx;
+
+// A message from the peer's application.
+typedef struct {
+    // What it sent, in the memory of the datagram; NULL: the datagram held nothing for the application.
+    const uint8_t *payload;
+    // Length of `payload` in bytes; an empty message has 0 and a `payload` that is not NULL.
+    size_t payload_len;
+    // The sender's wall-clock time in ms since 1970; 0: not given.
+    uint64_t time_ms;
+    // The sender's place, in the memory of the datagram.
+    const uint8_t *place;
+    // Length of `place` in bytes; 0: not given.
+    size_t place_len;
+} iotkm_received;
+
+// An output: `kind` says which of the other fields count; the rest are zero.
+typedef struct {
+    // What to do: an iotkm_output_kind.
+    uint32_t kind;
+    // Where to send.
+    iotkm_addr to;
+    // What to send or store; it lies in the buffer that iotkm_poll() was given.
+    const uint8_t *bytes;
+    // Length of `bytes`.
+    size_t len;
+    // Where to store.
+    uint16_t slot;
+    // Counts the writes to the slot: where there is a monotonic counter for it, set it to this once the bytes are safe.
+    uint32_t version;
+    // Size in bytes of a buffer that will do.
+    size_t needed;
+    // When to wake up, on the clock of `now_ms`; IOTKM_NEVER: not before the next input.
+    uint64_t wake_at_ms;
+    // What happened.
+    iotkm_event event;
+} iotkm_output;
+
+// Who was authenticated by what, and what would survive which theft: for the application's policy.
+typedef struct {
+    // What the peer proved to know: an iotkm_authenticated.
+    uint32_t authenticated;
+    // Records that may still be sent under the current key generation.
+    uint32_t budget;
+    // Records before this instant stay secret if all that this device holds now is stolen; IOTKM_NEVER: none do.
+    uint64_t forward_secrecy_since_ms;
+    // A passive thief of everything held before this instant reads nothing sent after it; IOTKM_NEVER: he does.
+    uint64_t healing_since_ms;
+    // Whether wall-clock time was available in the newest call.
+    bool clock;
+} iotkm_assurance_record;
+
+// What this device knows about one peer: ids, the triple and its successor, counters. It is stored in a slot, and lent to
+// one association at a time, which keeps it up to date there.
+typedef struct {
+    uint64_t opaque[58];
+} iotkm_history_peer;
+
+// An entry of the log of messages.
+typedef struct {
+    uint64_t opaque[8];
+} iotkm_history_entry;
+
+// What an association is told when it is set up. Fill the whole structure with zeros first: what is 0 is the default.
+typedef struct {
+    // sizeof(iotkm_config).
+    size_t struct_size;
+    // The longest datagram in bytes that the network carries, at least 32; 0: 1200.
+    uint16_t mtu;
+    // How often a message is sent before giving up, with pauses of 1, 2, 4, 8, 8, ... seconds; 0: 24.
+    uint8_t tries;
+    // Length of the connection id in bytes, at most 8; 0: none.
+    uint8_t cid_len;
+    // The connection id under which this side wants to receive: for hubs. On one socket all must have the same length.
+    uint8_t cid[8];
+    // Records sent under one key before the next begins, at most 2^20; 0: 2^20.
+    uint32_t rekey_after;
+} iotkm_config;
+
+// Memory for two runs at once (one of this side's, one of the peer's) and for putting together messages at a small MTU.
+typedef struct {
+    uint64_t opaque[142];
+} iotkm_history_memory;
+
+// Memory for one run at a time, where no message is longer than the MTU: see iotkm_history_open_small().
+typedef struct {
+    uint64_t opaque[60];
+} iotkm_history_memory_small;
+
+// A device's name: 1 to 16 bytes (an EUI-64, a UUID, a short text), unique among one user's devices.
+typedef struct {
+    // How many of `bytes` are used.
+    uint8_t len;
+    // The id.
+    uint8_t bytes[IOTKM_HISTORY_ID_MAX];
+} iotkm_history_id;
+
+// The three keys that two devices share, each 32 uniform random bytes. Wipe it after use.
+typedef struct {
+    // The user's secret.
+    uint8_t sk[32];
+    // The time.
+    uint8_t t[32];
+    // The place.
+    uint8_t li[32];
+} iotkm_history_triple;
+
+
+
+
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+// Suite 0: AES-CCM with 8-byte tags, X25519. The default.
+extern const iotkm_suite iotkm_suite_0;
+
+// Suite 0 without Diffie-Hellman: no group is linked; forward secrecy only from one key update to the next.
+extern const iotkm_suite iotkm_suite_0_symmetric;
+
+// Suite 1: AES-CCM with 16-byte tags, X25519.
+extern const iotkm_suite iotkm_suite_1;
+
+// Suite 1 without Diffie-Hellman: no group is linked; forward secrecy only from one key update to the next.
+extern const iotkm_suite iotkm_suite_1_symmetric;
+
+// Suite 2: AES-CCM with 8-byte tags, P-256.
+extern const iotkm_suite iotkm_suite_2;
+
+// Suite 2 without Diffie-Hellman: no group is linked; forward secrecy only from one key update to the next.
+extern const iotkm_suite iotkm_suite_2_symmetric;
+
+// Suite 3: AES-CCM with 16-byte tags, P-256.
+extern const iotkm_suite iotkm_suite_3;
+
+// Suite 3 without Diffie-Hellman: no group is linked; forward secrecy only from one key update to the next.
+extern const iotkm_suite iotkm_suite_3_symmetric;
+
+// Suite 4: ChaCha20/Poly1305, X25519: the fastest on a microcontroller without AES hardware.
+extern const iotkm_suite iotkm_suite_4;
+
+// Suite 4 without Diffie-Hellman: no group is linked; forward secrecy only from one key update to the next.
+extern const iotkm_suite iotkm_suite_4_symmetric;
+
+// Suite 5: ChaCha20/Poly1305, P-256.
+extern const iotkm_suite iotkm_suite_5;
+
+// Suite 5 without Diffie-Hellman: no group is linked; forward secrecy only from one key update to the next.
+extern const iotkm_suite iotkm_suite_5_symmetric;
+
+// sizeof(iotkm_association) as the library was built: compare it with yours where header and library may differ.
+size_t iotkm_association_size(void);
+
+// Seals `payload` into `out` as one datagram for the peer, to be sent to the address `to`.
+//
+// `out` needs room for the payload and the overhead; the configured MTU always does. It must not overlap the payload.
+// Errors: IOTKM_E_NOT_ESTABLISHED, IOTKM_E_BUFFER_TOO_SMALL, IOTKM_E_TOO_LONG, IOTKM_E_KEY_EXHAUSTED, IOTKM_E_UNDRAINED.
+int iotkm_send(iotkm_association *association,
+               const iotkm_cx *cx,
+               const uint8_t *payload,
+               size_t payload_len,
+               uint8_t *out,
+               size_t out_capacity,
+               size_t *out_len,
+               iotkm_addr *to);
+
+// Takes in one datagram from the address `from`, in whose memory it opens what the peer sent.
+//
+// `received->payload` is NULL if there is nothing for the application. Whatever does not parse or verify is dropped and
+// counted (iotkm_drops()), never an error. Errors: IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+int iotkm_receive(iotkm_association *association,
+                  const iotkm_cx *cx,
+                  const iotkm_addr *from,
+                  uint8_t *datagram,
+                  size_t datagram_len,
+                  iotkm_received *received);
+
+// Does what is due at `cx->now_ms`. Calls too early or too often do nothing. Errors: IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+int iotkm_timeout(iotkm_association *association,
+                  const iotkm_cx *cx);
+
+// Hands out the next thing to do: call it after every other verb until it says IOTKM_OUTPUT_IDLE (or let iotkm_drain() do
+// all that). `out` is where the output's bytes go; the MTU, or the blob's size if that is larger, will do.
+int iotkm_poll(iotkm_association *association,
+               const iotkm_cx *cx,
+               uint8_t *out,
+               size_t out_capacity,
+               iotkm_output *output);
+
+// The answer to IOTKM_OUTPUT_PERSIST: `status` is 0 if the bytes are safe in that slot, anything else if they could not be
+// written.
+int iotkm_persisted(iotkm_association *association,
+                    uint16_t slot,
+                    int status);
+
+// Key material for another protocol (RFC 5705): the same on both sides for the same label (at most 255 bytes) and context.
+// `len` is at most 8160. Errors: IOTKM_E_NOT_ESTABLISHED, IOTKM_E_BAD_ARGUMENT.
+int iotkm_exporter(iotkm_association *association,
+                   const char *label,
+                   const uint8_t *context,
+                   size_t context_len,
+                   uint8_t *out,
+                   size_t len);
+
+// Seals the session into `out`, to go on after a restart with three short messages: iotkm_restore(). The blob holds no key
+// that a record was or will be sealed under. IOTKM_SESSION_BLOB_MAX bytes will do.
+// Errors: IOTKM_E_NOT_ESTABLISHED, IOTKM_E_BUFFER_TOO_SMALL.
+int iotkm_export(iotkm_association *association,
+                 const iotkm_cx *cx,
+                 uint8_t *out,
+                 size_t out_capacity,
+                 size_t *out_len);
+
+// Goes on from a blob of iotkm_export(), on an association that was just set up: IOTKM_EVENT_RESUMED says when new keys are
+// there. Export again after that: the old blob is of no more use. Errors: IOTKM_E_BAD_BLOB, IOTKM_E_WRONG_STATE (a session
+// or a run is there), IOTKM_E_RNG.
+int iotkm_restore(iotkm_association *association,
+                  const iotkm_cx *cx,
+                  const uint8_t *blob,
+                  size_t blob_len);
+
+// 1 if there is a session to send on, 0 if not, or an error.
+int iotkm_is_established(iotkm_association *association);
+
+// The peer's current address. Error: IOTKM_E_NOT_ESTABLISHED before it is known.
+int iotkm_peer_addr(iotkm_association *association, iotkm_addr *addr);
+
+// The session's standing. Error: IOTKM_E_NOT_ESTABLISHED.
+int iotkm_assurance(iotkm_association *association, iotkm_assurance_record *assurance);
+
+// The session's fingerprint, 10 bytes, the same on both sides. Error: IOTKM_E_NOT_ESTABLISHED.
+int iotkm_fingerprint(iotkm_association *association, uint8_t *fingerprint);
+
+// Writes 10 bytes of a fingerprint as text for people: four groups of four letters or digits, like `ABCD-EFGH-IJKL-MN23`,
+// and a NUL; IOTKM_FINGERPRINT_TEXT (20) bytes in all.
+int iotkm_fingerprint_text(const uint8_t *fingerprint,
+                           char *text);
+
+// How many datagrams were dropped for this reason (IOTKM_DROPPED_...), 65535 meaning that many or more.
+// Error: IOTKM_E_BAD_ARGUMENT for a reason that does not exist.
+int iotkm_drops(iotkm_association *association, uint32_t reason, uint16_t *count);
+
+// The size in bytes that the newest IOTKM_E_BUFFER_TOO_SMALL or IOTKM_E_TOO_LONG of this association named; 0 if none did.
+size_t iotkm_needed(iotkm_association *association);
+
+// Ends the session: the peer is told by one datagram (poll), the keys are wiped when that is handed out.
+// Error: IOTKM_E_NOT_ESTABLISHED.
+int iotkm_close(iotkm_association *association);
+
+// Wipes the association and the memory that it was lent, telling nobody. What it held (a peer) may be used again; the
+// association itself is refused by every function but a constructor. Error: IOTKM_E_NOT_SET_UP where there is nothing to
+// wipe.
+int iotkm_wipe(iotkm_association *association);
+
+// Polls until idle: sends, stores and reports what comes out by the platform's hooks `send`, `store_write` and `event`, and
+// writes when to call iotkm_timeout(). Call it after every other verb. `out` as in iotkm_poll().
+//
+// A failed `store_write` is reported to the association, which waits and tries again; a failed `send` ends the call with
+// IOTKM_E_HOOK, and the rest waits. Error: IOTKM_E_BUFFER_TOO_SMALL.
+int iotkm_drain(iotkm_association *association,
+                const iotkm_cx *cx,
+                uint8_t *out,
+                size_t out_capacity,
+                uint64_t *wake_at_ms);
+
+// Sets up an association with a paired peer, at rest: it answers the peer, and starts by itself on iotkm_history_connect().
+//
+// `entries` is the log of what is said, from which key updates are made: two thirds for what this side sends, a third for
+// what it receives; 48 are a good number, none means no updates. `suite` is the one that the peer was paired with. `config`
+// may be NULL. Peer, entries and memory are lent until iotkm_wipe().
+// Errors: IOTKM_E_SUITE_MISMATCH, IOTKM_E_BAD_ARGUMENT, IOTKM_E_BUSY where another association holds the peer.
+int iotkm_history_open(iotkm_association *association,
+                       iotkm_history_peer *peer,
+                       iotkm_history_entry *entries,
+                       size_t entry_count,
+                       const iotkm_suite *suite,
+                       const iotkm_config *config,
+                       iotkm_history_memory *memory);
+
+// iotkm_history_open() with less memory. While a run is under way the peer's own runs are not answered, and the MTU must be
+// at least IOTKM_HISTORY_MTU_SMALL. Errors: as there.
+int iotkm_history_open_small(iotkm_association *association,
+                             iotkm_history_peer *peer,
+                             iotkm_history_entry *entries,
+                             size_t entry_count,
+                             const iotkm_suite *suite,
+                             const iotkm_config *config,
+                             iotkm_history_memory_small *memory);
+
+// Starts an exchange with the peer at this address. A session that there is goes on until the new one is complete:
+// IOTKM_EVENT_ESTABLISHED or IOTKM_EVENT_FAILED tells.
+// Errors: IOTKM_E_WRONG_STATE while a run of this side's is under way; IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+int iotkm_history_connect(iotkm_association *association,
+                          const iotkm_cx *cx,
+                          const iotkm_addr *to);
+
+// Asks the peer for a new triple from a record of the log. IOTKM_EVENT_UPDATE_AGREED or IOTKM_EVENT_UPDATE_FAILED tells how
+// it went; once agreed, the session ends and this side connects again under the new triple by itself.
+// Errors: IOTKM_E_NOT_ESTABLISHED; IOTKM_E_NO_RECORD where nothing was received yet whose elements are unique;
+// IOTKM_E_WRONG_STATE while an update is under way; IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+int iotkm_history_update(iotkm_association *association,
+                         const iotkm_cx *cx);
+
+// 1 if a datagram is a first message that names this association's peer, 0 if not, or an error: for programs that keep
+// several associations on one socket.
+int iotkm_history_is_named_by(iotkm_association *association,
+                              const uint8_t *datagram,
+                              size_t datagram_len);
+
+// Takes the memory for runs back (and wipes it), if no run needs it: a session goes on without. Runs, key updates, resume and
+// a peer's new address need it again: iotkm_history_lend(). Error: IOTKM_E_WRONG_STATE while it is needed, or not there.
+int iotkm_history_release(iotkm_association *association);
+
+// Lends memory for runs again, until iotkm_wipe() or iotkm_history_release(). Error: IOTKM_E_WRONG_STATE where there is some.
+int iotkm_history_lend(iotkm_association *association,
+                       iotkm_history_memory *memory);
+
+// sizeof(iotkm_history_peer) as the library was built.
+size_t iotkm_history_peer_size(void);
+
+// Sets a peer up whose triple came from elsewhere: a factory, another scheme's iotkm_exporter(). Both sides name the same
+// suite; it is fixed from here on. Store the peer afterwards: iotkm_history_peer_store().
+// Error: IOTKM_E_BAD_ARGUMENT where an id is empty or too long, or both are the same.
+int iotkm_history_peer_provision(iotkm_history_peer *peer,
+                                 uint16_t slot,
+                                 const iotkm_history_id *own_id,
+                                 const iotkm_history_id *peer_id,
+                                 const iotkm_suite *suite,
+                                 const iotkm_history_triple *triple);
+
+// Sets a peer up from the blob in its slot. `floor` is the value of the slot's monotonic counter, 0 where there is none.
+// Errors: IOTKM_E_BAD_BLOB, IOTKM_E_BLOB_ROLLED_BACK.
+int iotkm_history_peer_restore(iotkm_history_peer *peer,
+                               const iotkm_cx *cx,
+                               uint16_t slot,
+                               uint32_t floor,
+                               const uint8_t *blob,
+                               size_t blob_len);
+
+// Seals the peer for its slot, with the number of this write in `version` for a monotonic counter. An association does this
+// by itself (IOTKM_OUTPUT_PERSIST); this is for peers that were just provisioned. Errors: IOTKM_E_BUFFER_TOO_SMALL (room for
+// IOTKM_HISTORY_PEER_BLOB_MAX bytes will do); IOTKM_E_BUSY while an association holds the peer.
+int iotkm_history_peer_seal(iotkm_history_peer *peer,
+                            const iotkm_cx *cx,
+                            uint8_t *out,
+                            size_t out_capacity,
+                            size_t *out_len,
+                            uint32_t *version);
+
+// iotkm_history_peer_restore() with what the platform's `store_read` finds in the slot.
+// Errors: IOTKM_E_EMPTY where there is nothing, IOTKM_E_HOOK, IOTKM_E_BAD_BLOB.
+int iotkm_history_peer_load(iotkm_history_peer *peer, const iotkm_cx *cx, uint16_t slot);
+
+// iotkm_history_peer_seal(), and the platform's `store_write` to the peer's slot.
+// Errors: IOTKM_E_HOOK; IOTKM_E_BUSY while an association holds the peer.
+int iotkm_history_peer_store(iotkm_history_peer *peer, const iotkm_cx *cx);
+
+// The peer's id.
+int iotkm_history_peer_id(const iotkm_history_peer *peer, iotkm_history_id *id);
+
+// The slot that the peer is stored in.
+int iotkm_history_peer_slot(const iotkm_history_peer *peer, uint16_t *slot);
+
+// Generation of the current triple: how many updates were completed.
+int iotkm_history_peer_generation(const iotkm_history_peer *peer, uint32_t *generation);
+
+// Fingerprint of the current triple, 10 bytes, the same on both sides while both have the same triple.
+int iotkm_history_peer_fingerprint(const iotkm_history_peer *peer, uint8_t *fingerprint);
+
+// 32 bytes of key material from elsewhere (another scheme's iotkm_exporter()) that go into every exchange from now on; NULL:
+// none. Both sides must do the same; store the peer afterwards. Error: IOTKM_E_BUSY while an association holds the peer.
+int iotkm_history_peer_set_psk(iotkm_history_peer *peer,
+                               const uint8_t *psk);
+
+// Wipes the peer from memory; its slot stays as it is. Error: IOTKM_E_BUSY while an association holds the peer.
+int iotkm_history_peer_wipe(iotkm_history_peer *peer);
+
+extern void iotkm_panic(void);
+
+// What is wrong and how to mend it, in one line of English; never NULL. Programs that do not call it do not link the texts.
+const char *iotkm_strerror(int status);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* IOTKM_H */
+
+
