@@ -3,12 +3,12 @@
 //! ```text
 //! record, resume    by connection id: the hub's ids are the places' numbers
 //! first message     by the name in it (history: the hint); unknown names by a rate-limited search
-//! other handshake   by address, as noted when the run's first message was routed
+//! other handshake   by address, as noted when the run's first message was routed, or sent
 //! under load        an address that has not shown that it receives gets a cookie request, and nothing else happens
 //! ```
 //!
-//! All memory is the caller's: a place for each association, a timer for each, and routes (eight for each association are
-//! plenty; the table forgets old ones, it never grows). A datagram costs one lookup, however many associations there are.
+//! All memory is the caller's: a place for each association, a timer for each, and routes (sixteen for each association
+//! are plenty; the table forgets old ones, it never grows). A datagram costs one lookup, however many associations there are.
 
 use crate::association::{Addr, Association, Cx, Error, Instant, Output, Received, Sent, Slot, StoreError};
 use crate::engine::cookie;
@@ -91,7 +91,7 @@ pub struct Route {
 
 const NONE: u32 = u32::MAX;
 /// Routes that share a bucket.
-const WAYS: usize = 4;
+const WAYS: usize = 8;
 /// Places that one search for an unknown name looks at, at most.
 const SEARCH: usize = 8192;
 /// Time between two searches in ms.
@@ -318,6 +318,10 @@ where
                 Output::Idle { wake_at } => Some(wake_at),
                 Output::Datagram { to, bytes } => {
                     let len = bytes.len();
+                    // Where this side starts a run, the answers come from there.
+                    if !matches!(classify(bytes), Ok(Kind::Record)) {
+                        self.remember(self.hash(&[to.as_bytes()]), index);
+                    }
                     return (Some(index), Output::Datagram { to, bytes: out.get(..len).unwrap_or(&[]) });
                 }
                 Output::Persist { slot, version, bytes } => {
@@ -427,14 +431,14 @@ where
     fn remember(&mut self, hash: u64, index: usize) {
         let new = Route { tag: hash as u32, place: (index as u32).saturating_add(1) };
         let bucket = self.bucket(hash);
-        let at = bucket.iter().position(|r| r.place == 0 || (r.tag == new.tag && r.place == new.place));
-        match at {
-            Some(at) => bucket.iter_mut().skip(at).take(1).for_each(|r| *r = new),
-            None => {
-                // Full: the oldest goes.
-                bucket.rotate_left(1);
-                bucket.last_mut().into_iter().for_each(|r| *r = new);
-            }
+        // The oldest stands first. What is known moves to the end; where all is full, the oldest goes.
+        let used = bucket.iter().take_while(|r| r.place != 0).count();
+        let known = bucket.iter().take(used).position(|r| r.tag == new.tag && r.place == new.place);
+        let end = if known.is_none() && used < bucket.len() { used.saturating_add(1) } else { used };
+        let from = known.unwrap_or(if end > used { used } else { 0 });
+        if let Some(moving) = bucket.get_mut(from..end) {
+            moving.rotate_left(1);
+            moving.last_mut().into_iter().for_each(|r| *r = new);
         }
     }
 

@@ -202,12 +202,12 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
 
     /// C5 verifies: both keys are stored, ACK (lines 22 to 30).
     pub(super) fn on_c5(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, low: u8, bytes: &[u8]) -> Result<(), Dropped> {
-        if let Some(place) = io.find(|r| matches!(r, Run::Acked { run } if run & 15 == u32::from(low))) {
-            io.flight(place)?.again();
+        // The run under way first: an older one whose ACK is kept may have the same low bits.
+        let Some(place) = io.find(|r| matches!(r, Run::AwaitC5(r) if r.run & 15 == u32::from(low))) else {
+            let acked = io.find(|r| matches!(r, Run::Acked { run } if run & 15 == u32::from(low)));
+            io.flight(acked.ok_or(Dropped::Unexpected)?)?.again();
             return Ok(());
-        }
-        let place = io.find(|r| matches!(r, Run::AwaitC5(r) if r.run & 15 == u32::from(low)));
-        let place = place.ok_or(Dropped::Unexpected)?;
+        };
         let Some(Run::AwaitC5(run)) = io.run(place) else { return Err(Dropped::Unexpected) };
         if !ct_eq(bytes.get(HEADER_LEN..).unwrap_or(&[]), run.tags.c5()) {
             return Err(Dropped::Forged);

@@ -1,5 +1,12 @@
 //! A hub with many associations.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use iotkm::crypto::{self, Secret};
 use iotkm::engine::Config;
@@ -37,6 +44,7 @@ struct World {
     device: Device,
     now: u64,
     to_hub: Vec<(Addr, Vec<u8>)>,
+    to_devices: Vec<(Addr, Vec<u8>)>,
     hub_events: BTreeMap<usize, Vec<Event>>,
     got: Vec<(usize, Vec<u8>)>,
 }
@@ -51,14 +59,25 @@ impl World {
         let device = Device::new(Secret::new([9; 32]));
         let mut cx = Cx { now: Instant(0), wall: None, place: b"", rng: &mut rng, device: &device };
         let places = (0..count).map(|_| Place::free()).collect();
-        let mut hub = H::new(&mut cx, places, vec![Timer::NONE; count], vec![Route::default(); count * 8], limits).unwrap();
+        let mut hub =
+            H::new(&mut cx, places, vec![Timer::NONE; count], vec![Route::default(); count * 16], limits).unwrap();
         let mut devices = Vec::new();
         for n in 0..count {
             let index = hub.insert(association("hub", &format!("device {n}"), n as u32)).map_err(|_| ()).unwrap();
             assert_eq!(index, n);
             devices.push(association(&format!("device {n}"), "hub", n as u32));
         }
-        Self { hub, devices, rng, device, now: 1_000, to_hub: vec![], hub_events: BTreeMap::new(), got: vec![] }
+        Self {
+            hub,
+            devices,
+            rng,
+            device,
+            now: 1_000,
+            to_hub: vec![],
+            to_devices: vec![],
+            hub_events: BTreeMap::new(),
+            got: vec![],
+        }
     }
 
     fn drain_device(&mut self, n: usize) {
@@ -77,30 +96,18 @@ impl World {
 
     fn run(&mut self) {
         for _ in 0..100_000 {
-            let mut to_devices = Vec::new();
-            {
+            for (from, mut bytes) in std::mem::take(&mut self.to_hub) {
                 let mut cx =
                     Cx { now: Instant(self.now), wall: None, place: b"", rng: &mut self.rng, device: &self.device };
-                for (from, mut bytes) in std::mem::take(&mut self.to_hub) {
-                    if let Some((i, r)) = self.hub.handle_input(&mut cx, &from, &mut bytes).unwrap() {
-                        self.got.push((i, r.payload.to_vec()));
-                    }
-                    let mut out = [0; 1500];
-                    loop {
-                        match self.hub.poll(&mut cx, &mut out) {
-                            (_, Output::Datagram { to, bytes }) => to_devices.push((to, bytes.to_vec())),
-                            (Some(i), Output::Persist { slot, .. }) => self.hub.persisted(i, slot, Ok(())),
-                            (Some(i), Output::Event(e)) => self.hub_events.entry(i).or_default().push(e),
-                            (_, Output::Idle { .. }) => break,
-                            other => panic!("{other:?}"),
-                        }
-                    }
+                if let Some((i, r)) = self.hub.handle_input(&mut cx, &from, &mut bytes).unwrap() {
+                    self.got.push((i, r.payload.to_vec()));
                 }
+                self.drain_hub();
             }
-            if to_devices.is_empty() {
+            if self.to_devices.is_empty() {
                 return;
             }
-            for (to, mut bytes) in to_devices {
+            for (to, mut bytes) in std::mem::take(&mut self.to_devices) {
                 let n = u32::from_be_bytes(to.as_bytes().try_into().unwrap()) as usize;
                 let mut cx =
                     Cx { now: Instant(self.now), wall: None, place: b"", rng: &mut self.rng, device: &self.device };
@@ -111,10 +118,44 @@ impl World {
         panic!("never at rest");
     }
 
+    fn drain_hub(&mut self) {
+        let mut cx = Cx { now: Instant(self.now), wall: None, place: b"", rng: &mut self.rng, device: &self.device };
+        let mut out = [0; 1500];
+        loop {
+            match self.hub.poll(&mut cx, &mut out) {
+                (_, Output::Datagram { to, bytes }) => self.to_devices.push((to, bytes.to_vec())),
+                (Some(i), Output::Persist { slot, .. }) => self.hub.persisted(i, slot, Ok(())),
+                (Some(i), Output::Event(e)) => self.hub_events.entry(i).or_default().push(e),
+                (_, Output::Idle { .. }) => return,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn hub_connects(&mut self, n: usize) {
+        let mut cx = Cx { now: Instant(self.now), wall: None, place: b"", rng: &mut self.rng, device: &self.device };
+        self.hub.with(n, |association| association.connect(&mut cx, &addr(n))).unwrap().unwrap();
+        self.drain_hub();
+    }
+
     fn connect(&mut self, n: usize) {
         let mut cx = Cx { now: Instant(self.now), wall: None, place: b"", rng: &mut self.rng, device: &self.device };
-        self.devices[n].connect(&mut cx, &addr(1 << 30)).unwrap();
+        if let Err(e) = self.devices[n].connect(&mut cx, &addr(1 << 30)) { panic!("{e:?} device {n}: {:?} hub {:?} of it {:?}", self.devices[n].drops(), self.hub.drops(), self.hub.get(n).unwrap().drops()); }
         self.drain_device(n);
+    }
+
+    /// Lets time pass until all are connected: a route that was forgotten costs a retransmission and a search.
+    fn settle(&mut self) {
+        for _ in 0..60 {
+            self.run();
+            self.now += 500;
+            for n in 0..self.devices.len() {
+                let mut cx =
+                    Cx { now: Instant(self.now), wall: None, place: b"", rng: &mut self.rng, device: &self.device };
+                self.devices[n].handle_timeout(&mut cx).unwrap();
+                self.drain_device(n);
+            }
+        }
     }
 
     fn say(&mut self, n: usize, text: &[u8]) {
@@ -131,7 +172,7 @@ fn a_thousand_devices_connect_and_speak() {
     for n in 0..1_000 {
         w.connect(n);
     }
-    w.run();
+    w.settle();
     assert!((0..1_000).all(|n| w.devices[n].is_established() && w.hub.get(n).unwrap().is_established()));
     for n in (0..1_000).rev() {
         w.say(n, format!("I am {n}").as_bytes());
@@ -142,12 +183,22 @@ fn a_thousand_devices_connect_and_speak() {
 }
 
 #[test]
+fn the_hub_connects_too() {
+    let mut w = World::new(100, Limits::default());
+    for n in 0..100 {
+        w.hub_connects(n);
+    }
+    w.run();
+    assert!((0..100).all(|n| w.devices[n].is_established() && w.hub.get(n).unwrap().is_established()));
+}
+
+#[test]
 fn under_load_strangers_show_a_cookie_first() {
     let mut w = World::new(40, Limits { busy: 4 });
     for n in 0..40 {
         w.connect(n);
     }
-    w.run();
+    w.settle();
     assert!((0..40).all(|n| w.devices[n].is_established()));
     assert!(w.hub.drops().get(iotkm::engine::drops::Dropped::RateLimited) > 0);
 }
