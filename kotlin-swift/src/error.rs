@@ -1,0 +1,190 @@
+//! What callers and callbacks get wrong, typed.
+
+use std::fmt;
+
+/// The caller did something wrong, or a resource failed; nothing has changed then. `code()` is the core's stable number
+/// of it, the same in C and Python; numbers from -100 down are this package's own.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Error)]
+#[uniffi::export(Display)]
+pub enum IotkmError {
+    /// A buffer was too small.
+    BufferTooSmall {
+        /// Size in bytes that will do.
+        needed: u64,
+    },
+    /// There is no session yet, or it has ended.
+    NotEstablished,
+    /// That call does not fit the state; a `Peer` that was given to an association is used up.
+    WrongState,
+    /// Outputs are waiting: poll until `Idle` first.
+    Undrained,
+    /// The payload does not fit a datagram.
+    TooLong {
+        /// Longest payload in bytes.
+        max: u64,
+    },
+    /// An argument is out of range.
+    BadArgument,
+    /// Randomness failed.
+    Rng {
+        /// What the source said.
+        reason: String,
+    },
+    /// The session's keys are used up.
+    KeyExhausted,
+    /// The blob does not open.
+    BadBlob,
+    /// The blob is an old copy.
+    BlobRolledBack,
+    /// This peer was paired with another suite.
+    SuiteMismatch,
+    /// The log holds no usable record yet.
+    NoRecord,
+    /// Too many failed pairing attempts.
+    Locked,
+    /// No room left.
+    Full,
+    /// An error of the core's that is younger than this list.
+    Other {
+        /// The core's number of it.
+        number: i32,
+        /// What the core says.
+        advice: String,
+    },
+    /// A callback called back into the object that called it, or another call took too long.
+    Busy,
+    /// The key vault failed.
+    Vault {
+        /// What it said.
+        reason: String,
+    },
+    /// The blob store failed.
+    Store {
+        /// What it said.
+        reason: String,
+    },
+    /// The store has nothing in this slot.
+    NotFound,
+    /// An earlier call on this object broke off in the middle (a bug of ours): make a new one from stored state.
+    Broken,
+}
+
+#[uniffi::export]
+impl IotkmError {
+    /// The stable number of this error, below zero.
+    pub fn code(&self) -> i32 {
+        match self {
+            Self::Other { number, .. } => *number,
+            Self::Busy => -100,
+            Self::Vault { .. } => -101,
+            Self::Store { .. } => -102,
+            Self::NotFound => -103,
+            Self::Broken => -104,
+            _ => self.core().map_or(-104, iotkm::Error::code),
+        }
+    }
+}
+
+impl IotkmError {
+    fn core(&self) -> Option<iotkm::Error> {
+        use iotkm::Error;
+        Some(match self {
+            Self::BufferTooSmall { needed } => Error::BufferTooSmall { needed: *needed as usize },
+            Self::NotEstablished => Error::NotEstablished,
+            Self::WrongState => Error::WrongState,
+            Self::Undrained => Error::Undrained,
+            Self::TooLong { max } => Error::TooLong { max: *max as usize },
+            Self::BadArgument => Error::BadArgument,
+            Self::Rng { .. } => Error::Rng,
+            Self::KeyExhausted => Error::KeyExhausted,
+            Self::BadBlob => Error::BadBlob,
+            Self::BlobRolledBack => Error::BlobRolledBack,
+            Self::SuiteMismatch => Error::SuiteMismatch,
+            Self::NoRecord => Error::NoRecord,
+            Self::Locked => Error::Locked,
+            Self::Full => Error::Full,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for IotkmError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("a callback called back into its own object, or another call takes too long"),
+            Self::Vault { reason } => write!(f, "the key vault failed: {reason}"),
+            Self::Store { reason } => write!(f, "the blob store failed: {reason}"),
+            Self::NotFound => f.write_str("the store has nothing in this slot"),
+            Self::Broken => f.write_str("an earlier call on this object broke off: make a new one from stored state"),
+            Self::Other { advice, .. } => f.write_str(advice),
+            Self::Rng { reason } => {
+                write!(f, "{}", iotkm::Error::Rng.advice())?;
+                if reason.is_empty() { Ok(()) } else { write!(f, " ({reason})") }
+            }
+            Self::BufferTooSmall { needed } => {
+                write!(f, "{} (needed: {needed})", iotkm::Error::BufferTooSmall { needed: 0 }.advice())
+            }
+            Self::TooLong { max } => write!(f, "{} (at most {max} bytes)", iotkm::Error::TooLong { max: 0 }.advice()),
+            _ => f.write_str(self.core().map_or("unknown", iotkm::Error::advice)),
+        }?;
+        write!(f, " [{}]", self.code())
+    }
+}
+
+impl std::error::Error for IotkmError {}
+
+impl From<iotkm::Error> for IotkmError {
+    fn from(error: iotkm::Error) -> Self {
+        use iotkm::Error;
+        match error {
+            Error::BufferTooSmall { needed } => Self::BufferTooSmall { needed: needed as u64 },
+            Error::NotEstablished => Self::NotEstablished,
+            Error::WrongState => Self::WrongState,
+            Error::Undrained => Self::Undrained,
+            Error::TooLong { max } => Self::TooLong { max: max as u64 },
+            Error::BadArgument => Self::BadArgument,
+            Error::Rng => Self::Rng { reason: String::new() },
+            Error::KeyExhausted => Self::KeyExhausted,
+            Error::BadBlob => Self::BadBlob,
+            Error::BlobRolledBack => Self::BlobRolledBack,
+            Error::SuiteMismatch => Self::SuiteMismatch,
+            Error::NoRecord => Self::NoRecord,
+            Error::Locked => Self::Locked,
+            Error::Full => Self::Full,
+            other => Self::Other { number: other.code(), advice: other.advice().to_owned() },
+        }
+    }
+}
+
+/// What an application's [`KeyVault`](crate::KeyVault), [`BlobStore`](crate::BlobStore) or
+/// [`RandomSource`](crate::RandomSource) throws. Whatever else it throws arrives as `Failed` with its text.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Error)]
+pub enum CallbackError {
+    /// It did not work. The reason is shown in errors and events: no secrets in it.
+    Failed {
+        /// In words.
+        reason: String,
+    },
+}
+
+impl CallbackError {
+    pub(crate) fn reason(self) -> String {
+        let Self::Failed { reason } = self;
+        reason
+    }
+}
+
+impl fmt::Display for CallbackError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Failed { reason } = self;
+        f.write_str(reason)
+    }
+}
+
+impl std::error::Error for CallbackError {}
+
+impl From<uniffi::UnexpectedUniFFICallbackError> for CallbackError {
+    fn from(error: uniffi::UnexpectedUniFFICallbackError) -> Self {
+        Self::Failed { reason: error.reason }
+    }
+}

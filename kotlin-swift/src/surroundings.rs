@@ -1,0 +1,201 @@
+//! What an application lends the core: keys, storage, randomness, time.
+
+use crate::error::{CallbackError, IotkmError};
+use crate::lock::Shared;
+use iotkm::crypto::hedge::Hedged;
+use iotkm::crypto::{Prk, Rng, RngError, Secret};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use zeroize::Zeroize;
+
+/// Holds the device's secret: Android Keystore, iOS Keychain, a secure element.
+#[uniffi::export(with_foreign)]
+pub trait KeyVault: Send + Sync {
+    /// 32 bytes that only this device has and that never change: a stored secret, or what a key that cannot leave its
+    /// hardware makes of a fixed text (HMAC-SHA256). State that was sealed under another secret does not open.
+    ///
+    /// # Errors
+    /// Whatever keeps the vault from giving it, such as a locked screen: the call that needed it fails and changes
+    /// nothing.
+    fn device_secret(&self) -> Result<Vec<u8>, CallbackError>;
+}
+
+/// Storage in slots, each of which holds one sealed blob.
+#[uniffi::export(with_foreign)]
+pub trait BlobStore: Send + Sync {
+    /// What is in this slot; nothing, if nothing is.
+    ///
+    /// # Errors
+    /// The storage cannot be read.
+    fn read(&self, slot: u16) -> Result<Option<Stored>, CallbackError>;
+
+    /// Replaces what is in this slot, whole or not at all, and returns when it is safe from a power cut. Where the
+    /// platform has a monotonic counter for the slot, set it to `version` afterwards.
+    ///
+    /// # Errors
+    /// The storage cannot be written: what depends on it waits, and is tried again.
+    fn write(&self, slot: u16, version: u32, bytes: Vec<u8>) -> Result<(), CallbackError>;
+
+    /// Empties this slot.
+    ///
+    /// # Errors
+    /// The storage cannot be written.
+    fn erase(&self, slot: u16) -> Result<(), CallbackError>;
+}
+
+/// What a [`BlobStore`] has in a slot.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct Stored {
+    /// The blob.
+    pub bytes: Vec<u8>,
+    /// The slot's monotonic counter, 0 where there is none: older blobs are refused.
+    #[uniffi(default = 0)]
+    pub floor: u32,
+}
+
+/// Randomness of the application's own: a hardware generator, or test vectors. It is used as it comes; the operating
+/// system's, which is the default, is hedged with the device's secret.
+#[uniffi::export(with_foreign)]
+pub trait RandomSource: Send + Sync {
+    /// This many random bytes.
+    ///
+    /// # Errors
+    /// There are none now: the call that needed them fails and changes nothing.
+    fn random(&self, length: u32) -> Result<Vec<u8>, CallbackError>;
+}
+
+/// The surroundings of one call: time and place.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct Cx {
+    /// Milliseconds of a clock that never goes back; where it starts does not matter.
+    pub now: u64,
+    /// Milliseconds since 1970-01-01 00:00 UTC, where they are known.
+    #[uniffi(default = None)]
+    pub wall: Option<u64>,
+    /// Where this device is, at most 32 bytes in the application's own format. Sent and logged with each message.
+    #[uniffi(default)]
+    pub place: Vec<u8>,
+}
+
+/// What the vault's secret gives.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub(crate) device: iotkm::Device,
+    hedge: Secret<32>,
+}
+
+/// This device, behind its [`KeyVault`]. The vault is asked when the secret is first needed, and again after `lock`.
+#[derive(uniffi::Object)]
+#[uniffi::export(Debug)]
+pub struct Device {
+    vault: Arc<dyn KeyVault>,
+    random: Option<Arc<dyn RandomSource>>,
+    known: Shared<Option<Known>>,
+    drawn: AtomicU64,
+}
+
+#[uniffi::export]
+impl Device {
+    /// The device whose secret this vault holds. Without `random`, the operating system's randomness is used.
+    #[uniffi::constructor(default(random = None))]
+    pub fn new(vault: Arc<dyn KeyVault>, random: Option<Arc<dyn RandomSource>>) -> Self {
+        Self { vault, random, known: Shared::new(None), drawn: AtomicU64::new(0) }
+    }
+
+    /// Forgets the device's secret until it is needed again, as when the user locks the screen.
+    ///
+    /// # Errors
+    /// `Busy`.
+    pub fn lock(&self) -> Result<(), IotkmError> {
+        self.known.with(|known| {
+            *known = None;
+            Ok(())
+        })
+    }
+}
+
+impl Device {
+    /// What the secret gives, by asking the vault if need be.
+    pub(crate) fn known(&self) -> Result<Known, IotkmError> {
+        self.known.with(|known| {
+            if let Some(known) = known {
+                return Ok(known.clone());
+            }
+            let mut bytes = self.vault.device_secret().map_err(|e| IotkmError::Vault { reason: e.reason() })?;
+            let taken = <[u8; 32]>::try_from(bytes.as_slice());
+            bytes.zeroize();
+            let mut secret = taken.map_err(|_| IotkmError::Vault { reason: "the secret is not 32 bytes".to_owned() })?;
+            let device = iotkm::Device::new(Secret::new(secret));
+            let hedge = Prk::new("engine", &secret).secret("hedge", &[]);
+            secret.zeroize();
+            Ok(known.insert(Known { device, hedge }).clone())
+        })
+    }
+
+    /// Calls `f` with what the core calls its surroundings.
+    pub(crate) fn with<R>(
+        &self,
+        cx: &Cx,
+        f: impl FnOnce(&mut iotkm::Cx<'_>) -> Result<R, IotkmError>,
+    ) -> Result<R, IotkmError> {
+        let known = self.known()?;
+        let mut random = Random { device: self, known: &known, reason: String::new() };
+        let mut inner = iotkm::Cx {
+            now: iotkm::Instant(cx.now),
+            wall: cx.wall.map(iotkm::UnixTime),
+            place: &cx.place,
+            rng: &mut random,
+            device: &known.device,
+        };
+        match f(&mut inner) {
+            Err(IotkmError::Rng { .. }) => Err(IotkmError::Rng { reason: random.reason }),
+            result => result,
+        }
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Device(..)")
+    }
+}
+
+/// The core's randomness during one call.
+struct Random<'a> {
+    device: &'a Device,
+    known: &'a Known,
+    reason: String,
+}
+
+impl Rng for Random<'_> {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), RngError> {
+        let Some(source) = &self.device.random else {
+            // Counted by the device, so that no two calls have one number.
+            let mut number = self.device.drawn.fetch_add(1, Ordering::Relaxed);
+            return Hedged::new(&self.known.hedge, &mut number, &mut System).fill(out);
+        };
+        let drawn = u32::try_from(out.len()).map_err(|_| RngError)?;
+        let mut bytes = source.random(drawn).map_err(|e| {
+            self.reason = e.reason();
+            RngError
+        })?;
+        let fits = bytes.len() == out.len();
+        if fits {
+            out.copy_from_slice(&bytes);
+        } else {
+            self.reason = format!("{} bytes instead of {}", bytes.len(), out.len());
+        }
+        bytes.zeroize();
+        if fits { Ok(()) } else { Err(RngError) }
+    }
+}
+
+/// The operating system's randomness.
+struct System;
+
+impl Rng for System {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), RngError> {
+        getrandom::fill(out).map_err(|_| RngError)
+    }
+}
