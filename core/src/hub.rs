@@ -148,7 +148,8 @@ where
         }
         let mut key = [0; 16];
         cx.rng.fill(&mut key)?;
-        let [low, high] = [key.first_chunk::<8>(), key.last_chunk::<8>()].map(|k| u64::from_le_bytes(*k.unwrap_or(&[0; 8])));
+        let [low, high] =
+            [key.first_chunk::<8>(), key.last_chunk::<8>()].map(|k| u64::from_le_bytes(*k.unwrap_or(&[0; 8])));
         routes.as_mut().fill(Route::default());
         let cid_len = match count {
             0..=0x100 => 1,
@@ -237,7 +238,13 @@ where
     ///
     /// # Errors
     /// As there; [`Error::BadArgument`] for an empty place.
-    pub fn send<'o>(&mut self, index: usize, cx: &mut Cx<'_>, payload: &[u8], out: &'o mut [u8]) -> Result<Sent<'o>, Error> {
+    pub fn send<'o>(
+        &mut self,
+        index: usize,
+        cx: &mut Cx<'_>,
+        payload: &[u8],
+        out: &'o mut [u8],
+    ) -> Result<Sent<'o>, Error> {
         self.enqueue(index);
         let place = self.places.as_mut().get_mut(index).ok_or(Error::BadArgument)?;
         place.association.as_mut().ok_or(Error::BadArgument)?.send(cx, payload, out)
@@ -359,7 +366,9 @@ where
         let (message, proven) = match kind {
             Kind::Record => return self.by_cid(datagram, 1),
             Kind::Handshake { scheme: wire::ENGINE, message, .. } => match message {
-                engine::RESUME_1 | engine::RESUME_2 | engine::RESUME_3 => return self.by_cid(datagram, wire::HEADER_LEN),
+                engine::RESUME_1 | engine::RESUME_2 | engine::RESUME_3 => {
+                    return self.by_cid(datagram, wire::HEADER_LEN);
+                }
                 engine::COOKIE_ECHO => {
                     let body = datagram.get(wire::HEADER_LEN..).ok_or(Dropped::Malformed)?;
                     let (cookie, inner) = body.split_at_checked(cookie::LEN).ok_or(Dropped::Malformed)?;
@@ -394,7 +403,7 @@ where
         let count = places.len();
         for _ in 0..count.min(SEARCH) {
             let index = self.search_from;
-            self.search_from = index.saturating_add(1) % count.max(1);
+            self.search_from = index.saturating_add(1).checked_rem(count).unwrap_or(0);
             let association = places.get_mut(index).and_then(|p| p.association.as_mut());
             if association.is_some_and(|a| a.is_named(message)) {
                 return Ok(index);
@@ -423,9 +432,10 @@ where
             *to = if route.tag == tag { route.place } else { 0 };
         }
         let places = self.places.as_mut();
-        found.into_iter().filter_map(|p| p.checked_sub(1).map(|p| p as usize)).find(|index| {
-            places.get_mut(*index).and_then(|p| p.association.as_mut()).is_some_and(&test)
-        })
+        found
+            .into_iter()
+            .filter_map(|p| p.checked_sub(1).map(|p| p as usize))
+            .find(|index| places.get_mut(*index).and_then(|p| p.association.as_mut()).is_some_and(&test))
     }
 
     fn remember(&mut self, hash: u64, index: usize) {

@@ -246,10 +246,11 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         if silent && followed && (opened.ratcheted || first_of_many) {
             self.outbox.sign = true;
         }
-        if opened.newest && self.peer != Some(*from) {
-            if let Some(memory) = &mut self.memory {
-                *memory.parts().candidate = Some(Candidate { addr: *from, challenge: true });
-            }
+        if opened.newest
+            && self.peer != Some(*from)
+            && let Some(memory) = &mut self.memory
+        {
+            *memory.parts().candidate = Some(Candidate { addr: *from, challenge: true });
         }
     }
 
@@ -390,12 +391,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     }
 
     /// The next datagram of the flight in this place: its address and length.
-    fn flight_datagram(
-        &mut self,
-        cx: &Cx<'_>,
-        place: usize,
-        out: &mut [u8],
-    ) -> Result<Option<(Addr, usize)>, usize> {
+    fn flight_datagram(&mut self, cx: &Cx<'_>, place: usize, out: &mut [u8]) -> Result<Option<(Addr, usize)>, usize> {
         let mtu = usize::from(self.config.mtu);
         let Some(memory) = &mut self.memory else { return Ok(None) };
         let Some(half) = memory.parts().halves.get_mut(place) else { return Ok(None) };

@@ -53,7 +53,6 @@ pub struct Finishing {
 
 /// What a run keeps between two messages.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "lies in scratch memory that is as large as the largest")]
 pub enum Run {
     /// Initiator, C1 is out.
     AwaitC2(initiator::AwaitC2),

@@ -4,7 +4,7 @@ use super::exchange::{Exchange, Finishing, Run, open_once, seal_once};
 use super::keys::{self, NONCE_LEN, Pair, R_LEN};
 use super::log::Entry;
 use super::peer::Peer;
-use super::wire::{self, NUMBER, c1_len, message, sealed};
+use super::wire::{self, NUMBER, Sealed, c1_len, message};
 use crate::association::{Addr, Cx, Error, Reason, Stage};
 use crate::crypto::aead::MAX_TAG;
 use crate::crypto::group::{GroupError, MAX_SECRET, MAX_SHARE, Scalar};
@@ -108,7 +108,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         let Some(Run::AwaitC2(run)) = io.run(place) else { return Err(Dropped::Unexpected) };
         let triple = self.peer.borrow().triple(run.under).ok_or(Dropped::NoKey)?;
 
-        let (head, ciphertext, tag) = sealed(bytes, HEADER_LEN + NONCE_LEN, suite.mac_len)?;
+        let Sealed { head, text: ciphertext, tag } = Sealed::read(bytes, HEADER_LEN + NONCE_LEN, suite.mac_len)?;
         let tag_1 = run.tag_1.get(..suite.mac_len).unwrap_or(&[]);
         let th_2 = run.th_1.then(&[tag_1, head]);
         let mut text = Secret::<{ R_LEN + 1 + ConnectionId::MAX + MAX_SHARE }>::zero();

@@ -5,7 +5,7 @@ use super::initiator::{Share, dropped};
 use super::keys::{self, NONCE_LEN, R_LEN};
 use super::log::Entry;
 use super::peer::{Named, Peer};
-use super::wire::{C1, NUMBER, message, sealed, share_len};
+use super::wire::{C1, NUMBER, Sealed, message, share_len};
 use crate::association::{Addr, Cx, Reason, Stage};
 use crate::crypto::aead::MAX_TAG;
 use crate::crypto::group::{MAX_SECRET, MAX_SHARE};
@@ -167,7 +167,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         };
         let peer = self.peer.borrow();
         let triple = peer.triple(*under).ok_or(Dropped::NoKey)?;
-        let (_, ciphertext, tag) = sealed(bytes, HEADER_LEN, suite.mac_len)?;
+        let Sealed { text: ciphertext, tag, .. } = Sealed::read(bytes, HEADER_LEN, suite.mac_len)?;
         if ciphertext.len() != R_LEN.saturating_add(share_len(suite)) {
             return Err(Dropped::Malformed);
         }

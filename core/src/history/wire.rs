@@ -127,7 +127,7 @@ impl<'a> C1<'a> {
 
 /// Length of C1 without its tag in bytes.
 pub const fn c1_len(cid: &ConnectionId) -> usize {
-    HEADER_LEN + 4 + HINT_LEN + NONCE_LEN + 1 + cid.len()
+    (HEADER_LEN + 4 + HINT_LEN + NONCE_LEN + 1).saturating_add(cid.len())
 }
 
 /// Length of a share in this suite in bytes: none without Diffie-Hellman.
@@ -135,13 +135,26 @@ pub fn share_len(suite: &Suite) -> usize {
     suite.dh.map_or(0, |group| group.share_len())
 }
 
-/// A message whose end is an AEAD: what comes before, the ciphertext, the tag.
-///
-/// # Errors
-/// Malformed.
-pub fn sealed(message: &[u8], head: usize, tag_len: usize) -> Result<(&[u8], &[u8], &[u8]), Dropped> {
-    let (before, rest) = message.split_at_checked(head).ok_or(Dropped::Malformed)?;
-    let len = rest.len().checked_sub(tag_len).ok_or(Dropped::Malformed)?;
-    let (ciphertext, tag) = rest.split_at_checked(len).ok_or(Dropped::Malformed)?;
-    Ok((before, ciphertext, tag))
+/// A message whose end is an AEAD.
+#[derive(Clone, Copy, Debug)]
+pub struct Sealed<'a> {
+    /// What comes before the ciphertext.
+    pub head: &'a [u8],
+    /// The ciphertext.
+    pub text: &'a [u8],
+    /// The tag.
+    pub tag: &'a [u8],
+}
+
+impl<'a> Sealed<'a> {
+    /// Takes a message apart: `head` bytes before the ciphertext, `tag_len` behind it.
+    ///
+    /// # Errors
+    /// Malformed.
+    pub fn read(message: &'a [u8], head: usize, tag_len: usize) -> Result<Self, Dropped> {
+        let (head, rest) = message.split_at_checked(head).ok_or(Dropped::Malformed)?;
+        let len = rest.len().checked_sub(tag_len).ok_or(Dropped::Malformed)?;
+        let (text, tag) = rest.split_at_checked(len).ok_or(Dropped::Malformed)?;
+        Ok(Self { head, text, tag })
+    }
 }

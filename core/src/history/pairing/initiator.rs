@@ -1,6 +1,8 @@
 //! Initiator: P1 (in [`start`](super::Pairing::start)), P3, P5.
 
-use super::{ATTEMPTS, BODY_MAX, Candidate, Derived, NONCE_LEN, Pair, Run, SHARE_LEN, Seen, chosen};
+use super::{
+    ATTEMPTS, BODY_MAX, Candidate, Derived, NONCE_LEN, Names, Pair, Run, SHARE_LEN, Seen, Side, before_share, chosen,
+};
 use crate::association::{Cx, Reason};
 use crate::crypto::cpace::Role;
 use crate::crypto::{kdf, secret::ct_eq};
@@ -41,9 +43,13 @@ impl Pair {
         let mut w = Writer::new(&mut body);
         self.write_body(&mut w, &start.nonce);
         let body = w.written();
-        let (ids, nonces) = ((&self.setup.me, &id), (&start.nonce[..], &n_r[..]));
+        let run = Names {
+            role: Role::Initiator,
+            own: Side { id: &self.setup.me, nonce: &start.nonce, ad: body },
+            peer: Side { id: &id, nonce: &n_r, ad: before_share(bytes) },
+        };
         let mut rng = Derived::new(&start.secret, bytes);
-        let (y_i, k_p) = self.agree(Role::Initiator, body, bytes, ids, nonces, &mut rng, Some(&y_r))?;
+        let (y_i, k_p) = self.agree(&run, &mut rng, Some(&y_r))?;
         let k_p = k_p.ok_or(Dropped::BadElement)?;
         let th_3 = Self::th(body, bytes, &y_i);
         let tag = keys::pairing_tag(&k_p, "p3", &th_3);

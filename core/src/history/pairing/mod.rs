@@ -93,7 +93,6 @@ pub struct Pair {
 
 /// What a run keeps between two messages.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "lies in scratch memory that is as large as the largest")]
 pub enum Run {
     /// Initiator, P1 is out.
     AwaitP2(Start),
@@ -365,34 +364,26 @@ impl Pair {
         io.outbox.want_store();
     }
 
-    /// CPace with P1 (without its header) and P2, both whole, as associated data.
-    fn agree(
-        &self,
-        role: Role,
-        body: &[u8],
-        p2: &[u8],
-        ids: (&Id, &Id),
-        nonces: (&[u8], &[u8]),
-        rng: &mut dyn Rng,
-        theirs: Option<&[u8]>,
-    ) -> Result<([u8; SHARE_LEN], Option<Secret<32>>), Dropped> {
+    /// CPace over this run: this side's share, and K_P once the other side's is there. P1's body and P2 before its share
+    /// are the associated data.
+    fn agree(&self, run: &Names<'_>, rng: &mut dyn Rng, theirs: Option<&[u8]>) -> Result<Offered, Dropped> {
+        let (initiator, responder) =
+            if run.role == Role::Initiator { (run.own, run.peer) } else { (run.peer, run.own) };
         let mut ci = [0; 2 * (1 + Id::MAX)];
         let mut w = Writer::new(&mut ci);
-        w.short(ids.0.as_bytes()).short(ids.1.as_bytes());
+        w.short(initiator.id.as_bytes()).short(responder.id.as_bytes());
         let mut sid = [0; 2 * NONCE_LEN];
-        Writer::new(&mut sid).put(nonces.0).put(nonces.1);
+        Writer::new(&mut sid).put(initiator.nonce).put(responder.nonce);
         let inputs = Inputs { prs: self.sk(), ci: w.written(), sid: &sid };
         let mut scalar: Scalar = Secret::zero();
         let mut share = [0; SHARE_LEN];
         let cpace = self.setup.cpace;
         cpace.start(&inputs, rng, &mut scalar, &mut share).map_err(super::initiator::dropped)?;
         let Some(theirs) = theirs else { return Ok((share, None)) };
-        let p2_head = p2.get(..p2.len().saturating_sub(SHARE_LEN)).unwrap_or(&[]);
-        let (own_ad, peer_ad) = if role == Role::Initiator { (body, p2_head) } else { (p2_head, body) };
         let mut isk = Secret::<MAX_ISK>::zero();
         let out = isk.as_mut().get_mut(..cpace.isk_len()).unwrap_or(&mut []);
-        let (own, peer) = (Message { share: &share, ad: own_ad }, Message { share: theirs, ad: peer_ad });
-        cpace.finish(&scalar, &sid, own, peer, role, out).map_err(super::initiator::dropped)?;
+        let (own, peer) = (Message { share: &share, ad: run.own.ad }, Message { share: theirs, ad: run.peer.ad });
+        cpace.finish(&scalar, &sid, own, peer, run.role, out).map_err(super::initiator::dropped)?;
         Ok((share, Some(keys::pairing_key(out))))
     }
 
@@ -465,6 +456,29 @@ impl Pair {
             Err(_) => io.tell(Small::Failed(Stage::Pairing, Reason::Unknown)),
         }
     }
+}
+
+/// A side of a run, as CPace sees it.
+#[derive(Clone, Copy)]
+struct Side<'a> {
+    id: &'a Id,
+    nonce: &'a [u8],
+    ad: &'a [u8],
+}
+
+/// Both sides of a run.
+struct Names<'a> {
+    role: Role,
+    own: Side<'a>,
+    peer: Side<'a>,
+}
+
+/// This side's share, and K_P once both are there.
+type Offered = ([u8; SHARE_LEN], Option<Secret<32>>);
+
+/// A P2 without its share.
+fn before_share(p2: &[u8]) -> &[u8] {
+    p2.get(..p2.len().saturating_sub(SHARE_LEN)).unwrap_or(&[])
 }
 
 const fn labels(number: u8) -> (&'static str, &'static str) {

@@ -1,6 +1,8 @@
 //! Responder: P2, P4, P6. Nothing is remembered before a P3 that verifies.
 
-use super::{ATTEMPTS, Derived, NONCE_LEN, P2_MAX, Pair, Run, SHARE_LEN, Seen, TAG_LEN, chosen};
+use super::{
+    ATTEMPTS, Derived, NONCE_LEN, Names, P2_MAX, Pair, Run, SHARE_LEN, Seen, Side, TAG_LEN, before_share, chosen,
+};
 use crate::association::{Addr, Cx, Reason, Stage};
 use crate::crypto::cpace::Role;
 use crate::crypto::{Rng, Secret, secret::ct_eq};
@@ -41,8 +43,12 @@ impl Pair {
         w.put(&header(NUMBER, message::P2, 0)).put(&n_r).short(self.setup.me.as_bytes()).skip(SHARE_LEN);
         let len = w.len();
         let whole = w.from(0);
-        let (ids, nonces) = ((&id, &self.setup.me), (&nonce[..], &n_r[..]));
-        let (share, k_p) = self.agree(Role::Responder, body, whole, ids, nonces, &mut rng, theirs)?;
+        let run = Names {
+            role: Role::Responder,
+            own: Side { id: &self.setup.me, nonce: &n_r, ad: before_share(whole) },
+            peer: Side { id: &id, nonce: &nonce, ad: body },
+        };
+        let (share, k_p) = self.agree(&run, &mut rng, theirs)?;
         if let Some(to) = whole.last_chunk_mut::<SHARE_LEN>() {
             *to = share;
         }
