@@ -1,0 +1,4 @@
+/* The baseline: board and harness without anything to measure. */
+#include "bench.h"
+
+const struct bench benches[] = { { 0 } };
