@@ -50,6 +50,7 @@ from iotkm._iotkm import (
     Suite,
     Triple,
     __version__,
+    inspect,
 )
 from iotkm._outputs import (
     Assurance,
@@ -138,5 +139,6 @@ __all__ = [
     "UpdateFailed",
     "WrongStateError",
     "__version__",
+    "inspect",
     "prepare_secret",
 ]

@@ -107,4 +107,4 @@ class FullError(IotkmError, RuntimeError):
 class BusyError(IotkmError, RuntimeError):
     """A callback (randomness, clock) called back into the object that had called it."""
 
-    code = -64
+    code = -106

@@ -30,6 +30,7 @@ __all__ = [
     "Triple",
     "__version__",
     "_errors",
+    "inspect",
 ]
 
 class _RandBytes(Protocol):
@@ -161,4 +162,5 @@ class Pairing(Association):
     def cancel(self) -> None: ...
     def take_peer(self) -> Peer | None: ...
 
+def inspect(data: Buffer, *, cid_len: int = 0) -> dict[str, str | int | bool]: ...
 def _errors() -> list[tuple[str, int, type[IotkmError]]]: ...

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`association`] | the verbs that every scheme's association has; a scheme's class adds its own |
 //! | [`history`], [`pairing`] | the history scheme |
+//! | [`inspect`] | what anybody may read off a datagram or a blob |
 //! | [`platform`] | the surroundings of a call: device secret, randomness, clocks, place |
 //! | [`values`] | bytes in; outputs, events and errors out |
 //!
@@ -14,6 +15,7 @@ use pyo3::prelude::*;
 
 pub mod association;
 pub mod history;
+pub mod inspect;
 pub mod pairing;
 pub mod platform;
 pub mod values;
@@ -22,6 +24,7 @@ pub mod values;
 fn _iotkm(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<platform::Platform>()?;
     module.add_class::<association::Association>()?;
+    module.add_function(wrap_pyfunction!(inspect::inspect, module)?)?;
     history::register(module)?;
     module.add_class::<pairing::Pairing>()?;
     values::register(module)?;
