@@ -189,14 +189,27 @@ where
             return Err(association);
         };
         self.cursor = index.saturating_add(1);
-        let mut association = association;
-        association.set_connection_id(self.cid(index));
-        if let Some(place) = self.places.as_mut().get_mut(index) {
-            place.association = Some(association);
-            place.names_version = 0;
+        self.insert_at(index, association)?;
+        Ok(index)
+    }
+
+    /// Takes an association in at a place of the caller's choice. After a restart an association goes to the place that
+    /// it had, so that the connection id in its stored session is still its own.
+    ///
+    /// # Errors
+    /// The association, where the place is taken or does not exist.
+    pub fn insert_at(&mut self, index: usize, mut association: A) -> Result<(), A> {
+        let cid = self.cid(index);
+        match self.places.as_mut().get_mut(index) {
+            Some(place) if place.association.is_none() => {
+                association.set_connection_id(cid);
+                place.association = Some(association);
+                place.names_version = 0;
+            }
+            _ => return Err(association),
         }
         self.after(index);
-        Ok(index)
+        Ok(())
     }
 
     /// Takes an association out.
