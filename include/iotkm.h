@@ -17,6 +17,15 @@
 // The smallest MTU in bytes for iotkm_history_open_small().
 #define IOTKM_HISTORY_MTU_SMALL 160
 
+// The longest user's secret in bytes.
+#define IOTKM_HISTORY_SK_MAX 64
+
+// Failed attempts after which pairing is locked until iotkm_history_pairing_unlock().
+#define IOTKM_HISTORY_ATTEMPTS 5
+
+// The blob of the count of attempts in bytes: what its slot must hold.
+#define IOTKM_HISTORY_ATTEMPTS_BLOB 22
+
 // The longest id in bytes.
 #define IOTKM_HISTORY_ID_MAX 16
 
@@ -199,6 +208,10 @@ typedef enum {
     IOTKM_DROPPED_RNG = 10,
 } iotkm_dropped;
 
+// A group in which a pairing proves that both sides know the user's secret (CPace, draft-irtf-cfrg-cpace): one of the values
+// below.
+typedef struct iotkm_cpace iotkm_cpace;
+
 // A cipher suite: one of the values below. What a program does not name it does not link, if it links with
 // `-Wl,--gc-sections` or the like.
 typedef struct iotkm_suite iotkm_suite;
@@ -375,6 +388,14 @@ typedef struct {
     uint64_t opaque[60];
 } iotkm_history_memory_small;
 
+// A pairing: wanted only while two devices meet for the first time. The verbs work on its `association`: iotkm_drain(),
+// iotkm_receive(), iotkm_timeout(), iotkm_wipe().
+typedef struct {
+    // For the verbs.
+    iotkm_association association;
+    uint64_t opaque[224];
+} iotkm_history_pairing;
+
 // A device's name: 1 to 16 bytes (an EUI-64, a UUID, a short text), unique among one user's devices.
 typedef struct {
     // How many of `bytes` are used.
@@ -436,6 +457,12 @@ extern const iotkm_suite iotkm_suite_5;
 
 // Suite 5 without Diffie-Hellman: no group is linked; forward secrecy only from one key update to the next.
 extern const iotkm_suite iotkm_suite_5_symmetric;
+
+// ristretto255, with SHA-512. Goes with suites 0, 1 and 4.
+extern const iotkm_cpace iotkm_cpace_ristretto255;
+
+// P-256. Goes with suites 2, 3 and 5.
+extern const iotkm_cpace iotkm_cpace_p256;
 
 // sizeof(iotkm_association) as the library was built: compare it with yours where header and library may differ.
 size_t iotkm_association_size(void);
@@ -603,6 +630,65 @@ int iotkm_history_release(iotkm_association *association);
 // Lends memory for runs again, until iotkm_wipe() or iotkm_history_release(). Error: IOTKM_E_WRONG_STATE where there is some.
 int iotkm_history_lend(iotkm_association *association,
                        iotkm_history_memory *memory);
+
+// Sets a pairing up, at rest.
+//
+// `own_id` is this device's. `suite` is for all that follows with the new peer; both sides name the same, and the same
+// `cpace`. `config` may be NULL. The new peer will be stored in `peer_slot`, the count of failed attempts in
+// `attempts_slot`, one for the whole device; give the stored count back by iotkm_history_pairing_load_attempts(), or a power
+// cut would give an attacker new guesses. Errors: IOTKM_E_BAD_ARGUMENT for an id that is empty or too long.
+int iotkm_history_pairing_open(iotkm_history_pairing *pairing,
+                               const iotkm_history_id *own_id,
+                               const iotkm_suite *suite,
+                               const iotkm_cpace *cpace,
+                               uint16_t peer_slot,
+                               uint16_t attempts_slot,
+                               const iotkm_config *config);
+
+// Takes over the stored count of failed attempts. `floor` is the value of the slot's monotonic counter, 0 where there is
+// none. Errors: IOTKM_E_BAD_BLOB, IOTKM_E_BLOB_ROLLED_BACK.
+int iotkm_history_pairing_restore_attempts(iotkm_history_pairing *pairing,
+                                           const iotkm_cx *cx,
+                                           uint32_t floor,
+                                           const uint8_t *blob,
+                                           size_t blob_len);
+
+// iotkm_history_pairing_restore_attempts() with what the platform's `store_read` finds in `attempts_slot`; where there is
+// nothing yet, that is ok. Errors: IOTKM_E_HOOK, IOTKM_E_BAD_BLOB.
+int iotkm_history_pairing_load_attempts(iotkm_history_pairing *pairing,
+                                        const iotkm_cx *cx,
+                                        uint16_t attempts_slot);
+
+// Failed attempts so far; at IOTKM_HISTORY_ATTEMPTS pairing is locked.
+int iotkm_history_pairing_attempts(iotkm_history_pairing *pairing, uint32_t *attempts);
+
+// The user has acted, at the device: attempts start anew.
+int iotkm_history_pairing_unlock(iotkm_history_pairing *pairing);
+
+// Opens the window for `window_ms`: the first device that knows the user's secret is paired. `sk` is the secret as
+// OpaqueString (RFC 8265) in UTF-8, 1 to IOTKM_HISTORY_SK_MAX bytes. IOTKM_EVENT_PAIRED or IOTKM_EVENT_FAILED tells.
+// Errors: IOTKM_E_BAD_ARGUMENT, IOTKM_E_LOCKED, IOTKM_E_WRONG_STATE while one is under way, IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+int iotkm_history_pairing_listen(iotkm_history_pairing *pairing,
+                                 const iotkm_cx *cx,
+                                 const uint8_t *sk,
+                                 size_t sk_len,
+                                 uint64_t window_ms);
+
+// Pairs with the device at this address, whose window is open. `sk`, events and errors as for
+// iotkm_history_pairing_listen().
+int iotkm_history_pairing_start(iotkm_history_pairing *pairing,
+                                const iotkm_cx *cx,
+                                const iotkm_addr *to,
+                                const uint8_t *sk,
+                                size_t sk_len);
+
+// Closes the window, ends a run, forgets the secret.
+int iotkm_history_pairing_cancel(iotkm_history_pairing *pairing);
+
+// Sets `peer` up as the new peer, once, after IOTKM_EVENT_PAIRED; it is stored already. Keep the pairing a while longer (a
+// minute), to answer the other side if it did not hear the end. Error: IOTKM_E_WRONG_STATE where there is none.
+int iotkm_history_pairing_take_peer(iotkm_history_pairing *pairing,
+                                    iotkm_history_peer *peer);
 
 // sizeof(iotkm_history_peer) as the library was built.
 size_t iotkm_history_peer_size(void);

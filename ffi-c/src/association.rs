@@ -46,6 +46,8 @@ impl<S: Scheme, M: Scratch<S>> Verbs for Endpoint<S, M> {
 struct Front {
     head: Head,
     kind: u32,
+    /// The object's size in bytes: what to erase.
+    size: u32,
     /// From the object to the verbs of what it holds: the only way from here to a scheme's code, so that a scheme whose
     /// constructor is not called is not linked.
     view: unsafe fn(NonNull<Front>) -> NonNull<dyn Verbs>,
@@ -64,13 +66,13 @@ unsafe fn view<A: Verbs + 'static>(front: NonNull<Front>) -> NonNull<dyn Verbs> 
 }
 
 /// Sets an association up. `kind` is the scheme's number, and above 255 where a scheme has several kinds.
-pub(crate) unsafe fn make<A: Verbs + 'static>(place: *mut iotkm_association, kind: u32, value: A) -> Outcome {
+pub(crate) unsafe fn make<A: Verbs + 'static, O>(place: NonNull<O>, kind: u32, value: A) -> Outcome {
     const {
-        assert!(size_of::<Made<A>>() <= size_of::<iotkm_association>(), "raise the number of words in iotkm_association");
-        assert!(align_of::<Made<A>>() <= align_of::<iotkm_association>());
+        assert!(size_of::<Made<A>>() <= size_of::<O>(), "raise the number of words");
+        assert!(align_of::<Made<A>>() <= align_of::<O>());
     }
-    let place = Out::new(place.cast::<Made<A>>())?;
-    place.set(Made { front: Front { head: Head::new(Magic::ASSOCIATION), kind, view: view::<A> }, value });
+    let front = Front { head: Head::new(Magic::ASSOCIATION), kind, size: size_of::<O>() as u32, view: view::<A> };
+    Out::new(place.as_ptr().cast())?.set(Made { front, value });
     Ok(())
 }
 
@@ -385,14 +387,16 @@ pub unsafe extern "C" fn iotkm_close(association: *mut iotkm_association) -> c_i
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_wipe(association: *mut iotkm_association) -> c_int {
     raw::plainly(|| {
-        let place = raw::some(association)?;
+        let front = raw::some(association)?.cast::<Front>();
         let dropped = with(association, |a| {
             // SAFETY: set up by `make`, nobody else is in, and it is erased below before anybody can be.
             unsafe { core::ptr::drop_in_place(a) };
             Ok(())
         });
-        if dropped.is_ok() || Head::is_broken(place.cast()) {
-            object::erase(place);
+        if dropped.is_ok() || Head::is_broken(front.cast()) {
+            // SAFETY: what `make` set up is erased below, not before.
+            let size = unsafe { front.as_ref().size };
+            object::erase(front.cast(), size as usize);
             return Ok(());
         }
         dropped

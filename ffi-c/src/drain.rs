@@ -4,7 +4,7 @@ use crate::association::{iotkm_association, iotkm_persisted, iotkm_poll, logged}
 use crate::output::iotkm_output;
 use crate::output::iotkm_output_kind::*;
 use crate::platform::{iotkm_cx, iotkm_platform};
-use crate::raw::Out;
+use crate::raw::{self, Out};
 use crate::status::{Failure, Outcome, iotkm_status::*};
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
@@ -57,10 +57,7 @@ unsafe fn drain(
                 }
             }
             PERSIST => {
-                let write = platform.store_write;
-                let status = write.map_or(IOTKM_E_HOOK as c_int, |write| unsafe {
-                    write(platform.store_ctx, output.slot, output.bytes, output.len)
-                });
+                let status = platform.write(output.slot, raw::bytes(output.bytes, output.len)?);
                 ok(iotkm_persisted(association, output.slot, status))?;
             }
             EVENT => {

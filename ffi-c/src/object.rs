@@ -77,10 +77,9 @@ impl Head {
 }
 
 /// Overwrites an object, magic word and all, in a way that no compiler leaves out.
-pub unsafe fn erase<T>(object: NonNull<T>) {
-    let words = size_of::<T>() / size_of::<u64>();
-    // SAFETY: objects are whole words in size and alignment; the caller holds the object alone.
-    unsafe { core::slice::from_raw_parts_mut(object.as_ptr().cast::<MaybeUninit<u64>>(), words) }.zeroize();
+pub unsafe fn erase(object: NonNull<u8>, len: usize) {
+    // SAFETY: `len` is the object's size, and the caller holds it alone.
+    unsafe { core::slice::from_raw_parts_mut(object.as_ptr().cast::<MaybeUninit<u8>>(), len) }.zeroize();
 }
 
 /// That `$made` fits `$opaque`, on this target; on 64 bits, where it is largest, without much room to spare.

@@ -86,6 +86,25 @@ impl iotkm_platform {
         Ok(platform)
     }
 
+    /// Reads a slot into `out`; the hook's status where that is not 0.
+    pub fn read<'b>(&self, slot: u16, out: &'b mut [u8]) -> Result<&'b [u8], c_int> {
+        const FAILED: c_int = IOTKM_E_HOOK as c_int;
+        let read = self.store_read.ok_or(FAILED)?;
+        let mut len = 0;
+        // SAFETY: the platform's hook gets its own context and memory of this length.
+        match unsafe { read(self.store_ctx, slot, out.as_mut_ptr(), out.len(), &mut len) } {
+            0 => out.get(..len).ok_or(FAILED),
+            status => Err(status),
+        }
+    }
+
+    /// Writes a slot; 0 where that is done.
+    pub fn write(&self, slot: u16, bytes: &[u8]) -> c_int {
+        let Some(write) = self.store_write else { return IOTKM_E_HOOK as c_int };
+        // SAFETY: the platform's hook gets its own context and bytes of this length.
+        unsafe { write(self.store_ctx, slot, bytes.as_ptr(), bytes.len()) }
+    }
+
     /// Logs a failure.
     pub fn log(&self, call: &core::ffi::CStr, status: c_int) {
         if let Some(log) = self.log {

@@ -1,5 +1,6 @@
 //! The values that a program names to link an algorithm.
 
+use core_of_iotkm::crypto::cpace::{CPACE_P256, CPACE_RISTRETTO255, Cpace};
 use core_of_iotkm::crypto::{self, Suite};
 
 /// A cipher suite: one of the values below. What a program does not name it does not link, if it links with
@@ -45,3 +46,22 @@ pub static iotkm_suite_5: iotkm_suite = iotkm_suite { suite: &crypto::SUITE_5 };
 /// Suite 5 without Diffie-Hellman: no group is linked; forward secrecy only from one key update to the next.
 #[unsafe(no_mangle)]
 pub static iotkm_suite_5_symmetric: iotkm_suite = iotkm_suite { suite: &crypto::SUITE_5_SYMMETRIC };
+
+/// A group in which a pairing proves that both sides know the user's secret (CPace, draft-irtf-cfrg-cpace): one of the values
+/// below.
+pub struct iotkm_cpace {
+    pub(crate) cpace: &'static dyn Cpace,
+}
+
+impl core::fmt::Debug for iotkm_cpace {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("iotkm_cpace")
+    }
+}
+
+/// ristretto255, with SHA-512. Goes with suites 0, 1 and 4.
+#[unsafe(no_mangle)]
+pub static iotkm_cpace_ristretto255: iotkm_cpace = iotkm_cpace { cpace: &CPACE_RISTRETTO255 };
+/// P-256. Goes with suites 2, 3 and 5.
+#[unsafe(no_mangle)]
+pub static iotkm_cpace_p256: iotkm_cpace = iotkm_cpace { cpace: &CPACE_P256 };

@@ -2,7 +2,7 @@
 
 use super::lent::{LentLog, LentMemory, LentPeer};
 use super::peer::{self, iotkm_history_peer};
-use crate::association::{iotkm_association, make, verb_of_kind, with_kind};
+use crate::association::{Made, iotkm_association, make, verb_of_kind, with_kind};
 use crate::object::fits;
 use crate::output::iotkm_addr;
 use crate::platform::{check_size, iotkm_cx};
@@ -59,6 +59,7 @@ type Runs = HistoryMemory<LentPeer, LentLog, 2, 256>;
 type RunsSmall = HistoryMemory<LentPeer, LentLog, 1, 0>;
 const KIND: u32 = wire::NUMBER as u32;
 
+fits!(Made<Kind>, iotkm_association);
 fits!(Runs, iotkm_history_memory);
 fits!(RunsSmall, iotkm_history_memory_small);
 const _: () = assert!(size_of::<Entry>() == size_of::<iotkm_history_entry>());
@@ -110,7 +111,7 @@ unsafe fn open<M: Scratch<Exchange<LentPeer, LentLog>> + Default + 'static>(
         })?;
         let history =
             Kind::open(lent, LentLog::new(entries, entry_count), suite.suite, config, LentMemory::new(memory))?;
-        make(place.as_ptr(), KIND, history)
+        make(place, KIND, history)
     })
 }
 

@@ -2,4 +2,5 @@
 
 pub mod association;
 pub mod lent;
+pub mod pairing;
 pub mod peer;

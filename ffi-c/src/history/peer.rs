@@ -58,7 +58,7 @@ pub(crate) struct Object {
 fits!(Object, iotkm_history_peer);
 
 impl Object {
-    const fn new(peer: Peer) -> Self {
+    pub(super) const fn new(peer: Peer) -> Self {
         Self { head: Head::new(Magic::HISTORY_PEER), lent: false, peer }
     }
 
@@ -95,7 +95,7 @@ pub(super) unsafe fn free<'a>(object: NonNull<Object>) -> Outcome<&'a mut Object
     if object.lent { Err(IOTKM_E_BUSY.into()) } else { Ok(object) }
 }
 
-unsafe fn id(id: *const iotkm_history_id) -> Outcome<Id> {
+pub(super) unsafe fn id(id: *const iotkm_history_id) -> Outcome<Id> {
     let id: &iotkm_history_id = raw::read(id)?;
     Ok(id.bytes.get(..usize::from(id.len)).and_then(Id::new).ok_or(IOTKM_E_BAD_ARGUMENT)?)
 }
@@ -191,16 +191,12 @@ pub unsafe extern "C" fn iotkm_history_peer_load(
         c"iotkm_history_peer_load",
         raw::inside(|| {
             let place = Out::new(peer.cast::<Object>())?;
-            let platform = iotkm_platform::of(cx)?;
-            let read = platform.store_read.ok_or(IOTKM_E_HOOK)?;
-            let (mut blob, mut len) = ([0; IOTKM_HISTORY_PEER_BLOB_MAX], 0);
-            // SAFETY: the platform's hook gets its own context and memory of this length.
-            match unsafe { read(platform.store_ctx, slot, blob.as_mut_ptr(), blob.len(), &mut len) } {
-                0 => {}
-                IOTKM_STORE_EMPTY => return Err(IOTKM_E_EMPTY.into()),
-                _ => return Err(IOTKM_E_HOOK.into()),
-            }
-            let blob = blob.get(..len).ok_or(IOTKM_E_HOOK)?;
+            let mut blob = [0; IOTKM_HISTORY_PEER_BLOB_MAX];
+            let blob = match iotkm_platform::of(cx)?.read(slot, &mut blob) {
+                Ok(blob) => blob,
+                Err(IOTKM_STORE_EMPTY) => return Err(IOTKM_E_EMPTY.into()),
+                Err(_) => return Err(IOTKM_E_HOOK.into()),
+            };
             let peer = with_cx(cx, |cx| Ok(Peer::restore(cx.device, Slot(slot), 0, blob)?))?;
             place.set(Object::new(peer));
             Ok(())
@@ -217,12 +213,10 @@ pub unsafe extern "C" fn iotkm_history_peer_store(peer: *mut iotkm_history_peer,
         c"iotkm_history_peer_store",
         change(peer, |peer| {
             let platform = iotkm_platform::of(cx)?;
-            let write = platform.store_write.ok_or(IOTKM_E_HOOK)?;
             let mut blob = [0; IOTKM_HISTORY_PEER_BLOB_MAX];
             let (len, _) = with_cx(cx, |cx| Ok(peer.seal(cx.device, &mut blob)?))?;
-            // SAFETY: the platform's hook gets its own context and bytes of this length.
-            let status = unsafe { write(platform.store_ctx, peer.slot().0, blob.as_ptr(), len) };
-            if status == 0 { Ok(()) } else { Err(IOTKM_E_HOOK.into()) }
+            let blob = blob.get(..len).unwrap_or(&[]);
+            if platform.write(peer.slot().0, blob) == 0 { Ok(()) } else { Err(IOTKM_E_HOOK.into()) }
         }),
     )
 }
@@ -298,7 +292,7 @@ pub unsafe extern "C" fn iotkm_history_peer_wipe(peer: *mut iotkm_history_peer) 
             unsafe { object.drop_in_place() };
             Ok(())
         })?;
-        object::erase(place);
+        object::erase(place.cast(), size_of::<iotkm_history_peer>());
         Ok(())
     })
 }
