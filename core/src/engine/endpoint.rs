@@ -150,7 +150,10 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             memory.parts().halves.iter_mut().for_each(Half::clear);
         }
         self.end_session();
+        // What was to be stored still is: a reserved counter must not be used without its limit in storage.
+        let store = self.outbox.store;
         self.outbox = Outbox::default();
+        self.outbox.store = store;
     }
 
     pub(super) fn end_session(&mut self) {
@@ -162,10 +165,14 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
 
     /// Calls into the scheme with what it may touch.
     pub(crate) fn with<T>(&mut self, f: impl FnOnce(&mut S, &mut Io<'_, S>) -> T) -> T {
-        let halves = self.memory.as_mut().map_or(&mut [][..], |m| m.parts().halves);
+        let (halves, candidate) = match self.memory.as_mut().map(Scratch::parts) {
+            Some(parts) => (parts.halves, Some(parts.candidate)),
+            None => (&mut [][..], None),
+        };
         let mut io = Io {
             session: &mut self.session,
             halves,
+            candidate,
             outbox: &mut self.outbox,
             peer: &mut self.peer,
             config: &self.config,
@@ -198,7 +205,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             Some((place, mut session)) => {
                 let opened = session.open(self.config.cid.len(), datagram)?;
                 self.with(|scheme, io| {
-                    io.install(session, *from);
+                    // The peer is where this side found it; a record from elsewhere has yet to prove its address.
+                    let to = io.flight(place).map_or(*from, |flight| flight.to);
+                    io.install(session, to);
                     scheme.confirmed(cx, io, place);
                 });
                 opened
@@ -291,6 +300,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         let mut io = Io {
             session: &mut self.session,
             halves: parts.halves,
+            candidate: Some(parts.candidate),
             outbox: &mut self.outbox,
             peer: &mut self.peer,
             config: &self.config,
@@ -307,13 +317,15 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             wire::engine::COOKIE_REQUEST => {
                 let asked: &[u8; cookie::LEN] = body.try_into().map_err(|_| Dropped::Malformed)?;
                 let halves = self.memory.as_mut().map_or(&mut [][..], |m| m.parts().halves);
-                let half = halves.iter_mut().find(|half| half.run.is_some() && half.flight.to == *from);
+                // Anybody can send this: it may make a first message longer, and must spoil nothing else.
+                let asks = |half: &&mut Half<S>| half.scheme().is_some() && !half.flight.is_control();
+                let half = halves.iter_mut().filter(asks).find(|half| half.flight.to == *from);
                 half.ok_or(Dropped::Unexpected)?.flight.take_cookie(asked);
                 Ok(())
             }
             wire::engine::COOKIE_ECHO => self.with(|scheme, io| handshake(scheme, cx, io, from, datagram)),
             wire::engine::RESUME_1 => self.resume_1(cx, from, body),
-            wire::engine::RESUME_2 => self.resume_2(cx, from, body),
+            wire::engine::RESUME_2 => self.resume_2(cx, body),
             _ => Err(Dropped::Version),
         }
     }
@@ -372,15 +384,23 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         }
     }
 
-    /// Seals a control record whose text `write` gives.
-    fn control_record(&mut self, out: &mut [u8], write: impl FnOnce(&mut Writer<'_>)) -> Result<usize, Error> {
-        let session = self.session.as_mut().ok_or(Error::NotEstablished)?;
+    /// Seals a control record whose text `write` gives; `None`: the keys are used up, there is nothing more to say.
+    ///
+    /// # Errors
+    /// The size that `out` needs.
+    fn control_record(&mut self, out: &mut [u8], write: impl FnOnce(&mut Writer<'_>)) -> Result<Option<usize>, usize> {
+        let Some(session) = self.session.as_mut() else { return Ok(None) };
         let mut w = Writer::new(out.get_mut(session.header_len()..).unwrap_or(&mut []));
         write(&mut w);
         let len = w.len();
-        let (len, ratcheted) = session.seal(true, out, len)?;
-        self.moved_ahead(ratcheted);
-        Ok(len)
+        match session.seal(true, out, len) {
+            Ok((len, ratcheted)) => {
+                self.moved_ahead(ratcheted);
+                Ok(Some(len))
+            }
+            Err(Error::BufferTooSmall { needed }) => Err(needed),
+            Err(_) => Ok(None),
+        }
     }
 
     pub(super) fn moved_ahead(&mut self, ratcheted: bool) {
@@ -426,7 +446,6 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     }
 
     pub(super) fn next_datagram(&mut self, cx: &Cx<'_>, out: &mut [u8]) -> Result<Option<(Addr, usize)>, usize> {
-        let needed = |error| if let Error::BufferTooSmall { needed } = error { needed } else { 0 };
         let count = self.memory.as_ref().map_or(0, |m| m.halves().len());
         for place in 0..count {
             loop {
@@ -447,40 +466,34 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         if let Some(token) = self.outbox.path_response {
             let sealed = self.control_record(out, |w| {
                 w.put(&[control::PATH_RESPONSE]).put(&token);
-            });
-            let len = sealed.map_err(needed)?;
+            })?;
             self.outbox.path_response = None;
-            return Ok(Some((peer, len)));
+            return Ok(sealed.map(|len| (peer, len)));
         }
         let candidate = self.memory.as_mut().and_then(|m| *m.parts().candidate).filter(|c| c.challenge);
         if let Some((to, token)) = candidate.and_then(|c| Some((c.addr, self.path_token(&c.addr)?))) {
             let sealed = self.control_record(out, |w| {
                 w.put(&[control::PATH_CHALLENGE]).put(&token);
-            });
-            let len = sealed.map_err(needed)?;
+            })?;
             if let Some(memory) = &mut self.memory {
                 *memory.parts().candidate = Some(Candidate { addr: to, challenge: false });
             }
-            return Ok(Some((to, len)));
+            return Ok(sealed.map(|len| (to, len)));
         }
         if self.outbox.sign {
-            let len = self
-                .control_record(out, |w| {
-                    w.put(&[control::SIGN]);
-                })
-                .map_err(needed)?;
+            let sealed = self.control_record(out, |w| {
+                w.put(&[control::SIGN]);
+            })?;
             self.outbox.sign = false;
-            return Ok(Some((peer, len)));
+            return Ok(sealed.map(|len| (peer, len)));
         }
         if self.outbox.close {
-            let len = self
-                .control_record(out, |w| {
-                    w.put(&[control::CLOSE]);
-                })
-                .map_err(needed)?;
+            let sealed = self.control_record(out, |w| {
+                w.put(&[control::CLOSE]);
+            })?;
             self.end_session();
             self.outbox.note(Note::Is(Small::Terminated));
-            return Ok(Some((peer, len)));
+            return Ok(sealed.map(|len| (peer, len)));
         }
         Ok(None)
     }

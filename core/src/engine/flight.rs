@@ -113,6 +113,17 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
         }
     }
 
+    /// The question came (again), `n` bytes from `from`: the answer goes there. Whoever copies a question gets a copy of
+    /// the answer, and does not keep it from the one who asked.
+    pub fn asked(&mut self, from: &Addr, n: usize) {
+        if self.to != *from {
+            self.to = *from;
+            self.proven = false;
+            self.credit = 0;
+        }
+        self.earn(n);
+    }
+
     /// The address sent `n` bytes.
     pub fn earn(&mut self, n: usize) {
         self.credit = self.credit.saturating_add((n.min(4096) as u16).saturating_mul(AMPLIFICATION));

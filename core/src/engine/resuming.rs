@@ -106,7 +106,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 },
                 None => {
                     let old = io.halves.iter().position(|half| matches!(half.run, Some(Run::Answering { .. })));
-                    let place = old.map_or_else(|| io.free_place(|_| false), Ok)?;
+                    let place = old.map_or_else(|| io.free_place(S::is_half_open), Ok)?;
                     let mut nonce = Secret::zero();
                     cx.rng.fill(nonce.as_mut()).map_err(|_| Dropped::Rng)?;
                     (place, nonce, known.generation.wrapping_add(1))
@@ -126,11 +126,11 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         })
     }
 
-    pub(super) fn resume_2(&mut self, cx: &Cx<'_>, from: &Addr, body: &[u8]) -> Result<(), Dropped> {
+    pub(super) fn resume_2(&mut self, cx: &Cx<'_>, body: &[u8]) -> Result<(), Dropped> {
         let body = self.behind_cid(body)?;
         let suite = self.scheme.suite();
         let (rekey_after, tries, now) = (self.config.rekey_after, self.config.tries, cx.now);
-        let session = self.with(|_, io| {
+        let (session, peer) = self.with(|_, io| {
             let half = io.halves.iter_mut().find(|half| matches!(half.run, Some(Run::Resuming(_))));
             let half = half.ok_or(Dropped::Unexpected)?;
             let Some(Run::Resuming(run)) = &mut half.run else { return Err(Dropped::Unexpected) };
@@ -152,9 +152,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 healed: run.healed,
                 secret: run.healed,
             };
-            Ok(Session::new(suite, S::NAME, &keys, &terms))
+            Ok((Session::new(suite, S::NAME, &keys, &terms), half.flight.to))
         })?;
-        self.resumed(session, *from);
+        self.resumed(cx, session, peer);
         Ok(())
     }
 
@@ -196,22 +196,25 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 secret: known.healed,
             };
             let keys = known.root.keys(suite, &salt_a, &salt_b, *generation);
+            // Only where R2 went to has shown that it receives; anywhere else has to answer a challenge first.
+            let peer = if half.flight.to == *from { *from } else { io.peer.unwrap_or(*from) };
             // Where both sides were restored, this side's own attempt is over.
             io.halves.iter_mut().filter(|h| matches!(h.run, Some(Run::Resuming(_)))).for_each(|h| h.clear());
-            Ok(Some(Session::new(suite, S::NAME, &keys, &terms)))
+            Ok(Some((Session::new(suite, S::NAME, &keys, &terms), peer)))
         })?;
-        if let Some(session) = session {
-            self.resumed(session, *from);
+        if let Some((session, peer)) = session {
+            self.resumed(cx, session, peer);
         }
         self.outbox.sign = true;
         Ok(follows)
     }
 
-    fn resumed(&mut self, session: Session, peer: Addr) {
+    fn resumed(&mut self, cx: &Cx<'_>, session: Session, peer: Addr) {
         let generation = session.generation();
-        self.with(|_, io| {
-            io.install(session, peer);
+        self.with(|scheme, io| {
+            io.replace(session, peer);
             io.note(Note::Is(Small::Resumed(generation)));
+            scheme.resumed(cx, io);
         });
     }
 

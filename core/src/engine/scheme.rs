@@ -3,7 +3,7 @@
 use super::drops::Dropped;
 use super::endpoint::Config;
 use super::flight::Flight;
-use super::memory::{Half, Run};
+use super::memory::{Candidate, Half, Run};
 use super::session::{Opened, Session};
 use super::state;
 use crate::association::{Addr, Authenticated, Cx, Error, Event, Fingerprint, Instant, Reason, Slot, Stage, UnixTime};
@@ -84,6 +84,14 @@ pub trait Scheme: Sized {
     fn may_send(&self) -> bool {
         true
     }
+
+    /// Whether this run was started by a message that may be a replay, and has seen no fresh one yet.
+    fn is_half_open(_run: &Self::Run) -> bool {
+        false
+    }
+
+    /// The session went on from stored state, under new keys.
+    fn resumed(&mut self, _cx: &Cx<'_>, _io: &mut Io<'_, Self>) {}
 
     /// A fingerprint of the long-term key, where there is no session to take it from.
     fn fingerprint(&self) -> Fingerprint {
@@ -269,6 +277,8 @@ pub struct Io<'a, S: Scheme> {
     pub session: &'a mut Option<Session>,
     /// Places for runs.
     pub halves: &'a mut [Half<S>],
+    /// Another address where the peer may be, not believed yet; `None` without memory.
+    pub candidate: Option<&'a mut Option<Candidate>>,
     /// What waits to be handed out.
     pub outbox: &'a mut Outbox,
     /// The peer's address.
@@ -296,7 +306,7 @@ impl<S: Scheme> Io<'_, S> {
         Ok(&mut self.halves.get_mut(place).ok_or(Dropped::NoRoom)?.flight)
     }
 
-    /// A free place, after wiping the runs that `gives_way` names where there is none.
+    /// A free place, after wiping a run that `gives_way` names where there is none.
     ///
     /// # Errors
     /// All are taken.
@@ -307,6 +317,21 @@ impl<S: Scheme> Io<'_, S> {
         let place = self.find(gives_way).ok_or(Dropped::NoRoom)?;
         self.free(place);
         Ok(place)
+    }
+
+    /// A free place for what an authenticated peer or the caller asks for: where there is none, after runs that are done
+    /// (`gives_way`), half-open runs go, which anybody could have started by a replay.
+    ///
+    /// # Errors
+    /// All are taken.
+    pub fn claim_place(&mut self, gives_way: impl Fn(&S::Run) -> bool) -> Result<usize, Dropped> {
+        let place = self.free_place(gives_way).or_else(|_| self.free_place(S::is_half_open));
+        place.or_else(|reason| {
+            let answering = |half: &Half<S>| matches!(half.run, Some(Run::Answering { done: None, .. }));
+            let place = self.halves.iter().position(answering).ok_or(reason)?;
+            self.free(place);
+            Ok(place)
+        })
     }
 
     /// Starts a run in a place.
@@ -355,6 +380,13 @@ impl<S: Scheme> Io<'_, S> {
         }
     }
 
+    /// The peer may be at this address instead: it is asked there.
+    pub fn challenge(&mut self, addr: &Addr) {
+        if let Some(candidate) = &mut self.candidate {
+            **candidate = Some(Candidate { addr: *addr, challenge: true });
+        }
+    }
+
     /// Notes something for the application.
     pub fn note(&mut self, note: Note) {
         self.outbox.note(note);
@@ -365,8 +397,15 @@ impl<S: Scheme> Io<'_, S> {
         self.outbox.note(Note::Is(small));
     }
 
-    /// A session takes the place of what was there before.
+    /// A session takes the place of what was there before; to resume that is of no more use.
     pub fn install(&mut self, session: Session, peer: Addr) {
+        let resumes = |half: &&mut Half<S>| matches!(half.run, Some(Run::Resuming(_) | Run::Answering { .. }));
+        self.halves.iter_mut().filter(resumes).for_each(Half::clear);
+        self.replace(session, peer);
+    }
+
+    /// The same, while runs go on.
+    pub fn replace(&mut self, session: Session, peer: Addr) {
         *self.session = Some(session);
         *self.peer = Some(peer);
         self.outbox.sign = false;

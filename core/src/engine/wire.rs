@@ -73,7 +73,11 @@ pub fn classify(datagram: &[u8]) -> Result<Kind, Dropped> {
         return Ok(Kind::Record);
     }
     let second = rest.first().ok_or(Dropped::Malformed)?;
-    Ok(Kind::Handshake { scheme: first & 7, message: second >> 4, run: second & 15 })
+    let (scheme, run) = (first & 7, second & 15);
+    if scheme == ENGINE && run != 0 {
+        return Err(Dropped::Malformed);
+    }
+    Ok(Kind::Handshake { scheme, message: second >> 4, run })
 }
 
 /// Reads fields off the front of a message.

@@ -10,7 +10,7 @@ use crate::crypto::aead::MAX_TAG;
 use crate::crypto::group::Scalar;
 use crate::crypto::{Prk, Secret, Suite};
 use crate::engine::drops::Dropped;
-use crate::engine::memory::{Memory, Scratch};
+use crate::engine::memory::{Half, Memory, Scratch};
 use crate::engine::rekey::Which;
 use crate::engine::scheme::{Io, Note, Scheme, Small, Stamp};
 use crate::engine::session::{ConnectionId, Keys, Opened, Session, Terms};
@@ -135,6 +135,23 @@ impl Run {
     pub(super) const fn is_handshake(&self) -> bool {
         self.is_ours() || matches!(self, Self::AwaitC3 { .. } | Self::AwaitC5(_))
     }
+    /// The triple of a peer's handshake.
+    const fn under(&self) -> Option<Which> {
+        match self {
+            Self::AwaitC3 { under, .. } | Self::AwaitC5(Finishing { under, .. }) => Some(*under),
+            _ => None,
+        }
+    }
+    /// The triple that was pending is current.
+    const fn moved_up(&mut self) {
+        if let Self::AwaitC3 { under, .. } | Self::AwaitC5(Finishing { under, .. }) = self {
+            *under = Which::Current;
+        }
+    }
+    /// Whether only a first message started it, which may be a replay.
+    pub(super) const fn is_half_open(&self) -> bool {
+        matches!(self, Self::AwaitC3 { .. })
+    }
     /// Whether it only waits to answer again, and gives way to anything.
     pub(super) const fn is_done(&self) -> bool {
         matches!(self, Self::Acked { .. } | Self::Gone | Self::AnsweredAsk { .. } | Self::Closed { .. })
@@ -215,13 +232,16 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     }
 
     /// A run is complete, its session installed: every other handshake is stale, and a triple that was pending is current.
+    ///
+    /// But where the higher id's own run is complete, a run of the lower's is a later one: the lower would have given it
+    /// up when it completed ours. (The other way round the lower has answered no C1 since its own.)
     pub(super) fn complete(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, under: Which) {
-        io.free_all(Run::is_handshake);
-        io.free_all(|run| {
-            matches!(run, Run::Asking { .. } | Run::Closing { .. } | Run::Closed { .. } | Run::AnsweredAsk { .. })
-        });
-        self.closing = false;
+        let keep = !self.peer().is_lower() && io.session.as_ref().is_some_and(|s| s.initiator);
+        io.free_all(|run| if keep { run.is_ours() } else { run.is_handshake() });
+        self.end_updates(io);
         if self.peer().complete(under) {
+            io.free_all(|run| run.under() == Some(Which::Current));
+            io.halves.iter_mut().filter_map(Half::scheme_mut).for_each(Run::moved_up);
             self.log.clear();
             io.outbox.want_store();
             io.tell(Small::KeyReplaced(self.peer().generation()));
@@ -231,6 +251,17 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         if let Some(attempt) = self.peer().replacement.confirmed() {
             self.close(cx, io, attempt);
         }
+    }
+
+    /// The session's keys are others now: what an update had under way went with the old ones.
+    fn end_updates(&mut self, io: &mut Io<'_, Self>) {
+        if io.find(|run| matches!(run, Run::Asking { .. })).is_some() {
+            io.tell(Small::UpdateFailed(Reason::Superseded));
+        }
+        io.free_all(|run| {
+            matches!(run, Run::Asking { .. } | Run::Closing { .. } | Run::Closed { .. } | Run::AnsweredAsk { .. })
+        });
+        self.closing = false;
     }
 
     fn log_entry(&self, session: &Session, number: u32, generation: u32, stamp: &Stamp<'_>) -> Entry {
@@ -270,9 +301,9 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange
         match message {
             message::C1 => self.on_c1(cx, io, from, proven, bytes),
             message::C2 => self.on_c2(cx, io, run, bytes),
-            message::C3 => self.on_c3(cx, io, run, bytes),
+            message::C3 => self.on_c3(cx, io, from, run, bytes),
             message::C4 => self.on_c4(cx, io, run, bytes),
-            message::C5 => self.on_c5(cx, io, run, bytes),
+            message::C5 => self.on_c5(cx, io, from, run, bytes),
             message::ACK => self.on_ack(cx, io, run, bytes),
             message::GONE => self.on_gone(cx, io, run, bytes),
             _ => Err(Dropped::Version),
@@ -307,16 +338,18 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange
 
     fn over(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, run: Run) -> Result<(), Error> {
         match run {
-            Run::AwaitC2(run) => return self.no_answer(cx, io, &run),
+            Run::AwaitC2(run) => self.no_answer(cx, io, &run),
             Run::AwaitC4(_) => io.tell(Small::Failed(Stage::Exchange, Reason::NoAnswer)),
             Run::AwaitAck(_) => {
-                // The peer may have left the old session for the new one; nobody can tell. Start afresh.
+                // The peer may have left the old session for the new one; nobody can tell. Start afresh, and complete
+                // nothing that crossed this run.
+                io.free_all(Run::is_handshake);
                 io.end_session();
                 self.ended();
                 io.tell(Small::Failed(Stage::Exchange, Reason::NoAnswer));
             }
             Run::Asking { .. } => io.tell(Small::UpdateFailed(Reason::NoAnswer)),
-            Run::Closing { .. } => return self.terminated(cx, io),
+            Run::Closing { .. } => self.terminated(cx, io),
             Run::Closed { .. } if self.closing => {
                 io.end_session();
                 self.ended();
@@ -329,6 +362,18 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange
 
     fn may_send(&self) -> bool {
         !self.closing
+    }
+
+    fn is_half_open(run: &Run) -> bool {
+        run.is_half_open()
+    }
+
+    fn resumed(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>) {
+        self.end_updates(io);
+        // An update may have been agreed before the restart: it ends as if this were its own session.
+        if let Some(attempt) = self.peer().replacement.confirmed() {
+            self.close(cx, io, attempt);
+        }
     }
 
     fn ended(&mut self) {

@@ -39,16 +39,14 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         if io.find(Run::is_ours).is_some() {
             return Err(Error::WrongState);
         }
-        let rounds = if self.peer().replacement.confirmed().is_some() { ROUNDS } else { 1 };
-        self.begin(cx, io, to, rounds)
+        self.begin(cx, io, to, self.rounds())
     }
 
     /// C1 = two of the three keys, chosen at random (Algorithm 1a, lines 1 to 4).
     fn begin(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, to: &Addr, rounds: u8) -> Result<(), Error> {
         let mut random = Secret::<{ NONCE_LEN + R_LEN + 1 }>::zero();
         cx.rng.fill(random.as_mut())?;
-        let place = io.free_place(|run| run.is_done() || matches!(run, Run::AwaitC3 { .. }));
-        let place = place.map_err(|_| Error::WrongState)?;
+        let place = io.claim_place(Run::is_done).map_err(|_| Error::WrongState)?;
         let mut r = Reader::new(random.expose());
         let mut parts = || Ok::<_, Dropped>((r.array::<NONCE_LEN>()?, Secret::new(r.array::<R_LEN>()?), r.u8()?));
         let (nonce, r_i, byte) = parts().map_err(|_| Error::BadArgument)?;
@@ -85,13 +83,24 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     }
 
     /// Nobody answered C1: in turn under the other triple, or the end.
-    pub(super) fn no_answer(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, run: &AwaitC2) -> Result<(), Error> {
+    pub(super) fn no_answer(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, run: &AwaitC2) {
         self.peer().replacement.missed();
         if run.rounds > 1 {
-            return self.begin(cx, io, &run.to, run.rounds.saturating_sub(1));
+            return self.begin_or_tell(cx, io, &run.to, run.rounds.saturating_sub(1));
         }
         io.tell(Small::Failed(Stage::Exchange, Reason::NoAnswer));
-        Ok(())
+    }
+
+    /// Starts an exchange that nobody called for just now, so that there is nobody to give an error to.
+    pub(super) fn begin_or_tell(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, to: &Addr, rounds: u8) {
+        if self.begin(cx, io, to, rounds).is_err() {
+            io.tell(Small::Failed(Stage::Exchange, Reason::Resource));
+        }
+    }
+
+    /// Flights of an exchange that starts now.
+    pub(super) fn rounds(&self) -> u8 {
+        if self.peer.borrow().replacement.confirmed().is_some() { ROUNDS } else { 1 }
     }
 
     /// R_R = C2 under the unused key; C3 = R_I under R_R (lines 9 to 13).
@@ -215,7 +224,8 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         io.free(place);
         if hope {
             io.outbox.want_store();
-            return self.begin(cx, io, &to, 1).map_err(|_| Dropped::Rng);
+            self.begin_or_tell(cx, io, &to, 1);
+            return Ok(());
         }
         io.tell(Small::Failed(Stage::Exchange, Reason::PairAgain));
         Ok(())

@@ -319,8 +319,11 @@ impl Peer {
     pub(super) fn hint(&mut self, which: Which, pair: Pair, run: u32) -> [u8; HINT_LEN] {
         let lower = self.is_lower();
         let generation = self.generation_of(which);
-        let aux = self.triple(which).map(|t| t.aux.clone()).unwrap_or(Secret::zero());
-        *hint_of(self.ours.get(&aux, lower, generation, run), pair)
+        match (which, &self.pending) {
+            // Not kept: another attempt's triple may take its place under the same generation.
+            (Which::Pending, Some(triple)) => *hint_of(&keys::hints(&triple.aux, lower, run / WINDOW), pair),
+            _ => *hint_of(self.ours.get(&self.current.aux, lower, generation, run), pair),
+        }
     }
 
     /// Where the hint of a C1 leads, for the run that the peer says it is.
@@ -348,6 +351,11 @@ impl Peer {
         self.seen = run;
     }
 
+    /// Whether a C1 of this run may be a replay of one that led to a session.
+    pub(super) const fn is_past(&self, run: u32) -> bool {
+        self.seen > 0 && run <= self.seen
+    }
+
     /// The hints under which the peer's next C1 may come: two windows, both triples.
     pub(super) fn expected(&self, name: &mut dyn FnMut(u32)) {
         let window = self.seen / WINDOW;
@@ -361,8 +369,15 @@ impl Peer {
 
     /// Changes when the expected hints do.
     pub(super) fn names_version(&self) -> u32 {
-        let pending = u32::from(self.pending.is_some());
-        (self.seen / WINDOW).wrapping_mul(0x1_0001).wrapping_add(self.generation() << 1 | pending).wrapping_add(1)
+        let attempt = match self.pending_state() {
+            Pending::None => 0,
+            Pending::Answered(n) | Pending::Confirmed(n) => u32::from(n),
+        };
+        let mixed = |n: u32, by: u32| n.wrapping_mul(by);
+        mixed(self.seen / WINDOW, 0x9e37_79b1)
+            .wrapping_add(mixed(self.generation(), 0x85eb_ca6b))
+            .wrapping_add(mixed(attempt, 0xc2b2_ae35))
+            .wrapping_add(1)
     }
 
     /// A handshake under that triple is complete; whether the pending one became current (then store).

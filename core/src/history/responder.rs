@@ -32,7 +32,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         let same = |r: &Run| matches!(r, Run::AwaitC3 { run, nonce, .. } if *run == c1.run && *nonce == c1.nonce);
         if let Some(place) = io.find(same) {
             let flight = io.flight(place)?;
-            flight.earn(bytes.len());
+            flight.asked(from, bytes.len());
             if proven {
                 flight.prove();
             }
@@ -93,11 +93,19 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
 
         io.free_all(older);
         // A C1 under the pending triple shows that the peer has it: no need to close any more.
-        let settled = |r: &Run| r.is_done() || (which == Which::Pending && matches!(r, Run::Closing { .. }));
+        // An ACK that is kept gives way to a later run only: an older C1 is a replay.
+        let settled = |r: &Run| match r {
+            Run::Acked { run } => *run < c1.run,
+            Run::Closing { .. } => which == Which::Pending,
+            r => r.is_done(),
+        };
         let place = match io.free_place(settled) {
             Ok(place) => place,
             Err(reason) => {
-                // One place only, and our own C1 in it: the lower id's run goes first.
+                // One place only, and our own C1 in it: the lower id's run goes first, if it is one.
+                if peer.is_past(c1.run) {
+                    return Err(Dropped::Replayed);
+                }
                 let place = io.find(|r| matches!(r, Run::AwaitC2(_))).ok_or(reason)?;
                 io.free(place);
                 io.tell(Small::Failed(Stage::Exchange, Reason::Superseded));
@@ -154,10 +162,19 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     }
 
     /// R_I = C3 under R_R; C4 = challenge (lines 14 to 21).
-    pub(super) fn on_c3(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, low: u8, bytes: &[u8]) -> Result<(), Dropped> {
+    pub(super) fn on_c3(
+        &mut self,
+        cx: &Cx<'_>,
+        io: &mut Io<'_, Self>,
+        from: &Addr,
+        low: u8,
+        bytes: &[u8],
+    ) -> Result<(), Dropped> {
         let suite = self.suite;
         if let Some(place) = io.find(|r| matches!(r, Run::AwaitC5(r) if r.run & 15 == u32::from(low))) {
-            io.flight(place)?.again();
+            let flight = io.flight(place)?;
+            flight.asked(from, bytes.len());
+            flight.again();
             return Ok(());
         }
         let place = io.find(|r| matches!(r, Run::AwaitC3 { run, .. } if run & 15 == u32::from(low)));
@@ -194,23 +211,40 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         flight.load(false, |w| {
             w.put(&header(NUMBER, message::C4, run.run)).put(run.tags.c4());
         });
-        flight.prove();
+        // C2 was received where it was sent to; another address has yet to show that.
+        if flight.to == *from {
+            flight.prove();
+        }
+        flight.asked(from, bytes.len());
         flight.answer(cx.now);
         io.start(place, Run::AwaitC5(run));
         Ok(())
     }
 
     /// C5 verifies: both keys are stored, ACK (lines 22 to 30).
-    pub(super) fn on_c5(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, low: u8, bytes: &[u8]) -> Result<(), Dropped> {
+    pub(super) fn on_c5(
+        &mut self,
+        cx: &Cx<'_>,
+        io: &mut Io<'_, Self>,
+        from: &Addr,
+        low: u8,
+        bytes: &[u8],
+    ) -> Result<(), Dropped> {
         // The run under way first: an older one whose ACK is kept may have the same low bits.
         let Some(place) = io.find(|r| matches!(r, Run::AwaitC5(r) if r.run & 15 == u32::from(low))) else {
             let acked = io.find(|r| matches!(r, Run::Acked { run } if run & 15 == u32::from(low)));
-            io.flight(acked.ok_or(Dropped::Unexpected)?)?.again();
+            let flight = io.flight(acked.ok_or(Dropped::Unexpected)?)?;
+            flight.asked(from, bytes.len());
+            flight.again();
             return Ok(());
         };
         let Some(Run::AwaitC5(run)) = io.run(place) else { return Err(Dropped::Unexpected) };
         if !ct_eq(bytes.get(HEADER_LEN..).unwrap_or(&[]), run.tags.c5()) {
             return Err(Dropped::Forged);
+        }
+        // Two runs cross, and C5 of ours is out: the higher id completes ours, so the lower must not complete its.
+        if self.peer.borrow().is_lower() && io.find(|r| matches!(r, Run::AwaitAck(_))).is_some() {
+            return Err(Dropped::Unexpected);
         }
         let Some(Run::AwaitC5(run)) = io.take_run(place) else { return Err(Dropped::Unexpected) };
         let flight = io.flight(place)?;
@@ -218,10 +252,14 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         flight.load(false, |w| {
             w.put(&header(NUMBER, message::ACK, run.run)).put(run.tags.ack());
         });
+        flight.asked(from, bytes.len());
         flight.answer(cx.now);
         io.start(place, Run::Acked { run: run.run });
         self.peer().saw_run(run.run);
         io.install(self.session_of(&run, cx.now, io.config.rekey_after), to);
+        if to != *from {
+            io.challenge(from);
+        }
         self.complete(cx, io, run.under);
         Ok(())
     }

@@ -64,7 +64,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             hidden.filter_map(|h| Some((h, *self.log.pick(h, start)?))).next().ok_or(Error::NoRecord)?;
         let mut ours = Share::default();
         ours.generate(suite, cx).map_err(|_| Error::Rng)?;
-        let place = io.free_place(Run::is_done).map_err(|_| Error::WrongState)?;
+        let place = io.claim_place(Run::is_done).map_err(|_| Error::WrongState)?;
         let attempt = self.peer().replacement.ask()?;
         let generation = self.peer().generation();
 
@@ -158,7 +158,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         ours.generate(suite, cx)?;
         let mut dh = Secret::<MAX_SECRET>::zero();
         let dh = agree(suite, &ours, their_share, &mut dh)?;
-        let place = asking.map_or_else(|| io.free_place(Run::is_done), Ok)?;
+        let place = asking.map_or_else(|| io.claim_place(Run::is_done), Ok)?;
 
         let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
         let (master, initiator) = (session.master(), session.initiator);
@@ -200,7 +200,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     ) -> Result<(), Dropped> {
         let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
         let (master, initiator) = (session.master(), session.initiator);
-        let place = io.free_place(Run::is_done)?;
+        let place = io.claim_place(Run::is_done)?;
         let flight = io.flight(place)?;
         flight.reset(Default::default(), None);
         flight.load(true, |w| {
@@ -282,7 +282,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         let Some(session) = io.session.as_ref() else { return };
         let (master, initiator) = (session.master(), session.initiator);
         let generation = self.peer().generation();
-        let Ok(place) = io.free_place(Run::is_done) else { return };
+        let Ok(place) = io.claim_place(Run::is_done) else { return };
         let (tries, now) = (io.config.tries, cx.now);
         let Ok(flight) = io.flight(place) else { return };
         flight.reset(Default::default(), None);
@@ -308,11 +308,12 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             |run: &Run| matches!(run, Run::Closing { generation: g, attempt: a } if *g == generation && *a == attempt);
         if let Some(place) = io.find(ours) {
             io.free(place);
-            return self.terminated(cx, io).map_err(|_| Dropped::Rng);
+            self.terminated(cx, io);
+            return Ok(());
         }
         let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
         let (master, initiator) = (session.master(), session.initiator);
-        let place = io.free_place(Run::is_done)?;
+        let place = io.claim_place(Run::is_done)?;
         let (has, changed) = self.peer().replacement.close(generation, attempt);
         if changed {
             io.outbox.want_store();
@@ -343,7 +344,8 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         let place = io.find(same).ok_or(Dropped::Unexpected)?;
         io.free(place);
         if has != 0 {
-            return self.terminated(cx, io).map_err(|_| Dropped::Rng);
+            self.terminated(cx, io);
+            return Ok(());
         }
         let peer = self.peer();
         if peer.replacement.drop_pending(attempt) {
@@ -355,13 +357,12 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     }
 
     /// The session is over for the new triple's sake: connect again under it.
-    pub(super) fn terminated(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>) -> Result<(), Error> {
+    pub(super) fn terminated(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>) {
         io.end_session();
         self.closing = false;
         io.tell(Small::Terminated);
-        match *io.peer {
-            Some(to) if io.find(Run::is_ours).is_none() => self.connect(cx, io, &to),
-            _ => Ok(()),
+        if let Some(to) = io.peer.filter(|_| io.find(Run::is_ours).is_none()) {
+            self.begin_or_tell(cx, io, &to, self.rounds());
         }
     }
 }

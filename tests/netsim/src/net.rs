@@ -92,6 +92,27 @@ impl<A: Association, B: Association> Net<A, B> {
         }
     }
 
+    /// The datagram that arrives next, if no timer is due before: whether to b, from where, the bytes.
+    pub fn arriving(&self) -> Option<(bool, Addr, Vec<u8>)> {
+        let next = self.flying.iter().min_by_key(|f| (f.at, f.order))?;
+        (self.next_at() == Some(next.at)).then(|| (next.to_b, next.from, next.bytes.clone()))
+    }
+
+    /// Whether this datagram was sent and has not arrived yet.
+    pub fn on_its_way(&self, bytes: &[u8]) -> bool {
+        self.flying.iter().any(|f| f.bytes == bytes)
+    }
+
+    /// Somebody's datagram arrives now, whatever the link is like.
+    pub fn inject(&mut self, to_b: bool, from: &Addr, bytes: &[u8]) {
+        if to_b {
+            self.b.input(self.now, from, bytes);
+        } else {
+            self.a.input(self.now, from, bytes);
+        }
+        self.flush();
+    }
+
     /// Takes everything off the link.
     pub fn cut(&mut self) {
         self.flying.clear();

@@ -1,5 +1,12 @@
 //! The history scheme over the simulated network.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use iotkm::crypto::{self, Secret, Suite};
 use iotkm::engine::Config;
@@ -22,7 +29,12 @@ fn node(me: &[u8], peer: &[u8], suite: &'static Suite, seed: u64) -> Node<Assoc>
 }
 
 fn pair(seed: u64, link: Link, suite: &'static Suite) -> Net<Assoc, Assoc> {
-    Net::new(seed, link, node(b"aaaaaaaa", b"bbbbbbbb", suite, seed * 2 + 1), node(b"bbbbbbbb", b"aaaaaaaa", suite, seed * 2 + 2))
+    Net::new(
+        seed,
+        link,
+        node(b"aaaaaaaa", b"bbbbbbbb", suite, seed * 2 + 1),
+        node(b"bbbbbbbb", b"aaaaaaaa", suite, seed * 2 + 2),
+    )
 }
 
 fn connect(net: &mut Net<Assoc, Assoc>) {
@@ -37,7 +49,9 @@ fn both(net: &Net<Assoc, Assoc>) -> bool {
 
 #[test]
 fn exchange_and_data_on_a_good_link() {
-    for suite in [&crypto::SUITE_0, &crypto::SUITE_0_SYMMETRIC, &crypto::SUITE_2, &crypto::SUITE_4, &crypto::SUITE_4_SYMMETRIC] {
+    for suite in
+        [&crypto::SUITE_0, &crypto::SUITE_0_SYMMETRIC, &crypto::SUITE_2, &crypto::SUITE_4, &crypto::SUITE_4_SYMMETRIC]
+    {
         let mut net = pair(1, Link::GOOD, suite);
         connect(&mut net);
         assert!(net.drive(10_000, both), "{suite:?} {:?} {:?}", net.a.a.drops(), net.b.a.drops());

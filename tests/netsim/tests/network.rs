@@ -26,6 +26,27 @@ fn exchange(plan: &Plan, seed: u64) -> Lab {
     net
 }
 
+/// Both connect at some time or other, so that runs cross at every point: one session comes of it.
+#[test]
+fn crossing_runs() {
+    each_seed("crossing runs", 5_000, |seed| {
+        let link = Link { loss: (seed % 4) as u32 * 10, ..Link::BAD };
+        let mut net: Lab = lab(&Plan::symmetric(), seed, link);
+        let mut when = [net.rng.below(4_000), net.rng.below(4_000)].map(|w| w + net.now);
+        for _ in 0..2 {
+            let who = usize::from(when[1] < when[0]);
+            let wait = when[who].saturating_sub(net.now);
+            net.drive(wait, |_| false);
+            // Refused where the other's run came first; then there is one under way anyhow.
+            let _ = net.connect(who);
+            when[who] = u64::MAX;
+        }
+        net.drive(200_000, |_| false);
+        assert!(net.both() && net.talk(60_000), "crossed: {}", net.state());
+        net.assert_same_keys();
+    });
+}
+
 /// Nothing arrives twice, nothing that was not sent.
 fn life(plan: &Plan, seed: u64) {
     let mut net = exchange(plan, seed);

@@ -1,5 +1,12 @@
 //! Pairing over the simulated network.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use iotkm::crypto::cpace::{CPACE_P256, CPACE_RISTRETTO255, Cpace};
 use iotkm::crypto::{self, Secret};
@@ -12,13 +19,8 @@ use iotkm_netsim::{Link, Net, Node};
 type P = Pairing<PairingMemory<2, 256>>;
 
 fn node(me: &[u8], cpace: &'static dyn Cpace, seed: u64) -> Node<P> {
-    let setup = Setup {
-        me: Id::new(me).unwrap(),
-        suite: &crypto::SUITE_0,
-        cpace,
-        peer_slot: Slot(7),
-        attempts_slot: Slot(1),
-    };
+    let setup =
+        Setup { me: Id::new(me).unwrap(), suite: &crypto::SUITE_0, cpace, peer_slot: Slot(7), attempts_slot: Slot(1) };
     let a = Pairing::open(setup, Config::default(), PairingMemory::new()).unwrap();
     Node::new(a, me, seed, Device::new(Secret::new([seed as u8; 32])))
 }
