@@ -1,0 +1,49 @@
+//! Test vectors: what they are, how they are made, how they are played.
+//!
+//! A vector is a JSON file: two nodes, and the calls that were made on them, in order. Each step has the node, the verb,
+//! its arguments, the time, the random bytes that the call drew, and all that came out: datagrams, blobs to store, events.
+//! A player in any language makes the nodes, gives each call the same time and the same bytes, and compares everything. Every
+//! byte string is hexadecimal.
+//!
+//! ```json
+//! { "now": 1000, "node": "a", "do": "connect", "random": ["..."],
+//!   "outputs": [ { "persist": 1, "version": 1, "bytes": "..." }, { "datagram": "b", "bytes": "..." } ] }
+//! ```
+//!
+//! | do | arguments | result |
+//! |---|---|---|
+//! | `connect` | | |
+//! | `input` | `bytes` (from the other node) | `payload`, `time`, `place`, where the application got something |
+//! | `send` | `payload` | `bytes` |
+//! | `update`, `timeout` | | |
+//! | `export` | | `bytes` |
+//! | `restart` | a new association from the last stored peer; `bytes`, if there, is an exported session to go on from | |
+//! | `exporter` | `label`, `context` | `bytes` |
+//! | `listen` (`window`), `start` | pairing; the secret is the vector's | |
+//!
+//! A `persist` output is answered "stored" at once. Outputs are drained until idle after every step; `wake` is the idle
+//! output's time, if any.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+pub mod make;
+pub mod node;
+pub mod play;
+
+use serde_json::Value;
+
+/// Bytes as lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> Value {
+    Value::String(bytes.iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Bytes from hexadecimal.
+pub fn unhex(value: &Value) -> Vec<u8> {
+    let text = value.as_str().expect("a hexadecimal string");
+    (0..text.len() / 2).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).expect("hexadecimal")).collect()
+}

@@ -1,0 +1,11 @@
+//! Writes the vectors anew: `cargo run -p iotkm-vectors`. Only after a change of the protocol that was meant.
+
+fn main() -> std::io::Result<()> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (name, vector) in iotkm_vectors::make::all() {
+        let text = serde_json::to_string_pretty(&vector)?;
+        std::fs::write(folder.join(format!("{name}.json")), text + "\n")?;
+        println!("{name}.json");
+    }
+    Ok(())
+}

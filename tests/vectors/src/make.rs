@@ -1,0 +1,150 @@
+//! Makes the vectors: a life of two devices for each suite, pairings, small networks.
+
+use crate::hex;
+use crate::node::{Node, Source};
+use serde_json::{Value, json};
+
+/// A vector in the making.
+struct Maker {
+    nodes: [Node; 2],
+    steps: Vec<Value>,
+    now: u64,
+    flying: Vec<(usize, Value)>,
+}
+
+const NAMES: [&str; 2] = ["a", "b"];
+
+impl Maker {
+    fn new(a: &Value, b: &Value) -> Self {
+        let nodes = [Node::new(a, Source::Noted(1, Vec::new())), Node::new(b, Source::Noted(1_001, Vec::new()))];
+        Self { nodes, steps: Vec::new(), now: 1_000, flying: Vec::new() }
+    }
+
+    /// One call and all that comes of it; what it returned.
+    fn step(&mut self, node: usize, verb: &str, args: Value) -> Value {
+        self.now += 5;
+        let mut step = json!({ "now": self.now, "node": NAMES[node], "do": verb });
+        let fields = step.as_object_mut().expect("an object");
+        fields.extend(args.as_object().cloned().unwrap_or_default());
+        let step_so_far = step.clone();
+        let n = &mut self.nodes[node];
+        let returns = n.call(&step_so_far);
+        let (outputs, wake) = n.drain(self.now);
+        let Source::Noted(_, draws) = &mut n.source else { panic!("noted") };
+        let random: Vec<Value> = std::mem::take(draws).iter().map(|d| hex(d)).collect();
+        for output in &outputs {
+            if output.get("datagram").is_some() {
+                self.flying.push((1 - node, output["bytes"].clone()));
+            }
+        }
+        let fields = step.as_object_mut().expect("an object");
+        fields.insert("random".into(), random.into());
+        fields.insert("returns".into(), returns.clone());
+        fields.insert("outputs".into(), outputs.into());
+        fields.insert("wake".into(), wake.into());
+        self.steps.push(step);
+        returns
+    }
+
+    /// Delivers everything until nothing flies.
+    fn deliver(&mut self) {
+        while !self.flying.is_empty() {
+            let (to, bytes) = self.flying.remove(0);
+            self.step(to, "input", json!({ "bytes": bytes }));
+        }
+    }
+
+    fn say(&mut self, from: usize, payload: &[u8]) {
+        let sent = self.step(from, "send", json!({ "payload": hex(payload) }));
+        self.step(1 - from, "input", json!({ "bytes": sent["bytes"] }));
+        self.deliver();
+    }
+
+    fn finish(self, name: &str, a: Value, b: Value) -> Value {
+        json!({ "name": name, "a": a, "b": b, "steps": self.steps })
+    }
+}
+
+fn nodes(suite: &str) -> (Value, Value) {
+    let about = |id: &str, peer: &str, other: &str, place: &str, device: u8| {
+        json!({
+            "id": hex(id.as_bytes()), "peer": hex(peer.as_bytes()), "other": other, "suite": suite,
+            "device": hex(&[device; 32]), "place": hex(place.as_bytes()), "wall": 1_750_000_000_000u64,
+            "sk": hex(&[0x11; 32]), "t": hex(&[0x22; 32]), "li": hex(&[0x33; 32]),
+        })
+    };
+    (about("sensor-1", "gateway", "b", "roof", 0xa1), about("gateway", "sensor-1", "a", "cellar", 0xb2))
+}
+
+fn with(mut about: Value, more: Value) -> Value {
+    about.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+    about
+}
+
+/// Exchange, data, an update by the responder, the next session, an exporter, a restart that resumes.
+fn life(name: &str, a: Value, b: Value) -> Value {
+    let mut m = Maker::new(&a, &b);
+    m.step(0, "connect", json!({}));
+    m.deliver();
+    assert!(m.nodes.iter().all(Node::is_established), "{name}");
+    m.say(0, b"21.5 C");
+    m.say(1, b"thanks");
+    m.say(0, b"21.6 C");
+    m.step(1, "update", json!({}));
+    m.deliver();
+    assert!(m.nodes.iter().all(Node::is_established), "{name}");
+    m.say(0, b"after the update");
+    for node in 0..2 {
+        m.step(node, "exporter", json!({ "label": hex(b"mqtt"), "context": hex(b"room 5") }));
+    }
+    let blob = m.step(0, "export", json!({}));
+    m.step(0, "restart", json!({ "bytes": blob["bytes"] }));
+    m.deliver();
+    m.say(0, b"back again");
+    m.say(1, b"welcome");
+    m.finish(name, a, b)
+}
+
+/// The first message is lost, the answer comes late: what a timer does.
+fn loss(name: &str, a: Value, b: Value) -> Value {
+    let mut m = Maker::new(&a, &b);
+    m.step(0, "connect", json!({}));
+    m.flying.clear();
+    m.now += 1_000;
+    m.step(0, "timeout", json!({}));
+    let (_, c1) = m.flying[0].clone();
+    m.deliver();
+    m.step(1, "input", json!({ "bytes": c1 }));
+    m.say(1, b"late, but here");
+    m.finish(name, a, b)
+}
+
+fn pairing(name: &str, cpace: &str) -> Value {
+    let (a, b) = nodes("0");
+    let (a, b) = (with(a, json!({ "cpace": cpace })), with(b, json!({ "cpace": cpace })));
+    let mut m = Maker::new(&a, &b);
+    m.step(1, "listen", json!({ "secret": hex("correct horse".as_bytes()), "window": 60_000 }));
+    m.step(0, "start", json!({ "secret": hex("correct horse".as_bytes()) }));
+    m.deliver();
+    assert!(m.steps.iter().filter(|s| s["outputs"].to_string().contains("paired")).count() == 2, "{name}");
+    m.finish(name, a, b)
+}
+
+/// All vectors: file name and contents.
+pub fn all() -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    for suite in ["0", "0_symmetric", "1", "2", "2_symmetric", "3", "4", "4_symmetric", "5"] {
+        let (a, b) = nodes(suite);
+        all.push((format!("history-life-suite-{suite}"), life(&format!("a life with suite {suite}"), a, b)));
+    }
+    let (a, b) = nodes("0_symmetric");
+    all.push(("history-loss".into(), loss("a lost first message and a late copy", a.clone(), b.clone())));
+    let (a, b) = (with(a, json!({ "psk": hex(&[0x44; 32]) })), with(b, json!({ "psk": hex(&[0x44; 32]) })));
+    all.push(("history-psk".into(), life("a psk from elsewhere", a, b)));
+    let (a, b) = nodes("0");
+    let (a, b) = (with(a, json!({ "mtu": 48, "cid": "a1" })), with(b, json!({ "mtu": 48, "cid": "b1b2b3b4" })));
+    all.push(("history-small-mtu".into(), life("datagrams of 48 bytes, connection ids", a, b)));
+    all.push(("history-pairing-ristretto255".into(), pairing("pairing on ristretto255", "ristretto255")));
+    all.push(("history-pairing-p256".into(), pairing("pairing on P-256", "p256")));
+    all
+}
