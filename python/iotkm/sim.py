@@ -14,7 +14,7 @@ True
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import assert_never
 
@@ -56,10 +56,6 @@ GOOD = Link()
 """Loses nothing and takes 10 ms."""
 BAD = Link(loss=0.3, duplicate=0.1, corrupt=0.05, delay=(1, 1_500))
 """30 % loss each way, with reordering, duplication and corruption."""
-
-
-class PowerCut(Exception):
-    """The node was switched off in the middle of a write (`Node.writes_left`)."""
 
 
 class Node:
@@ -202,15 +198,6 @@ class Step:
     """Whether the link lost it."""
 
 
-@dataclass(order=True)
-class _Flying:
-    at: int
-    order: int
-    to: Node = field(compare=False)
-    source: bytes = field(compare=False)
-    data: bytes = field(compare=False)
-
-
 class Net:
     """Two nodes and the link between them. Times are simulated, in ms."""
 
@@ -219,7 +206,8 @@ class Net:
         self.now = _START
         self.trace: list[Step] = []
         self._random = Random(f"net {seed}")
-        self._flying: list[_Flying] = []
+        self._flying: list[tuple[int, int, Node, bytes, bytes]] = []
+        """When, a number, to whom, from where, what."""
         self._order = 0
         self.a, self.b = self._node(seed, b"a"), self._node(seed, b"b")
 
@@ -244,7 +232,7 @@ class Net:
                 copy[bit // 8] ^= 1 << bit % 8
             self._order += 1
             at = self.now + self._random.randint(*self.link.delay)
-            heapq.heappush(self._flying, _Flying(at, self._order, receiver, sender.address, bytes(copy)))
+            heapq.heappush(self._flying, (at, self._order, receiver, sender.address, bytes(copy)))
 
     def _happens(self, part: float) -> bool:
         return self._random.random() < part
@@ -257,10 +245,10 @@ class Net:
         """Goes on to the next datagram or timer; ``False`` if there is none."""
         waiting = [node for node in (self.a, self.b) if node.wake_at is not None and not node.dead]
         wake = min((node.wake_at for node in waiting if node.wake_at is not None), default=None)
-        if self._flying and (wake is None or self._flying[0].at <= wake):
-            flying = heapq.heappop(self._flying)
-            self.now = max(self.now, flying.at)
-            flying.to._input(flying.source, flying.data)
+        if self._flying and (wake is None or self._flying[0][0] <= wake):
+            at, _, receiver, source, data = heapq.heappop(self._flying)
+            self.now = max(self.now, at)
+            receiver._input(source, data)
             return True
         if wake is None:
             return False

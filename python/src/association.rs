@@ -1,70 +1,29 @@
 //! The verbs that every scheme's association has. A scheme's class extends [`Association`] and adds its own.
 
+use crate::hub::SharedHub;
+use crate::member::{Member, Verbs};
 use crate::platform::Platform;
 use crate::values::{self, Bytes, Message, Out};
-use iotkm::engine::{BLOB_MAX, Endpoint, Scheme, Scratch};
-use iotkm::{Cx, Error, Output, Slot, StoreError};
+use iotkm::engine::BLOB_MAX;
+use iotkm::{Association as _, Cx, Error, Output, Slot, StoreError};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use std::any::Any;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// An association of whatever scheme: the core's verbs and those that its endpoints have besides.
-pub trait Verbs: iotkm::Association + Any + Send {
-    /// See [`Endpoint::restore`].
-    ///
-    /// # Errors
-    /// The core's.
-    fn restore(&mut self, cx: &mut Cx<'_>, blob: &[u8]) -> Result<(), Error>;
-    /// See [`Endpoint::close`].
-    ///
-    /// # Errors
-    /// The core's.
-    fn close(&mut self) -> Result<(), Error>;
-    /// See [`Endpoint::wipe`].
-    fn wipe(&mut self);
-}
-
-impl<S: Scheme + Send + 'static, M: Scratch<S> + Send + 'static> Verbs for Endpoint<S, M>
-where
-    Endpoint<S, M>: Send,
-{
-    fn restore(&mut self, cx: &mut Cx<'_>, blob: &[u8]) -> Result<(), Error> {
-        Endpoint::restore(self, cx, blob)
-    }
-    fn close(&mut self) -> Result<(), Error> {
-        Endpoint::close(self)
-    }
-    fn wipe(&mut self) {
-        Endpoint::wipe(self);
-    }
-}
+use std::sync::{Arc, Mutex};
 
 /// An output of this size or less needs no heap on its way.
 const USUAL: usize = 2048;
 /// More than any header, tag, stamp and resume message before a record's payload.
 const BESIDES: usize = 256;
 
-/// One relation to one peer, whatever the scheme: the verbs that all have. `History` is one.
-///
-/// An association does nothing by itself. Hand in datagrams and time, then call `poll` until it answers `Idle`: send,
-/// store and report what comes out. All methods may be called from any thread; they do not hold the interpreter lock
-/// while the core works.
-#[pyclass(module = "iotkm", frozen, subclass)]
-pub struct Association {
-    platform: Py<Platform>,
-    inner: Mutex<Box<dyn Verbs>>,
-    /// The thread inside the lock, 0 for none: a callback that comes back is told, not left to wait for itself.
+/// Who is inside a lock: a callback that comes back is told so, and does not wait for itself.
+#[derive(Debug, Default)]
+pub struct Guarded<T> {
+    value: Mutex<T>,
+    /// The thread inside, 0 for none.
     inside: AtomicU64,
-}
-
-impl std::fmt::Debug for Association {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Association")
-    }
 }
 
 fn this_thread() -> u64 {
@@ -80,31 +39,90 @@ impl Drop for Inside<'_> {
     }
 }
 
+impl<T> Guarded<T> {
+    /// A value behind a lock.
+    pub const fn new(value: T) -> Self {
+        Self { value: Mutex::new(value), inside: AtomicU64::new(0) }
+    }
+
+    /// Calls `f` with the value, one thread at a time. To be called without the interpreter lock, so that whoever is
+    /// inside can take it for a callback.
+    ///
+    /// # Errors
+    /// `BusyError` from within; `RuntimeError` after a panic; those of `f`.
+    pub fn with<X>(&self, f: impl FnOnce(&mut T) -> PyResult<X>) -> PyResult<X> {
+        if self.inside.load(Ordering::Acquire) == this_thread() {
+            return Err(Python::attach(values::busy));
+        }
+        let mut guard = self.value.lock().map_err(|_| PyRuntimeError::new_err("an earlier call panicked: a bug"))?;
+        self.inside.store(this_thread(), Ordering::Release);
+        let _inside = Inside(&self.inside);
+        f(&mut guard)
+    }
+}
+
+/// Where the core's association is.
+#[derive(Debug)]
+enum Home {
+    /// Here.
+    Here(Member),
+    /// In this place of a hub.
+    Hub(SharedHub, usize),
+    /// Nowhere: it was taken out of a hub at the wrong time.
+    Nowhere,
+}
+
+/// One relation to one peer, whatever the scheme: the verbs that all have. `History` and `Pairing` are such.
+///
+/// An association does nothing by itself. Hand in datagrams and time, then call `poll` until it answers `Idle`: send,
+/// store and report what comes out. Of an association in a `Hub` the hub does this. All methods may be called from any
+/// thread; they do not hold the interpreter lock while the core works.
+#[pyclass(module = "iotkm", frozen, subclass)]
+#[derive(Debug)]
+pub struct Association {
+    platform: Py<Platform>,
+    home: Guarded<Home>,
+}
+
 impl Association {
     /// An association for Python around one of the core's.
     pub fn new(platform: Py<Platform>, verbs: Box<dyn Verbs>) -> Self {
-        Self { platform, inner: Mutex::new(verbs), inside: AtomicU64::new(0) }
+        Self { platform, home: Guarded::new(Home::Here(Member(verbs))) }
     }
 
     /// Calls the core, without the interpreter lock and one thread at a time.
     ///
     /// # Errors
     /// `BusyError` from within a callback of the same association; the core's errors; the callbacks' exceptions.
-    pub fn call<T: Send>(
+    pub fn call<X: Send>(
         &self,
         py: Python<'_>,
-        f: impl FnOnce(&mut dyn Verbs, &mut Cx<'_>) -> Result<T, Error> + Send,
-    ) -> PyResult<T> {
-        if self.inside.load(Ordering::Acquire) == this_thread() {
-            return Err(values::busy(py));
-        }
+        f: impl FnOnce(&mut Member, &mut Cx<'_>) -> Result<X, Error> + Send,
+    ) -> PyResult<X> {
         let platform = self.platform.get();
         py.detach(|| {
-            let broken = |_| PyRuntimeError::new_err("an earlier call panicked: make a new association");
-            let mut guard = self.inner.lock().map_err(broken)?;
-            self.inside.store(this_thread(), Ordering::Release);
-            let _inside = Inside(&self.inside);
-            platform.call(|cx| f(&mut **guard, cx))
+            self.home.with(|home| match home {
+                Home::Here(member) => platform.call(|cx| f(member, cx)),
+                Home::Hub(hub, place) => hub.with(|hub| {
+                    platform.call(|cx| hub.with(*place, |member| f(member, cx)).unwrap_or(Err(Error::WrongState)))
+                }),
+                Home::Nowhere => Err(Python::attach(|py| values::error(py, Error::WrongState))),
+            })
+        })
+    }
+
+    /// Likewise, what only an association outside of a hub may be asked.
+    fn call_here<X: Send>(
+        &self,
+        py: Python<'_>,
+        f: impl FnOnce(&mut Member, &mut Cx<'_>) -> Result<X, Error> + Send,
+    ) -> PyResult<X> {
+        let platform = self.platform.get();
+        py.detach(|| {
+            self.home.with(|home| match home {
+                Home::Here(member) => platform.call(|cx| f(member, cx)),
+                _ => Err(Python::attach(|py| values::wrong_state(py, "this association is in a hub: ask the hub"))),
+            })
         })
     }
 
@@ -112,13 +130,14 @@ impl Association {
     ///
     /// # Errors
     /// As [`call`](Self::call).
-    pub fn look<T: Send>(&self, py: Python<'_>, f: impl FnOnce(&dyn Verbs) -> T + Send) -> PyResult<T> {
-        if self.inside.load(Ordering::Acquire) == this_thread() {
-            return Err(values::busy(py));
-        }
+    pub fn look<X: Send>(&self, py: Python<'_>, f: impl FnOnce(&Member) -> X + Send) -> PyResult<X> {
+        let wrong_state = || Python::attach(|py| values::error(py, Error::WrongState));
         py.detach(|| {
-            let broken = |_| PyRuntimeError::new_err("an earlier call panicked: make a new association");
-            Ok(f(&**self.inner.lock().map_err(broken)?))
+            self.home.with(|home| match home {
+                Home::Here(member) => Ok(f(member)),
+                Home::Hub(hub, place) => hub.with(|hub| hub.get(*place).map(f).ok_or_else(wrong_state)),
+                Home::Nowhere => Err(wrong_state()),
+            })
         })
     }
 
@@ -126,28 +145,79 @@ impl Association {
     ///
     /// # Errors
     /// As [`call`](Self::call).
-    pub fn call_as<E: Verbs, T: Send>(
+    pub fn call_as<E: Verbs, X: Send>(
         &self,
         py: Python<'_>,
-        f: impl FnOnce(&mut E, &mut Cx<'_>) -> Result<T, Error> + Send,
-    ) -> PyResult<T> {
-        self.call(py, |verbs, cx| {
-            let own = (verbs as &mut dyn Any).downcast_mut::<E>().ok_or(Error::WrongState)?;
-            f(own, cx)
-        })
+        f: impl FnOnce(&mut E, &mut Cx<'_>) -> Result<X, Error> + Send,
+    ) -> PyResult<X> {
+        self.call(py, |member, cx| f(member.own_mut().ok_or(Error::WrongState)?, cx))
     }
 
     /// Looks at the scheme's own part.
     ///
     /// # Errors
     /// As [`call`](Self::call).
-    pub fn look_as<E: Verbs, T: Send>(&self, py: Python<'_>, f: impl FnOnce(&E) -> T + Send) -> PyResult<T> {
-        let seen = self.look(py, |verbs| (verbs as &dyn Any).downcast_ref::<E>().map(f))?;
-        seen.ok_or_else(|| values::error(py, Error::WrongState))
+    pub fn look_as<E: Verbs, X: Send>(&self, py: Python<'_>, f: impl FnOnce(&E) -> X + Send) -> PyResult<X> {
+        self.look(py, |member| member.own().map(f))?.ok_or_else(|| values::error(py, Error::WrongState))
+    }
+
+    /// Moves the core's association into a hub; its place.
+    pub(crate) fn move_in(&self, py: Python<'_>, hub: &SharedHub, place: Option<usize>) -> PyResult<usize> {
+        let full = |py: Python<'_>| match place {
+            None => values::error(py, Error::Full),
+            Some(place) => values::bad_argument(py, &format!("place {place} is taken, or beyond the hub's capacity")),
+        };
+        py.detach(|| {
+            self.home.with(|home| {
+                hub.with(|core| {
+                    let Home::Here(member) = std::mem::replace(home, Home::Nowhere) else {
+                        return Err(Python::attach(|py| values::wrong_state(py, "it is in a hub already")));
+                    };
+                    let taken = match place {
+                        None => core.insert(member),
+                        Some(place) => core.insert_at(place, member).map(|()| place),
+                    };
+                    match taken {
+                        Ok(place) => {
+                            *home = Home::Hub(hub.clone(), place);
+                            Ok(place)
+                        }
+                        Err(member) => {
+                            *home = Home::Here(member);
+                            Err(Python::attach(full))
+                        }
+                    }
+                })
+            })
+        })
+    }
+
+    /// Moves it out again; the place that it had.
+    pub(crate) fn move_out(&self, py: Python<'_>, hub: &SharedHub) -> PyResult<usize> {
+        py.detach(|| {
+            self.home.with(|home| match home {
+                Home::Hub(its, place) if Arc::ptr_eq(its, hub) => {
+                    let place = *place;
+                    let member = hub.with(|core| Ok(core.remove(place)))?;
+                    *home = member.map_or(Home::Nowhere, Home::Here);
+                    Ok(place)
+                }
+                _ => Err(Python::attach(|py| values::wrong_state(py, "this association is not in this hub"))),
+            })
+        })
+    }
+
+    /// Its surroundings.
+    pub(crate) const fn surroundings(&self) -> &Py<Platform> {
+        &self.platform
     }
 }
 
-fn own(output: Output<'_>) -> Result<Out, usize> {
+/// An output with bytes of its own; the size that it needs where there is too little room.
+///
+/// # Errors
+/// That size.
+pub(crate) fn own(output: Output<'_>) -> Result<Out, usize> {
     Ok(match output {
         Output::Datagram { to, bytes } => Out::Datagram(to, bytes.to_vec()),
         Output::Persist { slot, version, bytes } => Out::Persist(slot, version, bytes.to_vec()),
@@ -157,6 +227,20 @@ fn own(output: Output<'_>) -> Result<Out, usize> {
         // An output that this version does not know: nothing that it could do.
         _ => Out::Idle(None),
     })
+}
+
+/// Calls `f` with a buffer that is large enough.
+pub(crate) fn with_room<X>(mut f: impl FnMut(&mut [u8]) -> Result<X, usize>) -> X {
+    let mut size = match f(&mut [0; USUAL]) {
+        Ok(x) => return x,
+        Err(needed) => needed,
+    };
+    loop {
+        match f(&mut vec![0; size]) {
+            Ok(x) => return x,
+            Err(needed) => size = needed.max(size.saturating_add(1)),
+        }
+    }
 }
 
 #[pymethods]
@@ -193,13 +277,8 @@ impl Association {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let from = values::address(py, &source)?;
         let mut datagram = datagram.0;
-        let message = self.call(py, |verbs, cx| {
-            let received = verbs.handle_input(cx, &from, &mut datagram)?;
-            Ok(received.map(|r| Message {
-                payload: r.payload.to_vec(),
-                time: r.time.map(|t| t.0),
-                place: r.place.to_vec(),
-            }))
+        let message = self.call_here(py, |verbs, cx| {
+            Ok(verbs.handle_input(cx, &from, &mut datagram)?.map(Message::from))
         })?;
         message.map(|message| values::received(py, message)).transpose()
     }
@@ -209,7 +288,7 @@ impl Association {
     /// Raises:
     ///     UndrainedError: outputs are waiting; `poll` first.
     fn handle_timeout(&self, py: Python<'_>) -> PyResult<()> {
-        self.call(py, |verbs, cx| verbs.handle_timeout(cx))
+        self.call_here(py, |verbs, cx| verbs.handle_timeout(cx))
     }
 
     /// The answer to a `Persist`: whether the bytes are safe. `False` keeps what depends on them back, to be tried again.
@@ -224,18 +303,7 @@ impl Association {
     /// The next thing to do: a `Datagram`, a `Persist`, an `Event`, or `Idle`. Drain it until `Idle` after every other
     /// call.
     fn poll<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let output = self.call(py, |verbs, cx| {
-            let mut size = match own(verbs.poll(cx, &mut [0; USUAL])) {
-                Ok(output) => return Ok(output),
-                Err(needed) => needed,
-            };
-            loop {
-                match own(verbs.poll(cx, &mut vec![0; size])) {
-                    Ok(output) => return Ok(output),
-                    Err(needed) => size = needed.max(size.saturating_add(1)),
-                }
-            }
-        })?;
+        let output = self.call_here(py, |verbs, cx| Ok(with_room(|out| own(verbs.poll(cx, out)))))?;
         values::output(py, output)
     }
 
@@ -282,7 +350,7 @@ impl Association {
     ///     WrongStateError: there is a session or a run already.
     ///     RngError: randomness failed.
     fn restore(&self, py: Python<'_>, blob: Bytes) -> PyResult<()> {
-        self.call(py, |verbs, cx| verbs.restore(cx, &blob))
+        self.call(py, |verbs, cx| verbs.0.restore(cx, &blob))
     }
 
     /// Ends the session: the peer is told once, and the keys are wiped when that is sent.
@@ -290,13 +358,13 @@ impl Association {
     /// Raises:
     ///     NotEstablishedError: there is no session.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.call(py, |verbs, _| verbs.close())
+        self.call(py, |verbs, _| verbs.0.close())
     }
 
     /// Ends every run and the session without telling anybody, and wipes their keys.
     fn wipe(&self, py: Python<'_>) -> PyResult<()> {
         self.call(py, |verbs, _| {
-            verbs.wipe();
+            verbs.0.wipe();
             Ok(())
         })
     }

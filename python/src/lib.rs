@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`association`] | the verbs that every scheme's association has; a scheme's class adds its own |
+//! | [`hub`], [`member`] | many associations on one socket; what it holds many of |
 //! | [`history`], [`pairing`] | the history scheme |
 //! | [`inspect`] | what anybody may read off a datagram or a blob |
 //! | [`platform`] | the surroundings of a call: device secret, randomness, clocks, place |
@@ -15,7 +16,9 @@ use pyo3::prelude::*;
 
 pub mod association;
 pub mod history;
+pub mod hub;
 pub mod inspect;
+pub mod member;
 pub mod pairing;
 pub mod platform;
 pub mod values;
@@ -25,6 +28,7 @@ fn _iotkm(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<platform::Platform>()?;
     module.add_class::<association::Association>()?;
     module.add_function(wrap_pyfunction!(inspect::inspect, module)?)?;
+    module.add_class::<hub::Hub>()?;
     history::register(module)?;
     module.add_class::<pairing::Pairing>()?;
     values::register(module)?;

@@ -9,7 +9,8 @@ use iotkm::crypto::cpace::{self, Cpace};
 use iotkm::history::pairing::{self, PairingMemory, SK_MAX, Setup};
 use pyo3::prelude::*;
 
-type Core = pairing::Pairing<PairingMemory<2, 512>>;
+/// The core's pairing as it lies here.
+pub(crate) type Core = pairing::Pairing<PairingMemory<2, 512>>;
 
 /// The pairing of two devices that know one secret: the first half of the history scheme. See `Association` for the
 /// verbs that it shares with all schemes; there is no session here, so nothing to `send`.

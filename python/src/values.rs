@@ -67,6 +67,13 @@ pub struct Message {
     pub place: Vec<u8>,
 }
 
+impl From<iotkm::Received<'_>> for Message {
+    fn from(received: iotkm::Received<'_>) -> Self {
+        let (payload, place) = (received.payload.to_vec(), received.place.to_vec());
+        Self { payload, time: received.time.map(|t| t.0), place }
+    }
+}
+
 static OUTPUTS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 static ERRORS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 

@@ -1,0 +1,732 @@
+"""Associations over UDP with asyncio: one socket, many peers, their state in a storage.
+
+Two devices that were paired before::
+
+    async with aio.Hub(Directory("state"), own_id=b"gateway", bind=("0.0.0.0", 5683)) as hub:
+        sensor = hub.peer(b"sensor-7")
+        await sensor.connect(("192.0.2.7", 5683))
+        await sensor.send(b"how warm is it?")
+        async for message in sensor:
+            print(message.payload)
+
+and how they came to know each other, off the network: ``await hub.listen("our secret")`` on one of them,
+``await hub.pair(address, "our secret")`` on the other.
+
+State is stored before what depends on it is sent. A session survives a restart: the next `Hub` on the same storage goes on
+with it (`Resumed`). Whatever arrives that is not for us is dropped and counted; it raises nothing.
+"""
+
+import asyncio
+import ipaddress
+import logging
+import socket
+import struct
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import iotkm
+from iotkm import (
+    Assurance,
+    Datagram,
+    Established,
+    Event,
+    Failed,
+    History,
+    Idle,
+    IotkmError,
+    KeyReplaced,
+    Paired,
+    Pairing,
+    PeerInfo,
+    PeerMoved,
+    Persist,
+    Platform,
+    Reason,
+    Received,
+    Rekeyed,
+    Resumed,
+    Stage,
+    Suite,
+    Terminated,
+    Triple,
+    UpdateFailed,
+    prepare_secret,
+)
+from iotkm.storage import Directory, Storage
+
+__all__ = ["Address", "Directory", "FailedError", "Hub", "Peer", "Storage"]
+
+Address = tuple[str, int]
+"""Host name or IP address, and UDP port."""
+
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+
+_ATTEMPTS = 0
+"""Slot of the failed pairing attempts, and the place of the pairing. A peer's place is its slot's number, from 1 on."""
+_SESSIONS = 0x8000
+"""A peer's session is stored in its own slot and this."""
+_RESUME = 8.0
+"""Seconds that a stored session is given to go on before an exchange."""
+_QUEUE = 1024
+"""Messages that wait for the application, each peer; then the oldest go."""
+
+
+class FailedError(IotkmError, ConnectionError):
+    """A run ended without its goal; `stage` says which and `reason` why."""
+
+    code = -109
+
+    def __init__(self, stage: Stage, reason: Reason) -> None:
+        super().__init__(f"{stage} failed: {_WHY.get(reason, reason)}")
+        self.stage = stage
+        self.reason = reason
+
+
+_WHY = {
+    Reason.NO_ANSWER: "no answer; is the peer on, the address right, and does it still know this device?",
+    Reason.PAIR_AGAIN: "the peer has moved on to a newer key (this state is an old copy): pair again",
+    Reason.UNKNOWN: "the peer does not have what was named",
+    Reason.SUPERSEDED: "the other side's run went first",
+    Reason.WRONG_SECRET: "the secret is not the same on both sides",
+    Reason.LOCKED: "too many failed attempts: ask the user, then unlock",
+    Reason.NO_RECORD: "the log holds no record that can be used: exchange messages first",
+    Reason.CANCELLED: "it was cancelled",
+    Reason.RESOURCE: "randomness or storage failed",
+}
+
+
+def _encode(address: tuple[Any, ...]) -> bytes:
+    """A socket address as the core's opaque bytes."""
+    ip = ipaddress.ip_address(address[0].partition("%")[0])
+    port = struct.pack("!H", address[1])
+    return ip.packed + port + (struct.pack("!I", address[3]) if ip.version == 6 else b"")
+
+
+def _decode(address: bytes) -> tuple[Any, ...]:
+    if len(address) == 6:
+        return socket.inet_ntop(socket.AF_INET, address[:4]), struct.unpack("!H", address[4:])[0]
+    port, scope = struct.unpack("!HI", address[16:])
+    return socket.inet_ntop(socket.AF_INET6, address[:16]), port, 0, scope
+
+
+class _Waiters:
+    """Those who wait for an event: each looks at every event until it has its answer."""
+
+    def __init__(self) -> None:
+        self._all: list[tuple[asyncio.Future[Event], Callable[[Event], Event | IotkmError | None]]] = []
+
+    def add(self, look: Callable[[Event], Event | IotkmError | None]) -> "asyncio.Future[Event]":
+        future: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+        self._all.append((future, look))
+        return future
+
+    def tell(self, event: Event) -> None:
+        for future, look in self._all:
+            answer = None if future.done() else look(event)
+            if isinstance(answer, IotkmError):
+                future.set_exception(answer)
+            elif answer is not None:
+                future.set_result(answer)
+        self._all = [(future, look) for future, look in self._all if not future.done()]
+
+    def end(self) -> None:
+        for future, _ in self._all:
+            if not future.done():
+                future.set_exception(iotkm.WrongStateError("the hub was closed, or the peer forgotten"))
+        self._all.clear()
+
+    def __bool__(self) -> bool:
+        return any(not future.done() for future, _ in self._all)
+
+
+class Peer:
+    """A paired device. `async for` over it gives its messages (`Received`) as they come, until the hub is closed."""
+
+    def __init__(self, hub: "Hub", history: History) -> None:
+        self._hub = hub
+        self._history = history
+        self._waiters = _Waiters()
+        self._messages: deque[Received] = deque(maxlen=_QUEUE)
+        self._arrived = asyncio.Event()
+        self.missed = 0
+        """Messages that nobody took in time."""
+
+    @property
+    def id(self) -> bytes:
+        """The peer's id."""
+        return self.info.id
+
+    @property
+    def info(self) -> PeerInfo:
+        """What may be shown of it."""
+        return self._history.peer
+
+    @property
+    def history(self) -> History:
+        """The association: for its exporter, fingerprint and drop counters."""
+        return self._history
+
+    @property
+    def is_established(self) -> bool:
+        """Whether there is a session to send on."""
+        return self._history.is_established
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The session's fingerprint, the same on both sides."""
+        return self._history.fingerprint
+
+    @property
+    def assurance(self) -> Assurance | None:
+        """The session's standing."""
+        return self._history.assurance
+
+    @property
+    def address(self) -> Address | None:
+        """Where the peer was last."""
+        address = self._history.peer_addr
+        return None if address is None else _decode(address)[:2]
+
+    async def connect(self, address: Address | None = None) -> str:
+        """Comes to a new session with the peer at this address (``None``: where it was last); its fingerprint.
+
+        While a stored session is being resumed, that is waited for; an exchange follows only where it fails. Give it a
+        limit with `asyncio.timeout`: by default the peer is called for about three minutes.
+
+        Raises:
+            FailedError: the peer does not answer, or this state is too old.
+            WrongStateError: another `connect` is under way, or the address is not known.
+            OSError: the name cannot be resolved.
+        """
+        to = await self._hub._resolve(address) if address is not None else self._history.peer_addr
+        self._hub._check_open()
+        if self.info.slot in self._hub._resuming:
+            try:
+                async with asyncio.timeout(_RESUME):
+                    await self._waiters.add(_resumed)
+                return self.fingerprint or ""
+            except (FailedError, TimeoutError):
+                _log.info("%r: the stored session cannot go on; a new exchange", self)
+                self._hub._resuming.discard(self.info.slot)
+                self._history.wipe()
+        if to is None:
+            raise iotkm.WrongStateError("the peer's address is not known yet: give one")
+        done = self._waiters.add(_established)
+        try:
+            self._history.connect(to)
+            self._hub._pump()
+            await done
+        finally:
+            done.cancel()
+        return self.fingerprint or ""
+
+    async def established(self) -> str:
+        """Waits until there is a session, whoever starts it; its fingerprint."""
+        if not self.is_established:
+            await self._waiters.add(lambda event: event if isinstance(event, Established | Resumed) else None)
+        return self.fingerprint or ""
+
+    async def send(self, payload: bytes) -> None:
+        """Sends a message. Like any datagram it may be lost, repeated or overtaken, but never be read or forged.
+
+        Raises:
+            NotEstablishedError: there is no session.
+            TooLongError: it does not fit a datagram; `max` says what does.
+        """
+        self._hub._check_open()
+        await self._hub._writable.wait()
+        datagram = self._history.send(payload)
+        self._hub._send(datagram.to, datagram.data)
+        self._hub._pump()
+
+    async def update(self) -> int:
+        """Replaces the long-term key by one from the log of what was said; its generation. The session ends, and another
+        one begins under the new key.
+
+        Raises:
+            NotEstablishedError, NoRecordError, WrongStateError: as `History.update`.
+            FailedError: the peer does not answer, or does not have the record.
+        """
+        self._hub._check_open()
+        done = self._waiters.add(_replaced)
+        try:
+            self._history.update()
+            self._hub._pump()
+            event = await done
+        finally:
+            done.cancel()
+        return event.generation if isinstance(event, KeyReplaced) else 0
+
+    async def close(self) -> None:
+        """Ends the session; the peer is told."""
+        self._history.close()
+        self._hub._pump()
+
+    def __aiter__(self) -> AsyncIterator[Received]:
+        return self
+
+    async def __anext__(self) -> Received:
+        while not self._messages:
+            if self._hub._closed:
+                raise StopAsyncIteration
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._messages.popleft()
+
+    def _take(self, message: Received) -> None:
+        if len(self._messages) == _QUEUE:
+            self.missed += 1
+        self._messages.append(message)
+        self._arrived.set()
+
+    def _end(self) -> None:
+        self._waiters.end()
+        self._arrived.set()
+
+    def __repr__(self) -> str:
+        return f"<Peer {self._history!r}>"
+
+
+def _established(event: Event) -> Event | IotkmError | None:
+    match event:
+        case Established():
+            return event
+        case Failed(Stage.EXCHANGE as stage, reason):
+            return FailedError(stage, reason)
+    return None
+
+
+def _resumed(event: Event) -> Event | IotkmError | None:
+    match event:
+        case Established() | Resumed():
+            return event
+        case Failed(Stage.RESUME as stage, reason):
+            return FailedError(stage, reason)
+    return None
+
+
+def _replaced(event: Event) -> Event | IotkmError | None:
+    match event:
+        case KeyReplaced():
+            return event
+        case UpdateFailed(reason):
+            return FailedError(Stage.UPDATE, reason)
+        case Failed(stage, reason):
+            return FailedError(stage, reason)
+    return None
+
+
+def _paired(event: Event) -> Event | IotkmError | None:
+    match event:
+        case Paired():
+            return event
+        case Failed(Stage.PAIRING as stage, reason):
+            return FailedError(stage, reason)
+    return None
+
+
+class Hub:
+    """This device: a UDP socket, a storage, and the peers that it knows. To be used as ``async with``.
+
+    Args:
+        storage: where state lies; a `Directory` for most.
+        own_id: this device's id, 1 to 16 bytes, unique among one user's devices.
+        bind: address and port to receive on; port 0: any.
+        capacity: how many peers it can know, at most 32767. A session is resumed after a restart only under the same one.
+        suite: of new pairings; both sides must name the same.
+        place: location information, at most 32 bytes; sent and logged with each message.
+        platform: the surroundings, for who has their own clock or randomness; its device secret is then not the storage's.
+        on_event: called with every event and the peer that it is of (``None``: a pairing).
+        log: messages that each peer's log holds.
+        mtu: the longest datagram in bytes.
+        tries: how often a message is sent before giving up.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        own_id: bytes,
+        bind: Address = ("0.0.0.0", 0),
+        capacity: int = 1024,
+        suite: Suite | None = None,
+        place: bytes = b"",
+        platform: Platform | None = None,
+        on_event: Callable[[Peer | None, Event], None] | None = None,
+        log: int = 48,
+        mtu: int = 1200,
+        tries: int = 24,
+    ) -> None:
+        if not 1 <= capacity < _SESSIONS:
+            raise iotkm.BadArgumentError(f"capacity is 1 to {_SESSIONS - 1}")
+        self.storage = storage
+        self.own_id = own_id
+        self.platform = platform or Platform(storage.device_secret(), place=place)
+        self._bind = bind
+        self._suite = suite
+        self._on_event = on_event
+        self._log, self._mtu, self._tries = log, mtu, tries
+        self._hub = iotkm.Hub(self.platform, capacity=capacity + 1)
+        self._peers: dict[int, Peer] = {}
+        self._by_association: dict[int, Peer] = {}
+        self._resuming: set[int] = set()
+        self._pairing: Pairing | None = None
+        self._pairing_slot = 0
+        self._pairing_waiters = _Waiters()
+        self._transport: asyncio.DatagramTransport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="iotkm-storage")
+        self._writes: set[asyncio.Task[None]] = set()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._closed = True
+        self.unreadable: dict[int, IotkmError] = {}
+        """Slots whose state did not open, and why."""
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(*self._bind, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
+        self._family, _, _, _, address = found[0]
+        self._transport, _ = await loop.create_datagram_endpoint(
+            lambda: _Protocol(self), family=self._family, local_addr=(str(address[0]), int(address[1]))
+        )
+        self._closed = False
+        try:
+            await self._load()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        while self._writes:
+            await asyncio.gather(*self._writes, return_exceptions=True)
+        if self._transport is not None:
+            self._transport.close()
+        self._pairing_waiters.end()
+        for peer in self._peers.values():
+            peer._end()
+        self._writer.shutdown()
+
+    @property
+    def address(self) -> Address:
+        """Where it receives."""
+        assert self._transport is not None, "use the hub as `async with`"
+        address: tuple[Any, ...] = self._transport.get_extra_info("sockname")
+        return address[:2]
+
+    @property
+    def peers(self) -> list[Peer]:
+        """The peers that it knows."""
+        return list(self._peers.values())
+
+    @property
+    def drops(self) -> dict[str, int]:
+        """Datagrams that were for nobody, by reason; each peer's association counts its own."""
+        return self._hub.drops
+
+    def peer(self, id: bytes) -> Peer:
+        """The peer with this id.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for peer in self._peers.values():
+            if peer.id == id:
+                return peer
+        raise KeyError(id)
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter(self.peers)
+
+    def __repr__(self) -> str:
+        where = "closed" if self._transport is None or self._closed else "%s:%d" % self.address
+        return f"<Hub {self.own_id!r} {where} {len(self._peers)} peers>"
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise iotkm.WrongStateError("the hub is closed: use it as `async with`")
+
+    # ---- peers ----
+
+    async def provision(self, id: bytes, triple: Triple, suite: Suite | None = None) -> Peer:
+        """Takes in a peer whose triple came from elsewhere (a factory), and stores it.
+
+        Raises:
+            FullError: it knows as many peers as it can.
+            BadArgumentError: the id is this device's, or not 1 to 16 bytes.
+        """
+        slot = self._free_slot()
+        made = iotkm.Peer.provisioned(slot=slot, own_id=self.own_id, id=id, triple=triple, suite=suite or self._suite)
+        blob, _ = made.seal(self.platform)
+        await self._in_writer(self.storage.write, slot, blob)
+        return await self._know(made)
+
+    async def listen(self, secret: str, *, window: float = 120.0) -> Peer:
+        """Opens the pairing window for so many seconds and waits for the device that knows the same secret.
+
+        With this call the user states that both devices are off the network. One pairing at a time.
+
+        Raises:
+            FailedError: nobody came, or five attempts with another secret.
+            LockedError: there were five failed attempts before: ask the user, then `unlock`.
+            BadArgumentError: the secret cannot be used.
+            FullError: it knows as many peers as it can.
+        """
+        sk = prepare_secret(secret)
+        return await self._pair(lambda pairing: pairing.listen(sk, window_ms=int(window * 1000)))
+
+    async def pair(self, address: Address, secret: str) -> Peer:
+        """Pairs with the device at this address, whose window is open. Raises as `listen`, and OSError for a name that
+        cannot be resolved."""
+        sk = prepare_secret(secret)
+        to = await self._resolve(address)
+        return await self._pair(lambda pairing: pairing.start(to, sk))
+
+    async def unlock(self) -> None:
+        """The user has acted: failed pairing attempts start anew."""
+        pairing = await self._new_pairing()
+        pairing.unlock()
+        self._pump()
+        while self._writes:
+            await asyncio.gather(*self._writes)
+
+    async def forget(self, id: bytes) -> None:
+        """Forgets a peer: its keys are erased here.
+
+        Raises:
+            KeyError: there is none with this id.
+        """
+        await self._forget(self.peer(id).info.slot)
+
+    async def _forget(self, slot: int) -> None:
+        peer = self._peers.pop(slot)
+        del self._by_association[id(peer.history)]
+        self._hub.remove(peer.history)
+        peer.history.wipe()
+        peer._end()
+        await self._in_writer(self.storage.erase, slot | _SESSIONS)
+        await self._in_writer(self.storage.erase, slot)
+
+    async def _pair(self, begin: Callable[[Pairing], None]) -> Peer:
+        pairing = await self._new_pairing()
+        done = self._pairing_waiters.add(_paired)
+        try:
+            begin(pairing)
+            self._pump()
+            await done
+        except BaseException:
+            pairing.cancel()
+            self._pump()
+            raise
+        finally:
+            done.cancel()
+        made = pairing.take_peer()
+        assert made is not None, "Paired comes once the peer is stored"
+        return await self._know(made)
+
+    async def _new_pairing(self) -> Pairing:
+        """A pairing in its place; the one before had stayed there to answer a peer that missed its last message."""
+        self._check_open()
+        slot = self._free_slot()
+        pairing = Pairing(
+            self.platform,
+            own_id=self.own_id,
+            peer_slot=slot,
+            attempts_slot=_ATTEMPTS,
+            suite=self._suite,
+            mtu=self._mtu,
+            tries=self._tries,
+        )
+        attempts = await self._in_writer(self.storage.read, _ATTEMPTS)
+        if attempts is not None:
+            pairing.restore_attempts(attempts)
+        if self._pairing_waiters:
+            raise iotkm.WrongStateError("a pairing is under way: wait for it, or cancel it")
+        if self._pairing is not None:
+            self._hub.remove(self._pairing)
+        self._pairing, self._pairing_slot = pairing, slot
+        self._hub.insert(pairing, place=_ATTEMPTS)
+        return pairing
+
+    def _free_slot(self) -> int:
+        """Above all others where there is room, so that of two with one id the newer one has the higher slot."""
+        end = self._hub.capacity
+        taken = {*self._peers, *self.unreadable}
+        if self._pairing_waiters:
+            taken.add(self._pairing_slot)
+        slot = max(taken, default=0) + 1
+        if slot < end:
+            return slot
+        free = next((slot for slot in range(1, end) if slot not in taken), None)
+        if free is None:
+            raise iotkm.FullError(f"this hub knows {len(self._peers)} peers already: forget one, or give it more capacity")
+        return free
+
+    async def _know(self, made: iotkm.Peer) -> Peer:
+        """Puts a peer to work; an older one of the same id is forgotten."""
+        info = made.info
+        older = [slot for slot, peer in self._peers.items() if peer.id == info.id]
+        history = History(self.platform, made, log=self._log, mtu=self._mtu, tries=self._tries)
+        self._hub.insert(history, place=info.slot)
+        peer = self._peers[info.slot] = self._by_association[id(history)] = Peer(self, history)
+        for slot in older:
+            await self._forget(slot)
+        return peer
+
+    async def _load(self) -> None:
+        for slot in await self._in_writer(self.storage.slots):
+            if not 1 <= slot < self._hub.capacity:
+                continue
+            blob = await self._in_writer(self.storage.read, slot)
+            try:
+                made = iotkm.Peer.restore(self.platform, slot=slot, blob=blob or b"")
+            except IotkmError as error:
+                _log.error("slot %d: %s", slot, error)
+                self.unreadable[slot] = error
+                continue
+            await self._know(made)
+        for slot, peer in list(self._peers.items()):
+            session = await self._in_writer(self.storage.read, slot | _SESSIONS)
+            if session is None:
+                continue
+            try:
+                peer.history.restore(session)
+                self._resuming.add(slot)
+            except IotkmError as error:
+                _log.warning("%r: the stored session cannot go on: %s", peer, error)
+        self._pump()
+
+    # ---- in and out ----
+
+    async def _resolve(self, address: Address) -> bytes:
+        flags = socket.AI_V4MAPPED if self._family == socket.AF_INET6 else 0
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(*address, family=self._family, type=socket.SOCK_DGRAM, flags=flags)
+        return _encode(found[0][4])
+
+    async def _in_writer(self, call: Callable[..., _T], *arguments: Any) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, call, *arguments)
+
+    def _send(self, to: bytes, data: bytes) -> None:
+        assert self._transport is not None
+        try:
+            self._transport.sendto(data, _decode(to))
+        except OSError as error:
+            _log.warning("cannot send: %s", error)  # as if it was lost
+
+    def _input(self, data: bytes, source: tuple[Any, ...]) -> None:
+        if self._closed:
+            return
+        try:
+            received = self._hub.handle_input(_encode(source), data)
+        except IotkmError as error:
+            _log.warning("a datagram was not taken in: %s", error)
+            received = None
+        if received is not None:
+            association, message = received
+            if peer := self._by_association.get(id(association)):
+                peer._take(message)
+        self._pump()
+
+    def _pump(self) -> None:
+        """Sends, stores and tells what there is, then sleeps until the next timer."""
+        while not self._closed:
+            association, output = self._hub.poll()
+            match output:
+                case Datagram(to, data):
+                    self._send(to, data)
+                case Persist(slot, _, data):
+                    self._start_write(association, slot, data)
+                case Event():
+                    self._event(association, output)
+                case Idle(wake_at):
+                    self._sleep(wake_at)
+                    return
+
+    def _sleep(self, wake_at: int | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if wake_at is not None:
+            delay = max(0, wake_at - self.platform.now()) / 1000
+            self._timer = asyncio.get_running_loop().call_later(delay, self._timeout)
+
+    def _timeout(self) -> None:
+        try:
+            self._hub.handle_timeout()
+        except IotkmError as error:
+            _log.warning("a timer could not do its work: %s", error)
+        self._pump()
+
+    def _start_write(self, association: iotkm.Association | None, slot: int, data: bytes) -> None:
+        task = asyncio.get_running_loop().create_task(self._write(association, slot, data))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    async def _write(self, association: iotkm.Association | None, slot: int, data: bytes) -> None:
+        try:
+            await self._in_writer(self.storage.write, slot, data)
+            stored = True
+        except Exception as error:
+            _log.error("slot %d cannot be stored, will be tried again: %s", slot, error)
+            stored = False
+        if association is not None:
+            association.persisted(slot, stored)
+            self._pump()
+
+    def _event(self, association: iotkm.Association | None, event: Event) -> None:
+        peer = self._by_association.get(id(association))
+        if peer is not None:
+            self._keep_session(peer, event)
+        if self._on_event is not None:
+            try:
+                self._on_event(peer, event)
+            except Exception:
+                _log.exception("on_event failed")
+        if peer is not None:
+            peer._waiters.tell(event)
+        elif association is self._pairing:
+            self._pairing_waiters.tell(event)
+
+    def _keep_session(self, peer: Peer, event: Event) -> None:
+        """Stores the session where it is new or moved, for the next start; erases it where it has ended."""
+        slot = peer.info.slot
+        match event:
+            case Established() | Resumed() | Rekeyed() | PeerMoved():
+                self._resuming.discard(slot)
+                try:
+                    self._start_write(None, slot | _SESSIONS, peer.history.export())
+                except IotkmError as error:
+                    _log.warning("%r: its session is not stored: %s", peer, error)
+            case Terminated() | Failed(Stage.RESUME, _):
+                self._resuming.discard(slot)
+                task = asyncio.get_running_loop().create_task(self._in_writer(self.storage.erase, slot | _SESSIONS))
+                self._writes.add(task)
+                task.add_done_callback(self._writes.discard)
+
+
+class _Protocol(asyncio.DatagramProtocol):
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        self._hub._input(data, addr)
+
+    def error_received(self, exc: Exception) -> None:
+        _log.debug("the network says: %s", exc)  # an ICMP message proves nothing
+
+    def pause_writing(self) -> None:
+        self._hub._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._hub._writable.set()

@@ -1,0 +1,173 @@
+//! An association of whatever scheme, as it lies here: by itself, or in a hub.
+
+use crate::pairing;
+use iotkm::engine::drops::Drops;
+use iotkm::engine::{ConnectionId, Endpoint, Scheme, Scratch, wire};
+use iotkm::history::wire::{NUMBER as HISTORY, message};
+use iotkm::hub::Routed;
+use iotkm::{Addr, Assurance, Cx, Error, Fingerprint, Output, Received, Sent, Slot, StoreError};
+use std::any::Any;
+
+/// What the core's endpoints can do, whatever their scheme.
+pub trait Verbs: iotkm::Association + Any + Send {
+    /// See [`Endpoint::restore`].
+    ///
+    /// # Errors
+    /// The core's.
+    fn restore(&mut self, cx: &mut Cx<'_>, blob: &[u8]) -> Result<(), Error>;
+    /// See [`Endpoint::close`].
+    ///
+    /// # Errors
+    /// The core's.
+    fn close(&mut self) -> Result<(), Error>;
+    /// See [`Endpoint::wipe`].
+    fn wipe(&mut self);
+    /// See [`Routed::is_named`].
+    fn is_named(&mut self, message: &[u8]) -> bool;
+    /// See [`Routed::names`].
+    fn names(&mut self, name: &mut dyn FnMut(u32));
+    /// See [`Routed::names_version`].
+    fn names_version(&self) -> u32;
+    /// See [`Routed::set_connection_id`].
+    fn set_connection_id(&mut self, cid: ConnectionId);
+    /// See [`Routed::has_run_with`].
+    fn has_run_with(&self, addr: &Addr) -> bool;
+    /// See [`Routed::is_busy`].
+    fn is_busy(&self) -> bool;
+}
+
+impl<S: Scheme + 'static, M: Scratch<S> + 'static> Verbs for Endpoint<S, M>
+where
+    Self: Send,
+{
+    fn restore(&mut self, cx: &mut Cx<'_>, blob: &[u8]) -> Result<(), Error> {
+        Endpoint::restore(self, cx, blob)
+    }
+    fn close(&mut self) -> Result<(), Error> {
+        Endpoint::close(self)
+    }
+    fn wipe(&mut self) {
+        Endpoint::wipe(self);
+    }
+    fn is_named(&mut self, message: &[u8]) -> bool {
+        Routed::is_named(self, message)
+    }
+    fn names(&mut self, name: &mut dyn FnMut(u32)) {
+        Routed::names(self, name);
+    }
+    fn names_version(&self) -> u32 {
+        Routed::names_version(self)
+    }
+    fn set_connection_id(&mut self, cid: ConnectionId) {
+        Routed::set_connection_id(self, cid);
+    }
+    fn has_run_with(&self, addr: &Addr) -> bool {
+        Routed::has_run_with(self, addr)
+    }
+    fn is_busy(&self) -> bool {
+        Routed::is_busy(self)
+    }
+}
+
+/// One association of any scheme: what a hub holds many of.
+pub struct Member(pub Box<dyn Verbs>);
+
+impl std::fmt::Debug for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Member(..)")
+    }
+}
+
+impl Member {
+    /// The endpoint itself, if it is of this type.
+    pub fn own<E: Verbs>(&self) -> Option<&E> {
+        (&*self.0 as &dyn Any).downcast_ref()
+    }
+    /// The endpoint itself, if it is of this type.
+    pub fn own_mut<E: Verbs>(&mut self) -> Option<&mut E> {
+        (&mut *self.0 as &mut dyn Any).downcast_mut()
+    }
+}
+
+/// The name of all messages of pairings: a hub has one at most.
+const PAIRING: u32 = u32::from_be_bytes(*b"pair");
+
+fn is_pairing(datagram: &[u8]) -> bool {
+    let Ok(wire::Kind::Handshake { scheme: HISTORY, message: number, .. }) = wire::classify(datagram) else {
+        return false;
+    };
+    (message::P1..=message::P6).contains(&number)
+}
+
+impl Routed for Member {
+    fn first_name(message: &[u8]) -> Option<u32> {
+        if is_pairing(message) { Some(PAIRING) } else { crate::history::Core::first_name(message) }
+    }
+    fn is_named(&mut self, message: &[u8]) -> bool {
+        let pairing = self.own::<pairing::Core>().is_some();
+        if is_pairing(message) { pairing } else { !pairing && self.0.is_named(message) }
+    }
+    fn names(&mut self, name: &mut dyn FnMut(u32)) {
+        if self.own::<pairing::Core>().is_some() {
+            name(PAIRING);
+        }
+        self.0.names(name);
+    }
+    fn names_version(&self) -> u32 {
+        // Never 0, with which a place begins: the names are noted at once.
+        self.0.names_version().wrapping_add(1)
+    }
+    fn set_connection_id(&mut self, cid: ConnectionId) {
+        self.0.set_connection_id(cid);
+    }
+    fn has_run_with(&self, addr: &Addr) -> bool {
+        self.0.has_run_with(addr)
+    }
+    fn is_busy(&self) -> bool {
+        self.0.is_busy()
+    }
+}
+
+impl iotkm::Association for Member {
+    fn send<'o>(&mut self, cx: &mut Cx<'_>, payload: &[u8], out: &'o mut [u8]) -> Result<Sent<'o>, Error> {
+        self.0.send(cx, payload, out)
+    }
+    fn handle_input<'b>(
+        &'b mut self,
+        cx: &mut Cx<'_>,
+        from: &Addr,
+        datagram: &'b mut [u8],
+    ) -> Result<Option<Received<'b>>, Error> {
+        self.0.handle_input(cx, from, datagram)
+    }
+    fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
+        self.0.handle_timeout(cx)
+    }
+    fn persisted(&mut self, slot: Slot, stored: Result<(), StoreError>) {
+        self.0.persisted(slot, stored);
+    }
+    fn poll<'o>(&mut self, cx: &mut Cx<'_>, out: &'o mut [u8]) -> Output<'o> {
+        self.0.poll(cx, out)
+    }
+    fn exporter(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        self.0.exporter(label, context, out)
+    }
+    fn export(&self, cx: &mut Cx<'_>, out: &mut [u8]) -> Result<usize, Error> {
+        self.0.export(cx, out)
+    }
+    fn is_established(&self) -> bool {
+        self.0.is_established()
+    }
+    fn peer_addr(&self) -> Option<Addr> {
+        self.0.peer_addr()
+    }
+    fn assurance(&self) -> Option<Assurance> {
+        self.0.assurance()
+    }
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        self.0.fingerprint()
+    }
+    fn drops(&self) -> &Drops {
+        self.0.drops()
+    }
+}
