@@ -1,4 +1,47 @@
-/* iotkm: key management for the Internet of Things. */
+/* iotkm: key management for the Internet of Things.
+ *
+ * Two devices that share keys (or are about to: pairing) talk in datagrams, over whatever carries them. The library has no
+ * thread, no heap, no clock, no socket and no file of its own: it works in memory that you lend it, and you carry its
+ * datagrams, keep its stored state and tell it the time.
+ *
+ *     iotkm_platform platform = {0};                      // the hooks: randomness, slots, a socket
+ *     iotkm_cx cx = {0};                                  // the surroundings of each call
+ *     iotkm_history_peer peer;                            // what is known of the other side
+ *     iotkm_association a;
+ *     static iotkm_history_entry entries[48];
+ *     static iotkm_history_memory memory;
+ *
+ *     platform.struct_size = sizeof platform;             // and its other fields
+ *     cx.platform = &platform;
+ *     iotkm_history_peer_load(&peer, &cx, SLOT);
+ *     iotkm_history_open(&a, &peer, entries, 48, &iotkm_suite_0, NULL, &memory);
+ *     iotkm_history_connect(&a, &cx, &to);
+ *     for (;;) {
+ *         iotkm_drain(&a, &cx, buffer, sizeof buffer, &wake_at);      // sends and stores what waits, by the hooks
+ *         got = my_wait(wake_at, buffer, sizeof buffer, &len, &from);
+ *         cx.now_ms = my_clock();
+ *         if (got) iotkm_receive(&a, &cx, &from, buffer, len, &received);
+ *         else iotkm_timeout(&a, &cx);
+ *         if (got && received.payload) my_application(received.payload, received.payload_len);
+ *         // iotkm_send(&a, &cx, payload, payload_len, out, sizeof out, &out_len, &to) once it is established
+ *     }
+ *
+ * What you promise, in every call:
+ * - A pointer is NULL or points to what its type says, for the length that goes with it, during the call; what is lent (the
+ *   function says so) for longer. NULL is refused (IOTKM_E_NULL) but where a function allows it; bytes of length 0 may be NULL.
+ * - Objects (iotkm_association, iotkm_history_...) lie where you put them, aligned as their type, and do not move once they
+ *   are set up. A constructor takes any memory; every other function refuses what was never set up or is wiped.
+ * - One call at a time on an object and all that it was lent. Different objects may be used in different threads.
+ * - Hooks return 0 for ok, and do not call back into the object whose call they serve (IOTKM_E_BUSY); those of
+ *   iotkm_drain() may.
+ *
+ * What you get: outputs come last and are written only where IOTKM_OK is returned, but that buffers may hold rubbish after an
+ * error; an error changes nothing else. What comes from the network is never an error: it is dropped and counted.
+ *
+ * Link with -Wl,--gc-sections (or the like): what is not named is not linked. Firmware may define `void iotkm_panic(void)`,
+ * which must not return, to take the place of the library's endless loop should a bug in the library be found out at run time.
+ */
+
 
 #ifndef IOTKM_H
 #define IOTKM_H
@@ -8,14 +51,28 @@
 #include <stdint.h>
 
 
+// ---- sizes, numbers and their names ----
+
+// What `store_read` returns for a slot that was never written.
+#define IOTKM_STORE_EMPTY 1
+
+// The longest address in bytes.
+#define IOTKM_ADDR_MAX 22
+
+// `wake_at_ms` where there is nothing to wake up for.
+#define IOTKM_NEVER UINT64_MAX
+
 // The longest blob of iotkm_export() in bytes.
 #define IOTKM_SESSION_BLOB_MAX 106
 
 // Length of a fingerprint's text with its NUL: four groups of four.
 #define IOTKM_FINGERPRINT_TEXT 20
 
-// The smallest MTU in bytes for iotkm_history_open_small().
-#define IOTKM_HISTORY_MTU_SMALL 160
+// The longest id in bytes.
+#define IOTKM_HISTORY_ID_MAX 16
+
+// The longest blob of a stored peer in bytes: what its slot must hold.
+#define IOTKM_HISTORY_PEER_BLOB_MAX 335
 
 // The longest user's secret in bytes.
 #define IOTKM_HISTORY_SK_MAX 64
@@ -26,23 +83,10 @@
 // The blob of the count of attempts in bytes: what its slot must hold.
 #define IOTKM_HISTORY_ATTEMPTS_BLOB 22
 
-// The longest id in bytes.
-#define IOTKM_HISTORY_ID_MAX 16
+// The smallest MTU in bytes for iotkm_history_open_small().
+#define IOTKM_HISTORY_MTU_SMALL 160
 
-// The longest blob of a stored peer in bytes: what its slot must hold.
-#define IOTKM_HISTORY_PEER_BLOB_MAX 335
-
-// The longest address in bytes.
-#define IOTKM_ADDR_MAX 22
-
-// `wake_at_ms` where there is nothing to wake up for.
-#define IOTKM_NEVER UINT64_MAX
-
-// What `store_read` returns for a slot that was never written.
-#define IOTKM_STORE_EMPTY 1
-
-// What functions return: `IOTKM_OK`, or a negative number that never changes its meaning. After an error nothing has changed
-// and no output was written.
+// What functions return: `IOTKM_OK`, or a negative number that never changes its meaning. After an error nothing has changed.
 typedef enum {
     // Done.
     IOTKM_OK = 0,
@@ -208,6 +252,8 @@ typedef enum {
     IOTKM_DROPPED_RNG = 10,
 } iotkm_dropped;
 
+// ---- types ----
+
 // A group in which a pairing proves that both sides know the user's secret (CPace, draft-irtf-cfrg-cpace): one of the values
 // below.
 typedef struct iotkm_cpace iotkm_cpace;
@@ -357,45 +403,6 @@ typedef struct {
     uint64_t opaque[58];
 } iotkm_history_peer;
 
-// An entry of the log of messages.
-typedef struct {
-    uint64_t opaque[8];
-} iotkm_history_entry;
-
-// What an association is told when it is set up. Fill the whole structure with zeros first: what is 0 is the default.
-typedef struct {
-    // sizeof(iotkm_config).
-    size_t struct_size;
-    // The longest datagram in bytes that the network carries, at least 32; 0: 1200.
-    uint16_t mtu;
-    // How often a message is sent before giving up, with pauses of 1, 2, 4, 8, 8, ... seconds; 0: 24.
-    uint8_t tries;
-    // Length of the connection id in bytes, at most 8; 0: none.
-    uint8_t cid_len;
-    // The connection id under which this side wants to receive: for hubs. On one socket all must have the same length.
-    uint8_t cid[8];
-    // Records sent under one key before the next begins, at most 2^20; 0: 2^20.
-    uint32_t rekey_after;
-} iotkm_config;
-
-// Memory for two runs at once (one of this side's, one of the peer's) and for putting together messages at a small MTU.
-typedef struct {
-    uint64_t opaque[142];
-} iotkm_history_memory;
-
-// Memory for one run at a time, where no message is longer than the MTU: see iotkm_history_open_small().
-typedef struct {
-    uint64_t opaque[60];
-} iotkm_history_memory_small;
-
-// A pairing: wanted only while two devices meet for the first time. The verbs work on its `association`: iotkm_drain(),
-// iotkm_receive(), iotkm_timeout(), iotkm_wipe().
-typedef struct {
-    // For the verbs.
-    iotkm_association association;
-    uint64_t opaque[224];
-} iotkm_history_pairing;
-
 // A device's name: 1 to 16 bytes (an EUI-64, a UUID, a short text), unique among one user's devices.
 typedef struct {
     // How many of `bytes` are used.
@@ -414,6 +421,45 @@ typedef struct {
     uint8_t li[32];
 } iotkm_history_triple;
 
+// A pairing: wanted only while two devices meet for the first time. The verbs work on its `association`: iotkm_drain(),
+// iotkm_receive(), iotkm_timeout(), iotkm_wipe().
+typedef struct {
+    // For the verbs.
+    iotkm_association association;
+    uint64_t opaque[224];
+} iotkm_history_pairing;
+
+// What an association is told when it is set up. Fill the whole structure with zeros first: what is 0 is the default.
+typedef struct {
+    // sizeof(iotkm_config).
+    size_t struct_size;
+    // The longest datagram in bytes that the network carries, at least 32; 0: 1200.
+    uint16_t mtu;
+    // How often a message is sent before giving up, with pauses of 1, 2, 4, 8, 8, ... seconds; 0: 24.
+    uint8_t tries;
+    // Length of the connection id in bytes, at most 8; 0: none.
+    uint8_t cid_len;
+    // The connection id under which this side wants to receive: for hubs. On one socket all must have the same length.
+    uint8_t cid[8];
+    // Records sent under one key before the next begins, at most 2^20; 0: 2^20.
+    uint32_t rekey_after;
+} iotkm_config;
+
+// An entry of the log of messages.
+typedef struct {
+    uint64_t opaque[8];
+} iotkm_history_entry;
+
+// Memory for two runs at once (one of this side's, one of the peer's) and for putting together messages at a small MTU.
+typedef struct {
+    uint64_t opaque[142];
+} iotkm_history_memory;
+
+// Memory for one run at a time, where no message is longer than the MTU: see iotkm_history_open_small().
+typedef struct {
+    uint64_t opaque[60];
+} iotkm_history_memory_small;
+
 
 
 
@@ -421,6 +467,8 @@ typedef struct {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+// ---- algorithms: what is not named is not linked ----
 
 // Suite 0: AES-CCM with 8-byte tags, X25519. The default.
 extern const iotkm_suite iotkm_suite_0;
@@ -463,6 +511,13 @@ extern const iotkm_cpace iotkm_cpace_ristretto255;
 
 // P-256. Goes with suites 2, 3 and 5.
 extern const iotkm_cpace iotkm_cpace_p256;
+
+// ---- errors ----
+
+// What is wrong and how to mend it, in one line of English; never NULL. Programs that do not call it do not link the texts.
+const char *iotkm_strerror(int status);
+
+// ---- the verbs, on associations of any scheme ----
 
 // sizeof(iotkm_association) as the library was built: compare it with yours where header and library may differ.
 size_t iotkm_association_size(void);
@@ -579,116 +634,7 @@ int iotkm_drain(iotkm_association *association,
                 size_t out_capacity,
                 uint64_t *wake_at_ms);
 
-// Sets up an association with a paired peer, at rest: it answers the peer, and starts by itself on iotkm_history_connect().
-//
-// `entries` is the log of what is said, from which key updates are made: two thirds for what this side sends, a third for
-// what it receives; 48 are a good number, none means no updates. `suite` is the one that the peer was paired with. `config`
-// may be NULL. Peer, entries and memory are lent until iotkm_wipe().
-// Errors: IOTKM_E_SUITE_MISMATCH, IOTKM_E_BAD_ARGUMENT, IOTKM_E_BUSY where another association holds the peer.
-int iotkm_history_open(iotkm_association *association,
-                       iotkm_history_peer *peer,
-                       iotkm_history_entry *entries,
-                       size_t entry_count,
-                       const iotkm_suite *suite,
-                       const iotkm_config *config,
-                       iotkm_history_memory *memory);
-
-// iotkm_history_open() with less memory. While a run is under way the peer's own runs are not answered, and the MTU must be
-// at least IOTKM_HISTORY_MTU_SMALL. Errors: as there.
-int iotkm_history_open_small(iotkm_association *association,
-                             iotkm_history_peer *peer,
-                             iotkm_history_entry *entries,
-                             size_t entry_count,
-                             const iotkm_suite *suite,
-                             const iotkm_config *config,
-                             iotkm_history_memory_small *memory);
-
-// Starts an exchange with the peer at this address. A session that there is goes on until the new one is complete:
-// IOTKM_EVENT_ESTABLISHED or IOTKM_EVENT_FAILED tells.
-// Errors: IOTKM_E_WRONG_STATE while a run of this side's is under way; IOTKM_E_UNDRAINED, IOTKM_E_RNG.
-int iotkm_history_connect(iotkm_association *association,
-                          const iotkm_cx *cx,
-                          const iotkm_addr *to);
-
-// Asks the peer for a new triple from a record of the log. IOTKM_EVENT_UPDATE_AGREED or IOTKM_EVENT_UPDATE_FAILED tells how
-// it went; once agreed, the session ends and this side connects again under the new triple by itself.
-// Errors: IOTKM_E_NOT_ESTABLISHED; IOTKM_E_NO_RECORD where nothing was received yet whose elements are unique;
-// IOTKM_E_WRONG_STATE while an update is under way; IOTKM_E_UNDRAINED, IOTKM_E_RNG.
-int iotkm_history_update(iotkm_association *association,
-                         const iotkm_cx *cx);
-
-// 1 if a datagram is a first message that names this association's peer, 0 if not, or an error: for programs that keep
-// several associations on one socket.
-int iotkm_history_is_named_by(iotkm_association *association,
-                              const uint8_t *datagram,
-                              size_t datagram_len);
-
-// Takes the memory for runs back (and wipes it), if no run needs it: a session goes on without. Runs, key updates, resume and
-// a peer's new address need it again: iotkm_history_lend(). Error: IOTKM_E_WRONG_STATE while it is needed, or not there.
-int iotkm_history_release(iotkm_association *association);
-
-// Lends memory for runs again, until iotkm_wipe() or iotkm_history_release(). Error: IOTKM_E_WRONG_STATE where there is some.
-int iotkm_history_lend(iotkm_association *association,
-                       iotkm_history_memory *memory);
-
-// Sets a pairing up, at rest.
-//
-// `own_id` is this device's. `suite` is for all that follows with the new peer; both sides name the same, and the same
-// `cpace`. `config` may be NULL. The new peer will be stored in `peer_slot`, the count of failed attempts in
-// `attempts_slot`, one for the whole device; give the stored count back by iotkm_history_pairing_load_attempts(), or a power
-// cut would give an attacker new guesses. Errors: IOTKM_E_BAD_ARGUMENT for an id that is empty or too long.
-int iotkm_history_pairing_open(iotkm_history_pairing *pairing,
-                               const iotkm_history_id *own_id,
-                               const iotkm_suite *suite,
-                               const iotkm_cpace *cpace,
-                               uint16_t peer_slot,
-                               uint16_t attempts_slot,
-                               const iotkm_config *config);
-
-// Takes over the stored count of failed attempts. `floor` is the value of the slot's monotonic counter, 0 where there is
-// none. Errors: IOTKM_E_BAD_BLOB, IOTKM_E_BLOB_ROLLED_BACK.
-int iotkm_history_pairing_restore_attempts(iotkm_history_pairing *pairing,
-                                           const iotkm_cx *cx,
-                                           uint32_t floor,
-                                           const uint8_t *blob,
-                                           size_t blob_len);
-
-// iotkm_history_pairing_restore_attempts() with what the platform's `store_read` finds in `attempts_slot`; where there is
-// nothing yet, that is ok. Errors: IOTKM_E_HOOK, IOTKM_E_BAD_BLOB.
-int iotkm_history_pairing_load_attempts(iotkm_history_pairing *pairing,
-                                        const iotkm_cx *cx,
-                                        uint16_t attempts_slot);
-
-// Failed attempts so far; at IOTKM_HISTORY_ATTEMPTS pairing is locked.
-int iotkm_history_pairing_attempts(iotkm_history_pairing *pairing, uint32_t *attempts);
-
-// The user has acted, at the device: attempts start anew.
-int iotkm_history_pairing_unlock(iotkm_history_pairing *pairing);
-
-// Opens the window for `window_ms`: the first device that knows the user's secret is paired. `sk` is the secret as
-// OpaqueString (RFC 8265) in UTF-8, 1 to IOTKM_HISTORY_SK_MAX bytes. IOTKM_EVENT_PAIRED or IOTKM_EVENT_FAILED tells.
-// Errors: IOTKM_E_BAD_ARGUMENT, IOTKM_E_LOCKED, IOTKM_E_WRONG_STATE while one is under way, IOTKM_E_UNDRAINED, IOTKM_E_RNG.
-int iotkm_history_pairing_listen(iotkm_history_pairing *pairing,
-                                 const iotkm_cx *cx,
-                                 const uint8_t *sk,
-                                 size_t sk_len,
-                                 uint64_t window_ms);
-
-// Pairs with the device at this address, whose window is open. `sk`, events and errors as for
-// iotkm_history_pairing_listen().
-int iotkm_history_pairing_start(iotkm_history_pairing *pairing,
-                                const iotkm_cx *cx,
-                                const iotkm_addr *to,
-                                const uint8_t *sk,
-                                size_t sk_len);
-
-// Closes the window, ends a run, forgets the secret.
-int iotkm_history_pairing_cancel(iotkm_history_pairing *pairing);
-
-// Sets `peer` up as the new peer, once, after IOTKM_EVENT_PAIRED; it is stored already. Keep the pairing a while longer (a
-// minute), to answer the other side if it did not hear the end. Error: IOTKM_E_WRONG_STATE where there is none.
-int iotkm_history_pairing_take_peer(iotkm_history_pairing *pairing,
-                                    iotkm_history_peer *peer);
+// ---- history: peers ----
 
 // sizeof(iotkm_history_peer) as the library was built.
 size_t iotkm_history_peer_size(void);
@@ -750,10 +696,120 @@ int iotkm_history_peer_set_psk(iotkm_history_peer *peer,
 // Wipes the peer from memory; its slot stays as it is. Error: IOTKM_E_BUSY while an association holds the peer.
 int iotkm_history_peer_wipe(iotkm_history_peer *peer);
 
-extern void iotkm_panic(void);
+// ---- history: first contact ----
 
-// What is wrong and how to mend it, in one line of English; never NULL. Programs that do not call it do not link the texts.
-const char *iotkm_strerror(int status);
+// Sets a pairing up, at rest.
+//
+// `own_id` is this device's. `suite` is for all that follows with the new peer; both sides name the same, and the same
+// `cpace`. `config` may be NULL. The new peer will be stored in `peer_slot`, the count of failed attempts in
+// `attempts_slot`, one for the whole device; give the stored count back by iotkm_history_pairing_load_attempts(), or a power
+// cut would give an attacker new guesses. Errors: IOTKM_E_BAD_ARGUMENT for an id that is empty or too long.
+int iotkm_history_pairing_open(iotkm_history_pairing *pairing,
+                               const iotkm_history_id *own_id,
+                               const iotkm_suite *suite,
+                               const iotkm_cpace *cpace,
+                               uint16_t peer_slot,
+                               uint16_t attempts_slot,
+                               const iotkm_config *config);
+
+// Takes over the stored count of failed attempts. `floor` is the value of the slot's monotonic counter, 0 where there is
+// none. Errors: IOTKM_E_BAD_BLOB, IOTKM_E_BLOB_ROLLED_BACK.
+int iotkm_history_pairing_restore_attempts(iotkm_history_pairing *pairing,
+                                           const iotkm_cx *cx,
+                                           uint32_t floor,
+                                           const uint8_t *blob,
+                                           size_t blob_len);
+
+// iotkm_history_pairing_restore_attempts() with what the platform's `store_read` finds in `attempts_slot`; where there is
+// nothing yet, that is ok. Errors: IOTKM_E_HOOK, IOTKM_E_BAD_BLOB.
+int iotkm_history_pairing_load_attempts(iotkm_history_pairing *pairing,
+                                        const iotkm_cx *cx,
+                                        uint16_t attempts_slot);
+
+// Failed attempts so far; at IOTKM_HISTORY_ATTEMPTS pairing is locked.
+int iotkm_history_pairing_attempts(iotkm_history_pairing *pairing, uint32_t *attempts);
+
+// The user has acted, at the device: attempts start anew.
+int iotkm_history_pairing_unlock(iotkm_history_pairing *pairing);
+
+// Opens the window for `window_ms`: the first device that knows the user's secret is paired. `sk` is the secret as
+// OpaqueString (RFC 8265) in UTF-8, 1 to IOTKM_HISTORY_SK_MAX bytes. IOTKM_EVENT_PAIRED or IOTKM_EVENT_FAILED tells.
+// Errors: IOTKM_E_BAD_ARGUMENT, IOTKM_E_LOCKED, IOTKM_E_WRONG_STATE while one is under way, IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+int iotkm_history_pairing_listen(iotkm_history_pairing *pairing,
+                                 const iotkm_cx *cx,
+                                 const uint8_t *sk,
+                                 size_t sk_len,
+                                 uint64_t window_ms);
+
+// Pairs with the device at this address, whose window is open. `sk`, events and errors as for
+// iotkm_history_pairing_listen().
+int iotkm_history_pairing_start(iotkm_history_pairing *pairing,
+                                const iotkm_cx *cx,
+                                const iotkm_addr *to,
+                                const uint8_t *sk,
+                                size_t sk_len);
+
+// Closes the window, ends a run, forgets the secret.
+int iotkm_history_pairing_cancel(iotkm_history_pairing *pairing);
+
+// Sets `peer` up as the new peer, once, after IOTKM_EVENT_PAIRED; it is stored already. Keep the pairing a while longer (a
+// minute), to answer the other side if it did not hear the end. Error: IOTKM_E_WRONG_STATE where there is none.
+int iotkm_history_pairing_take_peer(iotkm_history_pairing *pairing,
+                                    iotkm_history_peer *peer);
+
+// ---- history: associations ----
+
+// Sets up an association with a paired peer, at rest: it answers the peer, and starts by itself on iotkm_history_connect().
+//
+// `entries` is the log of what is said, from which key updates are made: two thirds for what this side sends, a third for
+// what it receives; 48 are a good number, none means no updates. `suite` is the one that the peer was paired with. `config`
+// may be NULL. Peer, entries and memory are lent until iotkm_wipe().
+// Errors: IOTKM_E_SUITE_MISMATCH, IOTKM_E_BAD_ARGUMENT, IOTKM_E_BUSY where another association holds the peer.
+int iotkm_history_open(iotkm_association *association,
+                       iotkm_history_peer *peer,
+                       iotkm_history_entry *entries,
+                       size_t entry_count,
+                       const iotkm_suite *suite,
+                       const iotkm_config *config,
+                       iotkm_history_memory *memory);
+
+// iotkm_history_open() with less memory. While a run is under way the peer's own runs are not answered, and the MTU must be
+// at least IOTKM_HISTORY_MTU_SMALL. Errors: as there.
+int iotkm_history_open_small(iotkm_association *association,
+                             iotkm_history_peer *peer,
+                             iotkm_history_entry *entries,
+                             size_t entry_count,
+                             const iotkm_suite *suite,
+                             const iotkm_config *config,
+                             iotkm_history_memory_small *memory);
+
+// Starts an exchange with the peer at this address. A session that there is goes on until the new one is complete:
+// IOTKM_EVENT_ESTABLISHED or IOTKM_EVENT_FAILED tells.
+// Errors: IOTKM_E_WRONG_STATE while a run of this side's is under way; IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+int iotkm_history_connect(iotkm_association *association,
+                          const iotkm_cx *cx,
+                          const iotkm_addr *to);
+
+// Asks the peer for a new triple from a record of the log. IOTKM_EVENT_UPDATE_AGREED or IOTKM_EVENT_UPDATE_FAILED tells how
+// it went; once agreed, the session ends and this side connects again under the new triple by itself.
+// Errors: IOTKM_E_NOT_ESTABLISHED; IOTKM_E_NO_RECORD where nothing was received yet whose elements are unique;
+// IOTKM_E_WRONG_STATE while an update is under way; IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+int iotkm_history_update(iotkm_association *association,
+                         const iotkm_cx *cx);
+
+// 1 if a datagram is a first message that names this association's peer, 0 if not, or an error: for programs that keep
+// several associations on one socket.
+int iotkm_history_is_named_by(iotkm_association *association,
+                              const uint8_t *datagram,
+                              size_t datagram_len);
+
+// Takes the memory for runs back (and wipes it), if no run needs it: a session goes on without. Runs, key updates, resume and
+// a peer's new address need it again: iotkm_history_lend(). Error: IOTKM_E_WRONG_STATE while it is needed, or not there.
+int iotkm_history_release(iotkm_association *association);
+
+// Lends memory for runs again, until iotkm_wipe() or iotkm_history_release(). Error: IOTKM_E_WRONG_STATE where there is some.
+int iotkm_history_lend(iotkm_association *association,
+                       iotkm_history_memory *memory);
 
 #ifdef __cplusplus
 }  // extern "C"

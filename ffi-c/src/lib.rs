@@ -21,14 +21,22 @@
 #![allow(clippy::missing_safety_doc, reason = "the contract is the same everywhere, and stands at the head of iotkm.h")]
 #![allow(non_camel_case_types, non_upper_case_globals, reason = "names as C shows them")]
 
-pub mod association;
-pub mod drain;
-pub mod history;
-pub mod object;
+// The header follows this order.
+pub mod status;
+
+pub mod platform;
+
 pub mod output;
+
+pub mod suites;
+
+pub mod association;
+
+pub mod drain;
+
+pub mod history;
+
+pub mod object;
 #[cfg(not(feature = "std"))]
 mod panic;
-pub mod platform;
 pub mod raw;
-pub mod status;
-pub mod suites;

@@ -3,8 +3,7 @@
 use core::ffi::{c_char, c_int};
 use core_of_iotkm::Error;
 
-/// What functions return: `IOTKM_OK`, or a negative number that never changes its meaning. After an error nothing has changed
-/// and no output was written.
+/// What functions return: `IOTKM_OK`, or a negative number that never changes its meaning. After an error nothing has changed.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum iotkm_status {

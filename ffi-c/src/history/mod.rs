@@ -1,6 +1,10 @@
 //! The history scheme.
 
-pub mod association;
-pub mod lent;
-pub mod pairing;
+// The header follows this order.
 pub mod peer;
+
+pub mod pairing;
+
+pub mod association;
+
+pub mod lent;

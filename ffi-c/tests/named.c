@@ -1,0 +1,50 @@
+/* Names one suite, or no scheme at all: what the image has besides is linked for nothing. */
+#include <iotkm.h>
+#include <string.h>
+
+static iotkm_association a;
+static iotkm_platform p;
+static iotkm_cx cx;
+static uint8_t secret[32], bytes[600];
+
+static int fill(void *ctx, uint8_t *out, size_t len) {
+    (void)ctx;
+    memset(out, 4, len);
+    return 0;
+}
+
+#ifdef PANIC
+void iotkm_panic(void);
+void iotkm_panic(void) {
+    for (;;) secret[0]++;
+}
+#endif
+
+int main(void) {
+    iotkm_addr to = {1, {1}};
+    iotkm_output output;
+    iotkm_received received;
+    size_t len;
+    int status = 0;
+    p.struct_size = sizeof p;
+    p.device_secret = secret;
+    p.random = fill;
+    cx.platform = &p;
+#ifdef SUITE
+    static iotkm_history_peer peer;
+    static iotkm_history_entry entries[48];
+    static iotkm_history_memory_small memory;
+    static const iotkm_history_id one = {1, {1}}, two = {1, {2}};
+    static const iotkm_history_triple triple = {{1}, {2}, {3}};
+    status |= iotkm_history_peer_provision(&peer, 1, &one, &two, &SUITE, &triple);
+    status |= iotkm_history_open_small(&a, &peer, entries, 48, &SUITE, NULL, &memory);
+    status |= iotkm_history_connect(&a, &cx, &to);
+    status |= iotkm_history_update(&a, &cx) == IOTKM_E_NOT_ESTABLISHED ? 0 : 1;
+#endif
+    (void)iotkm_poll(&a, &cx, bytes, sizeof bytes, &output);
+    (void)iotkm_persisted(&a, 1, 0);
+    (void)iotkm_receive(&a, &cx, &to, bytes, 20, &received);
+    (void)iotkm_timeout(&a, &cx);
+    (void)iotkm_send(&a, &cx, bytes, 10, bytes + 100, 500, &len, &to);
+    return status;
+}
