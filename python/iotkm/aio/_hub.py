@@ -1,35 +1,15 @@
-"""Associations over UDP with asyncio: one socket, many peers, their state in a storage.
-
-Two devices that were paired before::
-
-    async with aio.Hub(Directory("state"), own_id=b"gateway", bind=("0.0.0.0", 5683)) as hub:
-        sensor = hub.peer(b"sensor-7")
-        await sensor.connect(("192.0.2.7", 5683))
-        await sensor.send(b"how warm is it?")
-        async for message in sensor:
-            print(message.payload)
-
-and how they came to know each other, off the network: ``await hub.listen("our secret")`` on one of them,
-``await hub.pair(address, "our secret")`` on the other.
-
-State is stored before what depends on it is sent. A session survives a restart: the next `Hub` on the same storage goes on
-with it (`Resumed`). Whatever arrives that is not for us is dropped and counted; it raises nothing.
-"""
+"""This device: its socket, its storage, its peers."""
 
 import asyncio
-import ipaddress
 import logging
 import socket
-import struct
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import iotkm
 from iotkm import (
-    Assurance,
     Datagram,
     Established,
     Event,
@@ -37,296 +17,28 @@ from iotkm import (
     History,
     Idle,
     IotkmError,
-    KeyReplaced,
-    Paired,
     Pairing,
-    PeerInfo,
     PeerMoved,
     Persist,
     Platform,
-    Reason,
-    Received,
     Rekeyed,
     Resumed,
     Stage,
     Suite,
     Terminated,
     Triple,
-    UpdateFailed,
     prepare_secret,
 )
-from iotkm.storage import Directory, Storage
-
-__all__ = ["Address", "Directory", "FailedError", "Hub", "Peer", "Storage"]
-
-Address = tuple[str, int]
-"""Host name or IP address, and UDP port."""
+from iotkm.aio._peer import Address, Peer, Waiters, decode, encode, paired
+from iotkm.storage import Storage
 
 _T = TypeVar("_T")
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("iotkm.aio")
 
 _ATTEMPTS = 0
 """Slot of the failed pairing attempts, and the place of the pairing. A peer's place is its slot's number, from 1 on."""
 _SESSIONS = 0x8000
 """A peer's session is stored in its own slot and this."""
-_RESUME = 8.0
-"""Seconds that a stored session is given to go on before an exchange."""
-_QUEUE = 1024
-"""Messages that wait for the application, each peer; then the oldest go."""
-
-
-class FailedError(IotkmError, ConnectionError):
-    """A run ended without its goal; `stage` says which and `reason` why."""
-
-    code = -109
-
-    def __init__(self, stage: Stage, reason: Reason) -> None:
-        super().__init__(f"{stage} failed: {_WHY.get(reason, reason)}")
-        self.stage = stage
-        self.reason = reason
-
-
-_WHY = {
-    Reason.NO_ANSWER: "no answer; is the peer on, the address right, and does it still know this device?",
-    Reason.PAIR_AGAIN: "the peer has moved on to a newer key (this state is an old copy): pair again",
-    Reason.UNKNOWN: "the peer does not have what was named",
-    Reason.SUPERSEDED: "the other side's run went first",
-    Reason.WRONG_SECRET: "the secret is not the same on both sides",
-    Reason.LOCKED: "too many failed attempts: ask the user, then unlock",
-    Reason.NO_RECORD: "the log holds no record that can be used: exchange messages first",
-    Reason.CANCELLED: "it was cancelled",
-    Reason.RESOURCE: "randomness or storage failed",
-}
-
-
-def _encode(address: tuple[Any, ...]) -> bytes:
-    """A socket address as the core's opaque bytes."""
-    ip = ipaddress.ip_address(address[0].partition("%")[0])
-    port = struct.pack("!H", address[1])
-    return ip.packed + port + (struct.pack("!I", address[3]) if ip.version == 6 else b"")
-
-
-def _decode(address: bytes) -> tuple[Any, ...]:
-    if len(address) == 6:
-        return socket.inet_ntop(socket.AF_INET, address[:4]), struct.unpack("!H", address[4:])[0]
-    port, scope = struct.unpack("!HI", address[16:])
-    return socket.inet_ntop(socket.AF_INET6, address[:16]), port, 0, scope
-
-
-class _Waiters:
-    """Those who wait for an event: each looks at every event until it has its answer."""
-
-    def __init__(self) -> None:
-        self._all: list[tuple[asyncio.Future[Event], Callable[[Event], Event | IotkmError | None]]] = []
-
-    def add(self, look: Callable[[Event], Event | IotkmError | None]) -> "asyncio.Future[Event]":
-        future: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
-        self._all.append((future, look))
-        return future
-
-    def tell(self, event: Event) -> None:
-        for future, look in self._all:
-            answer = None if future.done() else look(event)
-            if isinstance(answer, IotkmError):
-                future.set_exception(answer)
-            elif answer is not None:
-                future.set_result(answer)
-        self._all = [(future, look) for future, look in self._all if not future.done()]
-
-    def end(self) -> None:
-        for future, _ in self._all:
-            if not future.done():
-                future.set_exception(iotkm.WrongStateError("the hub was closed, or the peer forgotten"))
-        self._all.clear()
-
-    def __bool__(self) -> bool:
-        return any(not future.done() for future, _ in self._all)
-
-
-class Peer:
-    """A paired device. `async for` over it gives its messages (`Received`) as they come, until the hub is closed."""
-
-    def __init__(self, hub: "Hub", history: History) -> None:
-        self._hub = hub
-        self._history = history
-        self._waiters = _Waiters()
-        self._messages: deque[Received] = deque(maxlen=_QUEUE)
-        self._arrived = asyncio.Event()
-        self.missed = 0
-        """Messages that nobody took in time."""
-
-    @property
-    def id(self) -> bytes:
-        """The peer's id."""
-        return self.info.id
-
-    @property
-    def info(self) -> PeerInfo:
-        """What may be shown of it."""
-        return self._history.peer
-
-    @property
-    def history(self) -> History:
-        """The association: for its exporter, fingerprint and drop counters."""
-        return self._history
-
-    @property
-    def is_established(self) -> bool:
-        """Whether there is a session to send on."""
-        return self._history.is_established
-
-    @property
-    def fingerprint(self) -> str | None:
-        """The session's fingerprint, the same on both sides."""
-        return self._history.fingerprint
-
-    @property
-    def assurance(self) -> Assurance | None:
-        """The session's standing."""
-        return self._history.assurance
-
-    @property
-    def address(self) -> Address | None:
-        """Where the peer was last."""
-        address = self._history.peer_addr
-        return None if address is None else _decode(address)[:2]
-
-    async def connect(self, address: Address | None = None) -> str:
-        """Comes to a new session with the peer at this address (``None``: where it was last); its fingerprint.
-
-        While a stored session is being resumed, that is waited for; an exchange follows only where it fails. Give it a
-        limit with `asyncio.timeout`: by default the peer is called for about three minutes.
-
-        Raises:
-            FailedError: the peer does not answer, or this state is too old.
-            WrongStateError: another `connect` is under way, or the address is not known.
-            OSError: the name cannot be resolved.
-        """
-        to = await self._hub._resolve(address) if address is not None else self._history.peer_addr
-        self._hub._check_open()
-        if self.info.slot in self._hub._resuming:
-            try:
-                async with asyncio.timeout(_RESUME):
-                    await self._waiters.add(_resumed)
-                return self.fingerprint or ""
-            except (FailedError, TimeoutError):
-                _log.info("%r: the stored session cannot go on; a new exchange", self)
-                self._hub._resuming.discard(self.info.slot)
-                self._history.wipe()
-        if to is None:
-            raise iotkm.WrongStateError("the peer's address is not known yet: give one")
-        done = self._waiters.add(_established)
-        try:
-            self._history.connect(to)
-            self._hub._pump()
-            await done
-        finally:
-            done.cancel()
-        return self.fingerprint or ""
-
-    async def established(self) -> str:
-        """Waits until there is a session, whoever starts it; its fingerprint."""
-        if not self.is_established:
-            await self._waiters.add(lambda event: event if isinstance(event, Established | Resumed) else None)
-        return self.fingerprint or ""
-
-    async def send(self, payload: bytes) -> None:
-        """Sends a message. Like any datagram it may be lost, repeated or overtaken, but never be read or forged.
-
-        Raises:
-            NotEstablishedError: there is no session.
-            TooLongError: it does not fit a datagram; `max` says what does.
-        """
-        self._hub._check_open()
-        await self._hub._writable.wait()
-        datagram = self._history.send(payload)
-        self._hub._send(datagram.to, datagram.data)
-        self._hub._pump()
-
-    async def update(self) -> int:
-        """Replaces the long-term key by one from the log of what was said; its generation. The session ends, and another
-        one begins under the new key.
-
-        Raises:
-            NotEstablishedError, NoRecordError, WrongStateError: as `History.update`.
-            FailedError: the peer does not answer, or does not have the record.
-        """
-        self._hub._check_open()
-        done = self._waiters.add(_replaced)
-        try:
-            self._history.update()
-            self._hub._pump()
-            event = await done
-        finally:
-            done.cancel()
-        return event.generation if isinstance(event, KeyReplaced) else 0
-
-    async def close(self) -> None:
-        """Ends the session; the peer is told."""
-        self._history.close()
-        self._hub._pump()
-
-    def __aiter__(self) -> AsyncIterator[Received]:
-        return self
-
-    async def __anext__(self) -> Received:
-        while not self._messages:
-            if self._hub._closed:
-                raise StopAsyncIteration
-            self._arrived.clear()
-            await self._arrived.wait()
-        return self._messages.popleft()
-
-    def _take(self, message: Received) -> None:
-        if len(self._messages) == _QUEUE:
-            self.missed += 1
-        self._messages.append(message)
-        self._arrived.set()
-
-    def _end(self) -> None:
-        self._waiters.end()
-        self._arrived.set()
-
-    def __repr__(self) -> str:
-        return f"<Peer {self._history!r}>"
-
-
-def _established(event: Event) -> Event | IotkmError | None:
-    match event:
-        case Established():
-            return event
-        case Failed(Stage.EXCHANGE as stage, reason):
-            return FailedError(stage, reason)
-    return None
-
-
-def _resumed(event: Event) -> Event | IotkmError | None:
-    match event:
-        case Established() | Resumed():
-            return event
-        case Failed(Stage.RESUME as stage, reason):
-            return FailedError(stage, reason)
-    return None
-
-
-def _replaced(event: Event) -> Event | IotkmError | None:
-    match event:
-        case KeyReplaced():
-            return event
-        case UpdateFailed(reason):
-            return FailedError(Stage.UPDATE, reason)
-        case Failed(stage, reason):
-            return FailedError(stage, reason)
-    return None
-
-
-def _paired(event: Event) -> Event | IotkmError | None:
-    match event:
-        case Paired():
-            return event
-        case Failed(Stage.PAIRING as stage, reason):
-            return FailedError(stage, reason)
-    return None
 
 
 class Hub:
@@ -376,13 +88,14 @@ class Hub:
         self._resuming: set[int] = set()
         self._pairing: Pairing | None = None
         self._pairing_slot = 0
-        self._pairing_waiters = _Waiters()
+        self._pairing_waiters = Waiters()
         self._transport: asyncio.DatagramTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="iotkm-storage")
         self._writes: set[asyncio.Task[None]] = set()
         self._writable = asyncio.Event()
         self._writable.set()
+        self._family = socket.AF_INET
         self._closed = True
         self.unreadable: dict[int, IotkmError] = {}
         """Slots whose state did not open, and why."""
@@ -390,9 +103,10 @@ class Hub:
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(*self._bind, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
-        self._family, _, _, _, address = found[0]
+        family, _, _, _, address = found[0]
+        self._family = family
         self._transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Protocol(self), family=self._family, local_addr=(str(address[0]), int(address[1]))
+            lambda: _Protocol(self), family=family, local_addr=(str(address[0]), int(address[1]))
         )
         self._closed = False
         try:
@@ -519,7 +233,7 @@ class Hub:
 
     async def _pair(self, begin: Callable[[Pairing], None]) -> Peer:
         pairing = await self._new_pairing()
-        done = self._pairing_waiters.add(_paired)
+        done = self._pairing_waiters.add(paired)
         try:
             begin(pairing)
             self._pump()
@@ -612,7 +326,7 @@ class Hub:
         flags = socket.AI_V4MAPPED if self._family == socket.AF_INET6 else 0
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(*address, family=self._family, type=socket.SOCK_DGRAM, flags=flags)
-        return _encode(found[0][4])
+        return encode(found[0][4])
 
     async def _in_writer(self, call: Callable[..., _T], *arguments: Any) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._writer, call, *arguments)
@@ -620,7 +334,7 @@ class Hub:
     def _send(self, to: bytes, data: bytes) -> None:
         assert self._transport is not None
         try:
-            self._transport.sendto(data, _decode(to))
+            self._transport.sendto(data, decode(to))
         except OSError as error:
             _log.warning("cannot send: %s", error)  # as if it was lost
 
@@ -628,7 +342,7 @@ class Hub:
         if self._closed:
             return
         try:
-            received = self._hub.handle_input(_encode(source), data)
+            received = self._hub.handle_input(encode(source), data)
         except IotkmError as error:
             _log.warning("a datagram was not taken in: %s", error)
             received = None

@@ -1,0 +1,23 @@
+"""Associations over UDP with asyncio: one socket, many peers, their state in a storage.
+
+Two devices that were paired before::
+
+    async with aio.Hub(Directory("state"), own_id=b"gateway", bind=("0.0.0.0", 5683)) as hub:
+        sensor = hub.peer(b"sensor-7")
+        await sensor.connect(("192.0.2.7", 5683))
+        await sensor.send(b"how warm is it?")
+        async for message in sensor:
+            print(message.payload)
+
+and how they came to know each other, off the network: ``await hub.listen("our secret")`` on one of them,
+``await hub.pair(address, "our secret")`` on the other.
+
+State is stored before what depends on it is sent. A session survives a restart: the next `Hub` on the same storage goes on
+with it (`Resumed`). Whatever arrives that is not for us is dropped and counted; it raises nothing.
+"""
+
+from iotkm.aio._hub import Hub
+from iotkm.aio._peer import Address, FailedError, Peer
+from iotkm.storage import Directory, Storage, StorageInUseError
+
+__all__ = ["Address", "Directory", "FailedError", "Hub", "Peer", "Storage", "StorageInUseError"]
