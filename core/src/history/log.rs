@@ -127,10 +127,12 @@ impl<L: AsRef<[Entry]> + AsMut<[Entry]>> Log<L> {
         put(entries.get_mut(..split).unwrap_or(&mut []), &mut self.next_received, entry);
     }
 
-    /// The record of this name that this side sent.
-    pub fn find_sent(&self, name: &RecordName) -> Option<&Entry> {
+    /// The record of this name that this side sent and that the shown elements are of. Of one name there may be two: a
+    /// peer that was put back counts its runs anew.
+    pub fn find_sent(&self, name: &RecordName, hidden: Hidden, shown: [&[u8]; 2]) -> Option<&Entry> {
         let entries = self.entries.as_ref();
-        entries.get(Self::split(entries)..)?.iter().find(|e| e.used && e.name == *name)
+        let is_it = |e: &&Entry| e.used && e.name == *name && shows(e, hidden, shown);
+        entries.get(Self::split(entries)..)?.iter().find(is_it)
     }
 
     /// A record that this side received and whose two shown elements no other received record shares: the first such

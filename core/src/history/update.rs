@@ -14,7 +14,7 @@
 use super::exchange::{Exchange, Run};
 use super::initiator::{Share, dropped};
 use super::keys;
-use super::log::{DIGEST_LEN, Entry, Hidden, RecordName, shows};
+use super::log::{DIGEST_LEN, Entry, Hidden, RecordName};
 use super::peer::Peer;
 use super::wire::{ASK_MAX, control, share_len};
 use crate::association::{Cx, Error, Reason};
@@ -151,7 +151,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             Decision::Refuse { answered } => return self.refuse(cx, io, th, attempt, answered, refusal::ATTEMPT),
             Decision::Answer => {}
         }
-        let Some(entry) = self.log.find_sent(&name).filter(|entry| shows(entry, hidden, shown)).copied() else {
+        let Some(entry) = self.log.find_sent(&name, hidden, shown).copied() else {
             return self.refuse(cx, io, th, attempt, 0, refusal::UNKNOWN);
         };
         let mut ours = Share::default();

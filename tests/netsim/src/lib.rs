@@ -14,6 +14,7 @@ pub mod lab;
 pub mod net;
 pub mod node;
 pub mod rng;
+pub mod world;
 
 pub use lab::{Assoc, Lab, Plan, each_seed, lab};
 pub use net::{Link, Net};
