@@ -11,7 +11,7 @@ use super::cookie;
 use super::drops::{Dropped, Drops};
 use super::flight::{self};
 use super::memory::{Candidate, Half, Run, Scratch};
-use super::scheme::{Io, Note, Outbox, Scheme, Small, Store};
+use super::scheme::{Io, Note, Outbox, Scheme, Store};
 use super::session::{ConnectionId, Opened, REKEY_AFTER, Session};
 use super::state;
 use super::wire::{self, Kind, Writer};
@@ -243,7 +243,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     /// What an authenticated record says besides its text: the peer's generation and address.
     fn after_open(&mut self, cx: &Cx<'_>, from: &Addr, opened: &Opened) {
         if opened.ratcheted {
-            self.outbox.note(Note::Is(Small::Rekeyed(opened.generation)));
+            self.outbox.note(Note::Rekeyed);
             if let Some(session) = &mut self.session {
                 session.secret = true;
                 session.secret_since = cx.now;
@@ -274,7 +274,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             control::PATH_RESPONSE => self.path_answered(from, rest),
             control::CLOSE => {
                 self.end_session();
-                self.outbox.note(Note::Is(Small::Terminated));
+                self.outbox.note(Note::Terminated);
                 Ok(())
             }
             control::FRAGMENT => {
@@ -358,13 +358,24 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     // ---- output ----
 
     pub(super) fn event(&self, note: Note) -> Event {
+        let session = self.session.as_ref();
+        let generation = session.map_or(0, Session::generation);
         match note {
             Note::Established => Event::Established {
-                fingerprint: self.session.as_ref().map_or(Fingerprint([0; 10]), Session::fingerprint),
-                initiator: self.session.as_ref().is_some_and(|s| s.initiator),
+                fingerprint: session.map_or(Fingerprint([0; 10]), Session::fingerprint),
+                initiator: session.is_some_and(|s| s.initiator),
             },
             Note::PeerMoved => Event::PeerMoved { to: self.peer.unwrap_or_default() },
-            Note::Is(small) => small.event(self.scheme.fingerprint()),
+            Note::Resumed => Event::Resumed { generation },
+            Note::Rekeyed => Event::Rekeyed { generation },
+            Note::RekeyNeeded => Event::RekeyNeeded,
+            Note::Paired => Event::Paired { fingerprint: self.scheme.fingerprint() },
+            Note::UpdateAgreed => Event::UpdateAgreed { generation: self.scheme.generation().saturating_add(1) },
+            Note::UpdateFailed(reason) => Event::UpdateFailed { reason },
+            Note::Hint(reason) => Event::Hint { reason },
+            Note::KeyReplaced => Event::KeyReplaced { generation: self.scheme.generation() },
+            Note::Terminated => Event::Terminated,
+            Note::Failed(stage, reason) => Event::Failed { stage, reason },
         }
     }
 
@@ -405,8 +416,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
 
     pub(super) fn moved_ahead(&mut self, ratcheted: bool) {
         if ratcheted {
-            let generation = self.session.as_ref().map_or(0, Session::generation);
-            self.outbox.note(Note::Is(Small::Rekeyed(generation)));
+            self.outbox.note(Note::Rekeyed);
         }
     }
 
@@ -492,7 +502,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 w.put(&[control::CLOSE]);
             })?;
             self.end_session();
-            self.outbox.note(Note::Is(Small::Terminated));
+            self.outbox.note(Note::Terminated);
             return Ok(sealed.map(|len| (peer, len)));
         }
         Ok(None)

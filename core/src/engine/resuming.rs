@@ -4,7 +4,7 @@ use super::drops::Dropped;
 use super::endpoint::Endpoint;
 use super::memory::{Resuming, Run, Scratch};
 use super::resume::{self, Root, Salt};
-use super::scheme::{Note, Scheme, Small};
+use super::scheme::{Note, Scheme};
 use super::session::{ConnectionId, Session, Terms};
 use super::state;
 use super::wire::{self, Reader, Writer};
@@ -152,7 +152,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 healed: run.healed,
                 secret: run.healed,
             };
-            Ok((Session::new(suite, S::NAME, &keys, &terms), half.flight.to))
+            Ok((Session::new(suite, &S::NAME, &keys, &terms), half.flight.to))
         })?;
         self.resumed(cx, session, peer);
         Ok(())
@@ -200,7 +200,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             let peer = if half.flight.to == *from { *from } else { io.peer.unwrap_or(*from) };
             // Where both sides were restored, this side's own attempt is over.
             io.halves.iter_mut().filter(|h| matches!(h.run, Some(Run::Resuming(_)))).for_each(|h| h.clear());
-            Ok(Some((Session::new(suite, S::NAME, &keys, &terms), peer)))
+            Ok(Some((Session::new(suite, &S::NAME, &keys, &terms), peer)))
         })?;
         if let Some((session, peer)) = session {
             self.resumed(cx, session, peer);
@@ -210,10 +210,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     }
 
     fn resumed(&mut self, cx: &Cx<'_>, session: Session, peer: Addr) {
-        let generation = session.generation();
         self.with(|scheme, io| {
             io.replace(session, peer);
-            io.note(Note::Is(Small::Resumed(generation)));
+            io.note(Note::Resumed);
             scheme.resumed(cx, io);
         });
     }
@@ -249,7 +248,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             self.with(|_, io| matches!(io.halves.get(place).map(|half| &half.run), Some(Some(Run::Resuming(_)))));
         if gave_up {
             self.end_session();
-            self.outbox.note(Note::Is(Small::Failed(Stage::Resume, Reason::NoAnswer)));
+            self.outbox.note(Note::Failed(Stage::Resume, Reason::NoAnswer));
         }
     }
 }

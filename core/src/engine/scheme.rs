@@ -6,7 +6,7 @@ use super::flight::Flight;
 use super::memory::{Candidate, Half, Run};
 use super::session::{Opened, Session};
 use super::state;
-use crate::association::{Addr, Authenticated, Cx, Error, Event, Fingerprint, Instant, Reason, Slot, Stage, UnixTime};
+use crate::association::{Addr, Authenticated, Cx, Error, Fingerprint, Instant, Reason, Slot, Stage, UnixTime};
 use crate::crypto::Suite;
 
 /// A scheme's own part: its messages, its keys, its long-term state. The [`Endpoint`](super::Endpoint) does the rest.
@@ -93,6 +93,11 @@ pub trait Scheme: Sized {
     /// The session went on from stored state, under new keys.
     fn resumed(&mut self, _cx: &Cx<'_>, _io: &mut Io<'_, Self>) {}
 
+    /// Generation of the long-term key: how often it was replaced.
+    fn generation(&self) -> u32 {
+        0
+    }
+
     /// A fingerprint of the long-term key, where there is no session to take it from.
     fn fingerprint(&self) -> Fingerprint {
         Fingerprint([0; 10])
@@ -173,39 +178,32 @@ pub struct Stamp<'a> {
     pub payload: &'a [u8],
 }
 
-/// A happening on its way to becoming an [`Event`]; smaller, since what can be looked up is left out.
+/// A happening on its way to becoming an [`Event`]: smaller, since what can be looked up is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// See [`Event::Established`].
+    /// See [`Event::Established`](crate::Event::Established).
     Established,
-    /// See [`Event::PeerMoved`].
+    /// See [`Event::PeerMoved`](crate::Event::PeerMoved).
     PeerMoved,
-    /// Any event that is small already.
-    Is(Small),
-}
-
-/// Events without large fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Small {
-    /// See [`Event::Resumed`].
-    Resumed(u32),
-    /// See [`Event::Rekeyed`].
-    Rekeyed(u32),
-    /// See [`Event::RekeyNeeded`].
+    /// See [`Event::Resumed`](crate::Event::Resumed).
+    Resumed,
+    /// See [`Event::Rekeyed`](crate::Event::Rekeyed).
+    Rekeyed,
+    /// See [`Event::RekeyNeeded`](crate::Event::RekeyNeeded).
     RekeyNeeded,
-    /// See [`Event::Paired`].
+    /// See [`Event::Paired`](crate::Event::Paired).
     Paired,
-    /// See [`Event::UpdateAgreed`].
-    UpdateAgreed(u32),
-    /// See [`Event::UpdateFailed`].
+    /// See [`Event::UpdateAgreed`](crate::Event::UpdateAgreed).
+    UpdateAgreed,
+    /// See [`Event::UpdateFailed`](crate::Event::UpdateFailed).
     UpdateFailed(Reason),
-    /// See [`Event::Hint`].
+    /// See [`Event::Hint`](crate::Event::Hint).
     Hint(Reason),
-    /// See [`Event::KeyReplaced`].
-    KeyReplaced(u32),
-    /// See [`Event::Terminated`].
+    /// See [`Event::KeyReplaced`](crate::Event::KeyReplaced).
+    KeyReplaced,
+    /// See [`Event::Terminated`](crate::Event::Terminated).
     Terminated,
-    /// See [`Event::Failed`].
+    /// See [`Event::Failed`](crate::Event::Failed).
     Failed(Stage, Reason),
 }
 
@@ -224,7 +222,7 @@ pub enum Store {
     /// The store refused; the application is not told yet.
     Failed,
     /// The store refused; it is asked again at the next timeout.
-    Refused(Instant),
+    Refused,
 }
 
 /// Places for notes that wait.
@@ -392,11 +390,6 @@ impl<S: Scheme> Io<'_, S> {
         self.outbox.note(note);
     }
 
-    /// Notes something small for the application.
-    pub fn tell(&mut self, small: Small) {
-        self.outbox.note(Note::Is(small));
-    }
-
     /// A session takes the place of what was there before; to resume that is of no more use.
     pub fn install(&mut self, session: Session, peer: Addr) {
         let resumes = |half: &&mut Half<S>| matches!(half.run, Some(Run::Resuming(_) | Run::Answering { .. }));
@@ -411,23 +404,5 @@ impl<S: Scheme> Io<'_, S> {
         self.outbox.sign = false;
         self.outbox.close = false;
         self.outbox.path_response = None;
-    }
-}
-
-impl Small {
-    /// The event.
-    pub fn event(self, fingerprint: Fingerprint) -> Event {
-        match self {
-            Self::Resumed(generation) => Event::Resumed { generation },
-            Self::Rekeyed(generation) => Event::Rekeyed { generation },
-            Self::RekeyNeeded => Event::RekeyNeeded,
-            Self::Paired => Event::Paired { fingerprint },
-            Self::UpdateAgreed(generation) => Event::UpdateAgreed { generation },
-            Self::UpdateFailed(reason) => Event::UpdateFailed { reason },
-            Self::Hint(reason) => Event::Hint { reason },
-            Self::KeyReplaced(generation) => Event::KeyReplaced { generation },
-            Self::Terminated => Event::Terminated,
-            Self::Failed(stage, reason) => Event::Failed { stage, reason },
-        }
     }
 }

@@ -65,6 +65,7 @@ pub struct Keys {
     iv: Secret<{ 2 * MAX_NONCE }>,
     root: Secret<32>,
     master: Secret<32>,
+    fingerprint: Fingerprint,
 }
 
 impl Keys {
@@ -72,7 +73,9 @@ impl Keys {
     pub fn derive(suite: &Suite, prk: &Prk, th: &Transcript) -> Self {
         let context: [&[u8]; 1] = [th.as_bytes()];
         let (key, iv) = traffic(suite, prk, &context);
-        Self { key, iv, root: prk.secret("root", &context), master: prk.secret("mast", &context) }
+        let mut fingerprint = Fingerprint([0; 10]);
+        wire::copy(&mut fingerprint.0, th.as_bytes());
+        Self { key, iv, root: prk.secret("root", &context), master: prk.secret("mast", &context), fingerprint }
     }
 }
 
@@ -148,11 +151,12 @@ pub struct Opened {
 #[derive(Debug)]
 pub struct Session {
     suite: &'static Suite,
-    scheme: &'static str,
+    scheme: &'static &'static str,
     send: Direction,
     recv: Direction,
     root: Secret<32>,
     pub(crate) master: Secret<32>,
+    fingerprint: Fingerprint,
     window: Window,
     sent: u32,
     failures: u32,
@@ -193,7 +197,7 @@ pub struct Terms {
 
 impl Session {
     /// A session under a run's keys.
-    pub fn new(suite: &'static Suite, scheme: &'static str, keys: &Keys, terms: &Terms) -> Self {
+    pub fn new(suite: &'static Suite, scheme: &'static &'static str, keys: &Keys, terms: &Terms) -> Self {
         Self {
             suite,
             scheme,
@@ -201,6 +205,7 @@ impl Session {
             recv: Direction::of(suite, &keys.key, &keys.iv, !terms.initiator),
             root: keys.root.clone(),
             master: keys.master.clone(),
+            fingerprint: keys.fingerprint,
             window: Window::new(),
             sent: 0,
             failures: 0,
@@ -286,11 +291,9 @@ impl Session {
         Prk::new(self.scheme, self.master.expose())
     }
 
-    /// 80 bits for people, the same on both sides.
-    pub fn fingerprint(&self) -> Fingerprint {
-        let mut bits = [0; 10];
-        self.master().expand("fp", &[], &mut bits);
-        Fingerprint(bits)
+    /// 80 bits for people, the same on both sides: of the transcript, whose keys nobody but the two have.
+    pub const fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 
     /// Seals what lies in `out` from [`header_len`](Self::header_len) on, `len` bytes of it, and writes the header

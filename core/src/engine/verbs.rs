@@ -4,7 +4,7 @@ use super::drops::{Dropped, Drops};
 use super::endpoint::{Endpoint, STORE_AGAIN, handshake};
 use super::flight::Due;
 use super::memory::Scratch;
-use super::scheme::{Note, Scheme, Small, Store};
+use super::scheme::{Note, Scheme, Store};
 use super::session::Session;
 use super::wire::{self, Kind};
 use crate::association::{
@@ -36,7 +36,7 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
         wire::copy(text.get_mut(stamp..).unwrap_or(&mut []), payload);
         let (len, ratcheted) = session.seal(false, record, stamp.saturating_add(payload.len()))?;
         if session.sent() == session.rekey_after() {
-            self.outbox.note(Note::Is(Small::RekeyNeeded));
+            self.outbox.note(Note::RekeyNeeded);
         }
         self.moved_ahead(stepped | ratcheted);
         Ok(Sent { to, bytes: out.get(..prefix.saturating_add(len)).unwrap_or(&[]) })
@@ -76,7 +76,7 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
 
     fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
         self.drained()?;
-        if matches!(self.outbox.store, Store::Refused(at) if at <= cx.now) {
+        if self.outbox.store == Store::Refused {
             self.outbox.store = Store::Wanted;
         }
         let count = self.memory.as_ref().map_or(0, |m| m.halves().len());
@@ -112,11 +112,11 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
         match self.outbox.store {
             Store::Wanted => return self.persist(cx.device, out),
             Store::Failed => {
-                self.outbox.store = Store::Refused(cx.now.plus(STORE_AGAIN));
+                self.outbox.store = Store::Refused;
                 return Output::Event(Event::StoreFailed { slot: self.scheme.slot() });
             }
             Store::Clean => {}
-            Store::Asked | Store::AskedAgain | Store::Refused(_) => return Output::Idle { wake_at: self.wake_at() },
+            Store::Asked | Store::AskedAgain | Store::Refused => return Output::Idle { wake_at: self.wake_at(cx.now) },
         }
         if let Some(note) = self.outbox.take() {
             return Output::Event(self.event(note));
@@ -125,7 +125,7 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
             Ok(Some((to, len))) => Output::Datagram { to, bytes: out.get(..len).unwrap_or(&[]) },
             Ok(None) => match self.outbox.take() {
                 Some(note) => Output::Event(self.event(note)),
-                None => Output::Idle { wake_at: self.wake_at() },
+                None => Output::Idle { wake_at: self.wake_at(cx.now) },
             },
             Err(needed) => Output::BufferTooSmall { needed },
         }
@@ -200,12 +200,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         }
     }
 
-    fn wake_at(&self) -> Option<Instant> {
+    fn wake_at(&self, now: Instant) -> Option<Instant> {
         let halves = self.memory.as_ref().map_or(&[][..], |m| m.halves());
-        let flights = halves.iter().filter_map(|half| half.flight.timer()).chain(self.scheme.timer()).min();
-        match self.outbox.store {
-            Store::Refused(at) => Some(flights.map_or(at, |f| f.min(at))),
-            _ => flights,
-        }
+        let again = (self.outbox.store == Store::Refused).then(|| now.plus(STORE_AGAIN));
+        halves.iter().filter_map(|half| half.flight.timer()).chain(self.scheme.timer()).chain(again).min()
     }
 }

@@ -12,7 +12,7 @@ use crate::crypto::{Prk, Secret, Suite};
 use crate::engine::drops::Dropped;
 use crate::engine::memory::{Half, Memory, Scratch};
 use crate::engine::rekey::Which;
-use crate::engine::scheme::{Io, Note, Scheme, Small, Stamp};
+use crate::engine::scheme::{Io, Note, Scheme, Stamp};
 use crate::engine::session::{ConnectionId, Keys, Opened, Session, Terms};
 use crate::engine::state::Kind;
 use crate::engine::transcript::Transcript;
@@ -228,7 +228,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             healed,
             secret: healed || run.under == Which::Pending,
         };
-        Session::new(self.suite, keys::NAME, &run.keys, &terms)
+        Session::new(self.suite, &keys::NAME, &run.keys, &terms)
     }
 
     /// A run is complete, its session installed: every other handshake is stale, and a triple that was pending is current.
@@ -244,7 +244,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             io.halves.iter_mut().filter_map(Half::scheme_mut).for_each(Run::moved_up);
             self.log.clear();
             io.outbox.want_store();
-            io.tell(Small::KeyReplaced(self.peer().generation()));
+            io.note(Note::KeyReplaced);
         }
         io.note(Note::Established);
         // Complete under current although the peer had the pending key: it may have been rolled back. Ask it.
@@ -256,7 +256,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     /// The session's keys are others now: what an update had under way went with the old ones.
     fn end_updates(&mut self, io: &mut Io<'_, Self>) {
         if io.find(|run| matches!(run, Run::Asking { .. })).is_some() {
-            io.tell(Small::UpdateFailed(Reason::Superseded));
+            io.note(Note::UpdateFailed(Reason::Superseded));
         }
         io.free_all(|run| {
             matches!(run, Run::Asking { .. } | Run::Closing { .. } | Run::Closed { .. } | Run::AnsweredAsk { .. })
@@ -339,16 +339,16 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange
     fn over(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, run: Run) -> Result<(), Error> {
         match run {
             Run::AwaitC2(run) => self.no_answer(cx, io, &run),
-            Run::AwaitC4(_) => io.tell(Small::Failed(Stage::Exchange, Reason::NoAnswer)),
+            Run::AwaitC4(_) => io.note(Note::Failed(Stage::Exchange, Reason::NoAnswer)),
             Run::AwaitAck(_) => {
                 // The peer may have left the old session for the new one; nobody can tell. Start afresh, and complete
                 // nothing that crossed this run.
                 io.free_all(Run::is_handshake);
                 io.end_session();
                 self.ended();
-                io.tell(Small::Failed(Stage::Exchange, Reason::NoAnswer));
+                io.note(Note::Failed(Stage::Exchange, Reason::NoAnswer));
             }
-            Run::Asking { .. } => io.tell(Small::UpdateFailed(Reason::NoAnswer)),
+            Run::Asking { .. } => io.note(Note::UpdateFailed(Reason::NoAnswer)),
             Run::Closing { .. } => self.terminated(cx, io),
             Run::Closed { .. } if self.closing => {
                 io.end_session();
@@ -362,6 +362,10 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange
 
     fn may_send(&self) -> bool {
         !self.closing
+    }
+
+    fn generation(&self) -> u32 {
+        self.peer.borrow().generation()
     }
 
     fn is_half_open(run: &Run) -> bool {

@@ -11,7 +11,7 @@ use crate::crypto::group::{GroupError, MAX_SECRET, MAX_SHARE, Scalar};
 use crate::crypto::{Secret, secret::ct_eq};
 use crate::engine::drops::Dropped;
 use crate::engine::rekey::Which;
-use crate::engine::scheme::{Io, Small};
+use crate::engine::scheme::{Io, Note};
 use crate::engine::session::ConnectionId;
 use crate::engine::transcript::Transcript;
 use crate::engine::wire::{HEADER_LEN, Reader, Writer, header};
@@ -88,13 +88,13 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         if run.rounds > 1 {
             return self.begin_or_tell(cx, io, &run.to, run.rounds.saturating_sub(1));
         }
-        io.tell(Small::Failed(Stage::Exchange, Reason::NoAnswer));
+        io.note(Note::Failed(Stage::Exchange, Reason::NoAnswer));
     }
 
     /// Starts an exchange that nobody called for just now, so that there is nobody to give an error to.
     pub(super) fn begin_or_tell(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, to: &Addr, rounds: u8) {
         if self.begin(cx, io, to, rounds).is_err() {
-            io.tell(Small::Failed(Stage::Exchange, Reason::Resource));
+            io.note(Note::Failed(Stage::Exchange, Reason::Resource));
         }
     }
 
@@ -227,7 +227,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             self.begin_or_tell(cx, io, &to, 1);
             return Ok(());
         }
-        io.tell(Small::Failed(Stage::Exchange, Reason::PairAgain));
+        io.note(Note::Failed(Stage::Exchange, Reason::PairAgain));
         Ok(())
     }
 }

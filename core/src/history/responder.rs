@@ -12,7 +12,7 @@ use crate::crypto::group::{MAX_SECRET, MAX_SHARE};
 use crate::crypto::{Secret, secret::ct_eq};
 use crate::engine::drops::Dropped;
 use crate::engine::rekey::Which;
-use crate::engine::scheme::{Io, Small};
+use crate::engine::scheme::{Io, Note};
 use crate::engine::session::ConnectionId;
 use crate::engine::wire::{HEADER_LEN, Reader, Writer, header};
 use core::borrow::BorrowMut;
@@ -108,7 +108,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
                 }
                 let place = io.find(|r| matches!(r, Run::AwaitC2(_))).ok_or(reason)?;
                 io.free(place);
-                io.tell(Small::Failed(Stage::Exchange, Reason::Superseded));
+                io.note(Note::Failed(Stage::Exchange, Reason::Superseded));
                 place
             }
         };

@@ -22,7 +22,7 @@ use crate::crypto::group::MAX_SECRET;
 use crate::crypto::{Prk, Secret, secret::ct_eq};
 use crate::engine::drops::Dropped;
 use crate::engine::rekey::Decision;
-use crate::engine::scheme::{Io, Small};
+use crate::engine::scheme::{Io, Note};
 use crate::engine::session::Session;
 use crate::engine::transcript::Transcript;
 use crate::engine::wire::{Reader, Writer};
@@ -172,7 +172,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         let triple = next_triple(&master, &th.then(&[fields]), dh, &entry, generation);
         if asking.is_some() {
             io.free(place);
-            io.tell(Small::UpdateFailed(Reason::Superseded));
+            io.note(Note::UpdateFailed(Reason::Superseded));
         }
         let peer = self.peer();
         peer.pending = Some(triple);
@@ -231,7 +231,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         };
         if !ct_eq(third, hidden) {
             io.free(place);
-            io.tell(Small::UpdateFailed(Reason::Unknown));
+            io.note(Note::UpdateFailed(Reason::Unknown));
             return Ok(());
         }
         let ours = Share::of(scalar.clone());
@@ -247,7 +247,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         peer.replacement.confirm(number);
         io.outbox.want_store();
         io.free(place);
-        io.tell(Small::UpdateAgreed(generation.saturating_add(1)));
+        io.note(Note::UpdateAgreed);
         self.close(cx, io, number);
         Ok(())
     }
@@ -263,13 +263,13 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             self.log.forget_received(&name);
         }
         let Some(more) = more.checked_sub(1) else {
-            io.tell(Small::UpdateFailed(Reason::Unknown));
+            io.note(Note::UpdateFailed(Reason::Unknown));
             return Ok(());
         };
         match self.ask_about_another(cx, io, more) {
             Ok(()) => {}
-            Err(Error::Rng) => io.tell(Small::UpdateFailed(Reason::Resource)),
-            Err(_) => io.tell(Small::UpdateFailed(Reason::NoRecord)),
+            Err(Error::Rng) => io.note(Note::UpdateFailed(Reason::Resource)),
+            Err(_) => io.note(Note::UpdateFailed(Reason::NoRecord)),
         }
         Ok(())
     }
@@ -331,7 +331,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             // The keys stay until the next session, to answer a CLOSE that comes again; the application sends no more.
             self.closing = true;
             io.free_all(|run| matches!(run, Run::Asking { .. }));
-            io.tell(Small::Terminated);
+            io.note(Note::Terminated);
         }
         Ok(())
     }
@@ -352,7 +352,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             peer.pending = None;
             io.outbox.want_store();
         }
-        io.tell(Small::UpdateFailed(Reason::Unknown));
+        io.note(Note::UpdateFailed(Reason::Unknown));
         Ok(())
     }
 
@@ -360,7 +360,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     pub(super) fn terminated(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>) {
         io.end_session();
         self.closing = false;
-        io.tell(Small::Terminated);
+        io.note(Note::Terminated);
         if let Some(to) = io.peer.filter(|_| io.find(Run::is_ours).is_none()) {
             self.begin_or_tell(cx, io, &to, self.rounds());
         }

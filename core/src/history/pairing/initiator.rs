@@ -7,7 +7,7 @@ use crate::association::{Cx, Reason};
 use crate::crypto::cpace::Role;
 use crate::crypto::{kdf, secret::ct_eq};
 use crate::engine::drops::Dropped;
-use crate::engine::scheme::{Io, Small};
+use crate::engine::scheme::{Io, Note};
 use crate::engine::wire::{HEADER_LEN, Reader, Writer, header};
 use crate::history::keys;
 use crate::history::peer::Id;
@@ -23,7 +23,7 @@ impl Pair {
             Some(Run::AwaitP4 { start, now, .. }) if now.p2 != digest => (start.clone(), Some(now.clone())),
             _ => {
                 // The same P2 again is what the responder says to a P3 that it cannot verify.
-                io.tell(Small::Hint(Reason::WrongSecret));
+                io.note(Note::Hint(Reason::WrongSecret));
                 return Ok(());
             }
         };

@@ -29,7 +29,7 @@ use crate::crypto::group::Scalar;
 use crate::crypto::{Prk, Rng, RngError, Secret, Suite, secret::ct_eq};
 use crate::engine::drops::Dropped;
 use crate::engine::memory::{Memory, Scratch};
-use crate::engine::scheme::{Io, Scheme, Small};
+use crate::engine::scheme::{Io, Note, Scheme};
 use crate::engine::state::{self, Kind};
 use crate::engine::transcript::Transcript;
 use crate::engine::wire::{HEADER_LEN, Kind as Datagram, Reader, Writer, classify, header};
@@ -440,7 +440,7 @@ impl Pair {
     fn locked(&mut self, io: &mut Io<'_, Self>) {
         self.forget();
         io.free_all(|run| !matches!(run, Run::Done));
-        io.tell(Small::Failed(Stage::Pairing, Reason::Locked));
+        io.note(Note::Failed(Stage::Pairing, Reason::Locked));
     }
 
     fn paired(&mut self, io: &mut Io<'_, Self>, id: Id, triple: Triple) {
@@ -451,9 +451,9 @@ impl Pair {
                 self.done = Some(peer);
                 self.to_store = true;
                 io.outbox.want_store();
-                io.tell(Small::Paired);
+                io.note(Note::Paired);
             }
-            Err(_) => io.tell(Small::Failed(Stage::Pairing, Reason::Unknown)),
+            Err(_) => io.note(Note::Failed(Stage::Pairing, Reason::Unknown)),
         }
     }
 }
@@ -522,7 +522,7 @@ impl Scheme for Pair {
         let ours = matches!(run, Run::AwaitP2(_) | Run::AwaitP4 { .. } | Run::AwaitP6 { .. });
         if ours || (matches!(run, Run::AwaitP5 { .. }) && self.window.is_none()) {
             self.forget();
-            io.tell(Small::Failed(Stage::Pairing, Reason::NoAnswer));
+            io.note(Note::Failed(Stage::Pairing, Reason::NoAnswer));
         }
         Ok(())
     }
@@ -539,7 +539,7 @@ impl Scheme for Pair {
         // A device that is past its P3 may finish; it knows the secret.
         if io.find(|r| matches!(r, Run::AwaitP5 { .. })).is_none() {
             self.forget();
-            io.tell(Small::Failed(Stage::Pairing, Reason::NoAnswer));
+            io.note(Note::Failed(Stage::Pairing, Reason::NoAnswer));
         }
         Ok(())
     }

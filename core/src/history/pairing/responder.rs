@@ -7,7 +7,7 @@ use crate::association::{Addr, Cx, Reason, Stage};
 use crate::crypto::cpace::Role;
 use crate::crypto::{Rng, Secret, secret::ct_eq};
 use crate::engine::drops::Dropped;
-use crate::engine::scheme::{Io, Small};
+use crate::engine::scheme::{Io, Note};
 use crate::engine::wire::{HEADER_LEN, Reader, Writer, header};
 use crate::history::keys;
 use crate::history::peer::Id;
@@ -121,7 +121,7 @@ impl Pair {
             if self.last_failed != *tag {
                 self.last_failed = *tag;
                 self.count(io);
-                io.tell(Small::Failed(Stage::Pairing, Reason::WrongSecret));
+                io.note(Note::Failed(Stage::Pairing, Reason::WrongSecret));
             }
             if self.failures >= ATTEMPTS {
                 self.locked(io);

@@ -25,7 +25,7 @@ pub fn session(suite: &'static Suite, initiator: bool) -> Session {
         now: Instant(0),
         healed: false,
     };
-    Session::new(suite, SCHEME, &keys, &terms)
+    Session::new(suite, &SCHEME, &keys, &terms)
 }
 
 /// One side seals a 64-byte payload, the other opens it where it lies.
