@@ -265,7 +265,7 @@ typedef struct iotkm_suite iotkm_suite;
 // One relation to one peer, whatever the scheme; it lies where you put it and may not be moved. A constructor of a scheme
 // (iotkm_history_open()) sets it up, iotkm_wipe() ends it.
 typedef struct {
-    uint64_t opaque[60];
+    uint64_t opaque[56];
 } iotkm_association;
 
 // A peer's address: bytes that only the application understands (IPv6 address, port and scope fit).
@@ -400,7 +400,7 @@ typedef struct {
 // What this device knows about one peer: ids, the triple and its successor, counters. It is stored in a slot, and lent to
 // one association at a time, which keeps it up to date there.
 typedef struct {
-    uint64_t opaque[58];
+    uint64_t opaque[60];
 } iotkm_history_peer;
 
 // A device's name: 1 to 16 bytes (an EUI-64, a UUID, a short text), unique among one user's devices.
@@ -426,7 +426,7 @@ typedef struct {
 typedef struct {
     // For the verbs.
     iotkm_association association;
-    uint64_t opaque[224];
+    uint64_t opaque[228];
 } iotkm_history_pairing;
 
 // What an association is told when it is set up. Fill the whole structure with zeros first: what is 0 is the default.
@@ -452,12 +452,12 @@ typedef struct {
 
 // Memory for two runs at once (one of this side's, one of the peer's) and for putting together messages at a small MTU.
 typedef struct {
-    uint64_t opaque[142];
+    uint64_t opaque[152];
 } iotkm_history_memory;
 
 // Memory for one run at a time, where no message is longer than the MTU: see iotkm_history_open_small().
 typedef struct {
-    uint64_t opaque[60];
+    uint64_t opaque[62];
 } iotkm_history_memory_small;
 
 

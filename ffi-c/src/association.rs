@@ -1,7 +1,9 @@
 //! The verbs, on associations of any scheme.
 
 use crate::object::{self, Head, Magic};
-use crate::output::{IOTKM_NEVER, iotkm_addr, iotkm_assurance_record, iotkm_authenticated, iotkm_output, iotkm_received};
+use crate::output::{
+    IOTKM_NEVER, iotkm_addr, iotkm_assurance_record, iotkm_authenticated, iotkm_output, iotkm_received,
+};
 use crate::platform::{iotkm_cx, iotkm_platform, with_cx};
 use crate::raw::{self, Out};
 use crate::status::{Outcome, iotkm_status::*, returned};
@@ -23,7 +25,7 @@ pub const IOTKM_FINGERPRINT_TEXT: usize = 20;
 #[repr(C)]
 #[derive(Debug)]
 pub struct iotkm_association {
-    opaque: [u64; 60],
+    opaque: [u64; 56],
 }
 
 /// The verbs, and those that are not in [`Association`].

@@ -17,7 +17,10 @@
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![allow(unsafe_code, reason = "this is where C comes in")]
-#![allow(unsafe_op_in_unsafe_fn, reason = "the contract of a function for C covers its body; lines of `raw` say their own")]
+#![allow(
+    unsafe_op_in_unsafe_fn,
+    reason = "the contract of a function for C covers its body; lines of `raw` say their own"
+)]
 #![allow(clippy::missing_safety_doc, reason = "the contract is the same everywhere, and stands at the head of iotkm.h")]
 #![allow(non_camel_case_types, non_upper_case_globals, reason = "names as C shows them")]
 

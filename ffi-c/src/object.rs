@@ -89,7 +89,7 @@ macro_rules! fits {
             assert!(size_of::<$made>() <= size_of::<$opaque>(), "raise the number of words");
             assert!(align_of::<$made>() <= align_of::<$opaque>());
             assert!(
-                size_of::<usize>() < 8 || size_of::<$made>() + 64 >= size_of::<$opaque>(),
+                size_of::<usize>() < 8 || size_of::<$made>() + 128 >= size_of::<$opaque>(),
                 "lower the number of words"
             );
         };

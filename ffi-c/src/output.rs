@@ -293,9 +293,12 @@ impl From<Event> for iotkm_event {
             Event::KeyReplaced { generation } => numbered(IOTKM_EVENT_KEY_REPLACED, generation),
             Event::Terminated => Self { kind: IOTKM_EVENT_TERMINATED as u32, ..none },
             Event::PeerMoved { to } => Self { kind: IOTKM_EVENT_PEER_MOVED as u32, to: to.into(), ..none },
-            Event::Failed { stage, reason } => {
-                Self { kind: IOTKM_EVENT_FAILED as u32, stage: iotkm_stage::from(stage) as u32, reason: iotkm_reason::from(reason) as u32, ..none }
-            }
+            Event::Failed { stage, reason } => Self {
+                kind: IOTKM_EVENT_FAILED as u32,
+                stage: iotkm_stage::from(stage) as u32,
+                reason: iotkm_reason::from(reason) as u32,
+                ..none
+            },
             Event::StoreFailed { slot: Slot(slot) } => Self { kind: IOTKM_EVENT_STORE_FAILED as u32, slot, ..none },
             _ => none,
         }
@@ -317,9 +320,13 @@ impl iotkm_output {
             event: iotkm_event::NONE,
         };
         Ok(match output {
-            Output::Datagram { to, bytes } => {
-                Self { kind: IOTKM_OUTPUT_DATAGRAM as u32, to: to.into(), bytes: bytes.as_ptr(), len: bytes.len(), ..none }
-            }
+            Output::Datagram { to, bytes } => Self {
+                kind: IOTKM_OUTPUT_DATAGRAM as u32,
+                to: to.into(),
+                bytes: bytes.as_ptr(),
+                len: bytes.len(),
+                ..none
+            },
             Output::Persist { slot, version, bytes } => Self {
                 kind: IOTKM_OUTPUT_PERSIST as u32,
                 slot: slot.0,

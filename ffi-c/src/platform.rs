@@ -31,16 +31,14 @@ pub struct iotkm_platform {
     >,
     /// Writes a slot: when it returns 0, the bytes survive a power cut; whenever power fails, the slot has its old bytes or
     /// the new ones, whole. For iotkm_drain() and iotkm_*_store().
-    pub store_write:
-        Option<unsafe extern "C" fn(ctx: *mut c_void, slot: u16, bytes: *const u8, len: usize) -> c_int>,
+    pub store_write: Option<unsafe extern "C" fn(ctx: *mut c_void, slot: u16, bytes: *const u8, len: usize) -> c_int>,
     /// Forgets a slot; for a slot without anything that is ok too.
     pub store_erase: Option<unsafe extern "C" fn(ctx: *mut c_void, slot: u16) -> c_int>,
     /// For the three above.
     pub store_ctx: *mut c_void,
     /// Sends a datagram. For iotkm_drain(). A datagram that cannot be sent now may be lost: return 0.
-    pub send: Option<
-        unsafe extern "C" fn(ctx: *mut c_void, to: *const iotkm_addr, bytes: *const u8, len: usize) -> c_int,
-    >,
+    pub send:
+        Option<unsafe extern "C" fn(ctx: *mut c_void, to: *const iotkm_addr, bytes: *const u8, len: usize) -> c_int>,
     /// For `send`.
     pub send_ctx: *mut c_void,
     /// Told what happened. For iotkm_drain(); optional.

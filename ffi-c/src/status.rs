@@ -160,7 +160,9 @@ pub extern "C" fn iotkm_strerror(status: c_int) -> *const c_char {
         STRUCT_SIZE => c"a struct_size field is not the size of its structure: set it to sizeof".as_ptr(),
         HOOK => c"a hook of the platform failed, or is needed here and missing".as_ptr(),
         INTERNAL => c"a bug in iotkm: wipe the association, set it up again, and please report it".as_ptr(),
-        BUSY => c"the object is in use: by the call that this one came from, or by an association that holds it".as_ptr(),
+        BUSY => {
+            c"the object is in use: by the call that this one came from, or by an association that holds it".as_ptr()
+        }
         SCHEME => c"the association is of another scheme than the function".as_ptr(),
         EMPTY => c"nothing is stored in that slot".as_ptr(),
         _ => c"unknown status".as_ptr(),

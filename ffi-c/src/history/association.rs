@@ -14,7 +14,6 @@ use core::ptr::NonNull;
 use core_of_iotkm::engine::{Config, ConnectionId, Scratch};
 use core_of_iotkm::history::{Entry, Exchange, History, HistoryMemory, wire};
 
-
 /// An entry of the log of messages.
 #[repr(C)]
 #[derive(Debug)]
@@ -26,14 +25,14 @@ pub struct iotkm_history_entry {
 #[repr(C)]
 #[derive(Debug)]
 pub struct iotkm_history_memory {
-    opaque: [u64; 142],
+    opaque: [u64; 152],
 }
 
 /// Memory for one run at a time, where no message is longer than the MTU: see iotkm_history_open_small().
 #[repr(C)]
 #[derive(Debug)]
 pub struct iotkm_history_memory_small {
-    opaque: [u64; 60],
+    opaque: [u64; 62],
 }
 
 /// What an association is told when it is set up. Fill the whole structure with zeros first: what is 0 is the default.
@@ -73,7 +72,8 @@ impl iotkm_config {
         }
         let this: &Self = raw::read(this)?;
         check_size::<Self>(this.struct_size)?;
-        config.cid = this.cid.get(..usize::from(this.cid_len)).and_then(ConnectionId::new).ok_or(IOTKM_E_BAD_ARGUMENT)?;
+        config.cid =
+            this.cid.get(..usize::from(this.cid_len)).and_then(ConnectionId::new).ok_or(IOTKM_E_BAD_ARGUMENT)?;
         if this.mtu != 0 {
             config.mtu = this.mtu;
         }

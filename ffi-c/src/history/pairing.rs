@@ -33,7 +33,7 @@ const _: () = assert!(
 pub struct iotkm_history_pairing {
     /// For the verbs.
     pub association: iotkm_association,
-    opaque: [u64; 224],
+    opaque: [u64; 228],
 }
 
 type Kind = Pairing<PairingMemory<2, 256>>;

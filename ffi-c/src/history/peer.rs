@@ -23,7 +23,7 @@ const _: () = assert!(IOTKM_HISTORY_ID_MAX == Id::MAX && IOTKM_HISTORY_PEER_BLOB
 #[repr(C)]
 #[derive(Debug)]
 pub struct iotkm_history_peer {
-    opaque: [u64; 58],
+    opaque: [u64; 60],
 }
 
 /// A device's name: 1 to 16 bytes (an EUI-64, a UUID, a short text), unique among one user's devices.
@@ -246,10 +246,7 @@ pub unsafe extern "C" fn iotkm_history_peer_slot(peer: *const iotkm_history_peer
 
 /// Generation of the current triple: how many updates were completed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn iotkm_history_peer_generation(
-    peer: *const iotkm_history_peer,
-    generation: *mut u32,
-) -> c_int {
+pub unsafe extern "C" fn iotkm_history_peer_generation(peer: *const iotkm_history_peer, generation: *mut u32) -> c_int {
     returned(look(peer, |peer| {
         let generation = Out::new(generation)?;
         generation.set(peer.generation());
