@@ -105,10 +105,10 @@ pub(crate) unsafe fn with_kind<A, R>(
 /// What the platform's log gets to know of a call.
 pub(crate) unsafe fn logged(cx: *const iotkm_cx, call: &CStr, outcome: Outcome) -> c_int {
     let status = returned(outcome);
-    if status < 0 {
-        if let Ok(platform) = iotkm_platform::of(cx) {
-            platform.log(call, status);
-        }
+    if status < 0
+        && let Ok(platform) = iotkm_platform::of(cx)
+    {
+        platform.log(call, status);
     }
     status
 }
