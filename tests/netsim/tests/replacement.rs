@@ -11,14 +11,18 @@ use iotkm_netsim::{SimRng, each_seed};
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// How a world begins: connected, or connected with an update under way.
+/// Starts: so many fair steps into an update by a (even) or b (odd), from connected to the next session.
+const STARTS: u64 = 32;
+
 fn begin(start: u64) -> World {
     let mut world = World::new(7 + start);
-    world.choose(Choice::Connect((start & 1) as u8));
+    world.choose(Choice::Connect((start / 2 % 2) as u8));
     assert!(world.fair(50, World::both));
     world.lose_all();
-    if start & 2 != 0 {
-        world.choose(Choice::Update((start >> 2 & 1) as u8));
+    let steps = start as u32 / 2 % 16;
+    if steps > 0 {
+        world.choose(Choice::Update((start % 2) as u8));
+        world.fair(steps, |_| false);
     }
     world
 }
@@ -81,7 +85,18 @@ fn recover(world: &mut World, who: &[u8]) {
     if hopeless(world) {
         assert!(world.rolled, "lost without a rollback");
         assert!(!world.both());
-        who.iter().for_each(|side| assert!(told(world, usize::from(*side)), "rolled back and not told"));
+        for side in who {
+            // A late answer may have completed a run with what the peer was: then the next one tells.
+            for _ in 0..2 {
+                if !told(world, usize::from(*side)) {
+                    world.choose(Choice::Connect(*side));
+                    world.fair(400, |w| told(w, usize::from(*side)));
+                }
+            }
+            let [a, b] = &world.nodes;
+            let told = told(world, usize::from(*side));
+            assert!(told, "{side}: {:?} {:?} {:?} {:?}", a.a.peer(), a.events, b.a.peer(), b.events);
+        }
         return;
     }
     assert!(world.both(), "dead end: {:?} {:?}", world.nodes[0].events, world.nodes[1].events);
@@ -182,8 +197,8 @@ fn explore(start: u64, depth: usize, width: usize) -> (usize, usize) {
 #[test]
 fn every_sequence() {
     let all = std::sync::Mutex::new((0, 0));
-    each_seed("starts", 8, |start| {
-        let (states, steps) = explore(start, 7, 260);
+    each_seed("starts", STARTS, |start| {
+        let (states, steps) = explore(start, 5, 90);
         let mut sum = all.lock().unwrap();
         *sum = (sum.0 + states, sum.1 + steps);
     });
@@ -196,7 +211,7 @@ fn every_sequence() {
 fn random_walks() {
     each_seed("random walks", 4_000, |seed| {
         let mut rng = SimRng::new(seed);
-        let start = seed % 8;
+        let start = seed % STARTS;
         let mut world = begin(start);
         let mut choices = Vec::new();
         for _ in 0..20 + rng.below(80) {
