@@ -181,6 +181,11 @@ impl<A: Association, B: Association> Net<A, B> {
         };
         let ok = sent.is_some();
         if let Some((to, bytes)) = sent {
+            if from_a {
+                self.a.sealed(&bytes);
+            } else {
+                self.b.sealed(&bytes);
+            }
             self.post(from_a, to, bytes);
         }
         self.flush();

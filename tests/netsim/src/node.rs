@@ -1,8 +1,8 @@
 //! A node: one association, its storage, its clock, and what happened to it.
 
 use crate::rng::SimRng;
-use iotkm::{Addr, Association, Cx, Device, Event, Instant, Output, Slot, StoreError, UnixTime};
-use std::collections::BTreeMap;
+use iotkm::{Addr, Association, Cx, Device, Event, Fingerprint, Instant, Output, Slot, StoreError, UnixTime};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A node's storage: what survives a power cut.
 pub type Stored = BTreeMap<u16, (u32, Vec<u8>)>;
@@ -26,12 +26,20 @@ pub struct Node<A> {
     pub stored: Stored,
     /// Whether writes fail.
     pub store_broken: bool,
+    /// So many writes go well, then so many fail.
+    pub refuse: Option<(u32, u32)>,
     /// Stop taking writes after this many (a power cut right before the next); `None`: never.
     pub writes_left: Option<u32>,
     /// That cut comes right after the write instead, before the association hears of it.
     pub cut_after: bool,
     /// Set when the cut came.
     pub dead: bool,
+    /// Length of the connection id in the records that it sends.
+    pub peer_cid: usize,
+    /// Which key it seals records under, where the test knows.
+    pub key: Option<fn(&A) -> Option<(Fingerprint, u32)>>,
+    /// Every key and number that it sealed a record under, over all its lives: none comes twice.
+    pub nonces: BTreeSet<([u8; 10], u32, [u8; 2])>,
     /// What happened.
     pub events: Vec<Event>,
     /// What the application got.
@@ -50,9 +58,13 @@ impl<A: Association> Node<A> {
             place: b"lab".to_vec(),
             stored: Stored::new(),
             store_broken: false,
+            refuse: None,
             writes_left: None,
             cut_after: false,
             dead: false,
+            peer_cid: 0,
+            key: None,
+            nonces: BTreeSet::new(),
             events: Vec::new(),
             received: Vec::new(),
         }
@@ -94,7 +106,10 @@ impl<A: Association> Node<A> {
                 }
             });
             match did {
-                Did::Sent(to, bytes) => sent.push((to, bytes)),
+                Did::Sent(to, bytes) => {
+                    self.sealed(&bytes);
+                    sent.push((to, bytes));
+                }
                 Did::Event(event) => self.events.push(event),
                 Did::Idle(wake) => return (sent, wake.map(|w| w.0)),
                 Did::Store(slot, version, bytes) => {
@@ -106,7 +121,18 @@ impl<A: Association> Node<A> {
                         return (sent, None);
                     }
                     self.writes_left = self.writes_left.map(|n| n - 1);
-                    if self.store_broken {
+                    let refused = match &mut self.refuse {
+                        Some((0, 0)) | None => false,
+                        Some((0, more)) => {
+                            *more -= 1;
+                            true
+                        }
+                        Some((well, _)) => {
+                            *well -= 1;
+                            false
+                        }
+                    };
+                    if self.store_broken || refused {
                         self.a.persisted(slot, Err(StoreError));
                     } else {
                         self.stored.insert(slot.0, (version, bytes));
@@ -116,6 +142,20 @@ impl<A: Association> Node<A> {
             }
         }
         panic!("poll never became idle");
+    }
+
+    /// Notes key and number of a record that is about to leave.
+    ///
+    /// # Panics
+    /// Where they come again.
+    pub fn sealed(&mut self, bytes: &[u8]) {
+        let Some((key, generation)) = self.key.and_then(|key| key(&self.a)) else { return };
+        if bytes[0] & 8 == 0 || bytes[0] & 3 != (generation & 3) as u8 {
+            return;
+        }
+        let cid = self.peer_cid;
+        let number = [bytes[1 + cid], bytes[2 + cid]];
+        assert!(self.nonces.insert((key.0, generation, number)), "a nonce came twice: {key} {generation} {number:?}");
     }
 
     /// Hands in a datagram.

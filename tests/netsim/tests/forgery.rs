@@ -273,11 +273,9 @@ fn close<const RUNS: usize>(plan: Plan) -> Flow<RUNS> {
 
 /// Restarts this side with its peer and its session.
 fn comes_back<const RUNS: usize>(net: &mut Lab<RUNS>, plan: &Plan, who: usize) {
-    let now = net.now;
-    let mut blob = [0; 256];
-    let len = net.node(who).with(now, |a, cx| a.export(cx, &mut blob)).unwrap();
+    let blob = net.export(who).unwrap();
     net.restart(plan, who);
-    net.node(who).with(now, |a, cx| a.restore(cx, &blob[..len])).unwrap();
+    net.resume(who, &blob).unwrap();
 }
 
 fn resumes<const RUNS: usize>(plan: Plan) -> Vec<Flow<RUNS>> {
