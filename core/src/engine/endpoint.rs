@@ -286,6 +286,14 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         }
     }
 
+    /// Fuzzing only: the body of a control record as if it had been authenticated.
+    #[cfg(fuzzing)]
+    pub fn fuzz_control(&mut self, cx: &mut Cx<'_>, from: &Addr, body: &[u8]) {
+        if self.session.is_some() && self.drained().is_ok() {
+            let _ = self.control(cx, from, body);
+        }
+    }
+
     /// Takes in a piece of a longer message, and hands the message on once it is whole, from where it was put together.
     fn piece(
         &mut self,

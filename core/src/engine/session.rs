@@ -234,6 +234,10 @@ impl Session {
     pub const fn id(&self) -> u32 {
         self.id
     }
+    /// Whether this side started the run that led to it.
+    pub const fn is_initiator(&self) -> bool {
+        self.initiator
+    }
     /// The generation that this side sends under.
     pub const fn generation(&self) -> u32 {
         self.generation

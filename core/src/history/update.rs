@@ -383,7 +383,8 @@ fn untagged<'a>(session: &Session, label: &str, body: &'a [u8]) -> Result<&'a [u
     let len = body.len().checked_sub(TAG_LEN).ok_or(Dropped::Malformed)?;
     let (fields, tag) = body.split_at_checked(len).ok_or(Dropped::Malformed)?;
     let expected = keys::update_tag(&session.master(), label, !session.initiator, fields);
-    if ct_eq(&expected, tag) { Ok(fields) } else { Err(Dropped::Forged) }
+    // A fuzzer gets past the tag, to what only an authentic peer reaches.
+    if ct_eq(&expected, tag) || cfg!(fuzzing) { Ok(fields) } else { Err(Dropped::Forged) }
 }
 
 fn agree<'a>(
