@@ -78,28 +78,43 @@ pub(crate) unsafe fn make<A: Verbs + 'static, O>(place: NonNull<O>, kind: u32, v
     Ok(())
 }
 
-/// Calls `f` with the association, whatever its scheme.
-unsafe fn with<R>(association: *mut iotkm_association, f: impl FnOnce(&mut dyn Verbs) -> Outcome<R>) -> Outcome<R> {
+/// Any kind of association.
+const ANY: u32 = 0;
+
+/// Calls `f` with what the association is made of, if it is set up, not in use, and of this kind.
+unsafe fn at(association: *mut iotkm_association, kind: u32, f: &mut dyn FnMut(NonNull<Front>) -> Outcome) -> Outcome {
     let front = raw::some(association)?.cast::<Front>();
     Head::enter(front.cast(), Magic::ASSOCIATION, || {
-        // SAFETY: the magic word says that `make` set this up; `enter` lets nobody else in.
-        let verbs = unsafe { ((*front.as_ptr()).view)(front).as_mut() };
-        f(verbs)
+        // SAFETY: the magic word says that `make` set this up.
+        let found = unsafe { (*front.as_ptr()).kind };
+        if kind == ANY || found == kind { f(front) } else { Err(IOTKM_E_SCHEME.into()) }
     })
 }
 
+/// The verbs of an association that was entered.
+unsafe fn verbs<'a>(front: NonNull<Front>) -> &'a mut dyn Verbs {
+    // SAFETY: set up by `make`; `at` lets nobody else in while this lives.
+    unsafe { ((*front.as_ptr()).view)(front).as_mut() }
+}
+
+/// The association of a kind whose type is `A`.
+unsafe fn value<'a, A>(front: NonNull<Front>) -> &'a mut A {
+    // SAFETY: as in `verbs`; the kind was given to `make` together with an `A`.
+    unsafe { &mut (*front.as_ptr().cast::<Made<A>>()).value }
+}
+
+/// Calls `f` with the association, whatever its scheme.
+unsafe fn with(association: *mut iotkm_association, mut f: impl FnMut(&mut dyn Verbs) -> Outcome) -> Outcome {
+    at(association, ANY, &mut |front| f(verbs(front)))
+}
+
 /// Calls `f` with the association, which is of the kind whose type is `A`.
-pub(crate) unsafe fn with_kind<A, R>(
+pub(crate) unsafe fn with_kind<A>(
     association: *mut iotkm_association,
     kind: u32,
-    f: impl FnOnce(&mut A) -> Outcome<R>,
-) -> Outcome<R> {
-    let made = raw::some(association)?.cast::<Made<A>>();
-    Head::enter(made.cast(), Magic::ASSOCIATION, || {
-        // SAFETY: as in `with`; `kind` was given to `make` together with an `A`.
-        let made = unsafe { &mut *made.as_ptr() };
-        if made.front.kind == kind { f(&mut made.value) } else { Err(IOTKM_E_SCHEME.into()) }
-    })
+    mut f: impl FnMut(&mut A) -> Outcome,
+) -> Outcome {
+    at(association, kind, &mut |front| f(value(front)))
 }
 
 /// What the platform's log gets to know of a call.
@@ -113,25 +128,36 @@ pub(crate) unsafe fn logged(cx: *const iotkm_cx, call: &CStr, outcome: Outcome) 
     status
 }
 
+/// A verb with surroundings, on an association of this kind.
+unsafe fn verb_at(
+    association: *mut iotkm_association,
+    kind: u32,
+    cx: *const iotkm_cx,
+    call: &CStr,
+    f: &mut dyn FnMut(NonNull<Front>, &mut Cx<'_>) -> Outcome,
+) -> c_int {
+    logged(cx, call, at(association, kind, &mut |front| with_cx(cx, &mut |cx| f(front, cx))))
+}
+
 /// A verb with surroundings, on an association of any scheme.
 unsafe fn verb(
     association: *mut iotkm_association,
     cx: *const iotkm_cx,
     call: &CStr,
-    f: impl FnOnce(&mut dyn Verbs, &mut Cx<'_>) -> Outcome,
+    mut f: impl FnMut(&mut dyn Verbs, &mut Cx<'_>) -> Outcome,
 ) -> c_int {
-    logged(cx, call, with(association, |a| with_cx(cx, |cx| f(a, cx))))
+    verb_at(association, ANY, cx, call, &mut |front, cx| f(verbs(front), cx))
 }
 
-/// A verb with surroundings, on an association of this kind.
+/// A verb with surroundings, on an association of the kind whose type is `A`.
 pub(crate) unsafe fn verb_of_kind<A>(
     association: *mut iotkm_association,
     kind: u32,
     cx: *const iotkm_cx,
     call: &CStr,
-    f: impl FnOnce(&mut A, &mut Cx<'_>) -> Outcome,
+    mut f: impl FnMut(&mut A, &mut Cx<'_>) -> Outcome,
 ) -> c_int {
-    logged(cx, call, with_kind(association, kind, |a| with_cx(cx, |cx| f(a, cx))))
+    verb_at(association, kind, cx, call, &mut |front, cx| f(value(front), cx))
 }
 
 /// sizeof(iotkm_association) as the library was built: compare it with yours where header and library may differ.
@@ -219,8 +245,7 @@ pub unsafe extern "C" fn iotkm_poll(
 ) -> c_int {
     verb(association, cx, c"iotkm_poll", |a, cx| {
         let (out, output) = (raw::bytes_mut(out, out_capacity)?, Out::new(output)?);
-        output.set(iotkm_output::new(a.poll(cx, out))?);
-        Ok(())
+        iotkm_output::write(output, a.poll(cx, out))
     })
 }
 
@@ -286,7 +311,12 @@ pub unsafe extern "C" fn iotkm_restore(
 /// 1 if there is a session to send on, 0 if not, or an error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_is_established(association: *mut iotkm_association) -> c_int {
-    with(association, |a| Ok(c_int::from(a.is_established()))).unwrap_or_else(|failure| failure.status)
+    let mut answer = 0;
+    let asked = with(association, |a| {
+        answer = c_int::from(a.is_established());
+        Ok(())
+    });
+    asked.map_or_else(|failure| failure.status, |()| answer)
 }
 
 /// The peer's current address. Error: IOTKM_E_NOT_ESTABLISHED before it is known.
@@ -366,13 +396,11 @@ pub unsafe extern "C" fn iotkm_drops(association: *mut iotkm_association, reason
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_needed(association: *mut iotkm_association) -> usize {
     let mut needed = 0;
-    if let Ok(front) = raw::some(association) {
-        let _ = with(association, |_| {
-            // SAFETY: the magic word says that this was set up; the head is not behind the reference that `with` lends.
-            needed = unsafe { (*front.as_ptr().cast::<Head>()).needed() } as usize;
-            Ok(())
-        });
-    }
+    let _ = at(association, ANY, &mut |front| {
+        // SAFETY: the magic word says that `make` set this up.
+        needed = unsafe { (*front.as_ptr()).head.needed() } as usize;
+        Ok(())
+    });
     needed
 }
 

@@ -43,25 +43,37 @@ impl Head {
     }
 
     /// Calls `f`, which uses the object behind this head, if it is set up and not in use.
-    pub unsafe fn enter<R>(head: NonNull<Self>, magic: Magic, f: impl FnOnce() -> Outcome<R>) -> Outcome<R> {
-        let head = head.as_ptr();
-        // SAFETY: memory of an object's size, by contract; any bits are a `Head`. No reference to it lives across `f`.
-        let found = unsafe { (*head).magic };
-        match found {
-            found if found == magic.0 => {}
-            found if found == magic.0 | Magic::BUSY_BIT => return Err(IOTKM_E_BUSY.into()),
-            Magic::BROKEN => return Err(IOTKM_E_INTERNAL.into()),
-            _ => return Err(IOTKM_E_NOT_SET_UP.into()),
-        }
-        // SAFETY: as above, here and below.
-        unsafe { (*head).magic = magic.0 | Magic::BUSY_BIT };
+    pub unsafe fn enter(head: NonNull<Self>, magic: Magic, f: impl FnOnce() -> Outcome) -> Outcome {
+        Self::begin(head, magic)?;
         let outcome = caught(f);
-        let (outcome, after) = match outcome {
-            Some(outcome) => (outcome, magic.0),
-            None => (Err(IOTKM_E_INTERNAL.into()), Magic::BROKEN),
+        Self::end(head, magic, outcome)
+    }
+
+    unsafe fn begin(head: NonNull<Self>, magic: Magic) -> Outcome {
+        let head = head.as_ptr();
+        // SAFETY: memory of an object's size, by contract; any bits are a `Head`. No reference to it lives on, here and below.
+        let found = unsafe { (*head).magic };
+        if found != magic.0 {
+            return Err(match found {
+                Magic::BROKEN => IOTKM_E_INTERNAL.into(),
+                found if found == magic.0 | Magic::BUSY_BIT => IOTKM_E_BUSY.into(),
+                _ => IOTKM_E_NOT_SET_UP.into(),
+            });
+        }
+        // SAFETY: as above.
+        unsafe { (*head).magic = magic.0 | Magic::BUSY_BIT };
+        Ok(())
+    }
+
+    unsafe fn end(head: NonNull<Self>, magic: Magic, outcome: Option<Outcome>) -> Outcome {
+        let head = head.as_ptr();
+        let Some(outcome) = outcome else {
+            // SAFETY: as in `begin`, here and below.
+            unsafe { (*head).magic = Magic::BROKEN };
+            return Err(IOTKM_E_INTERNAL.into());
         };
         // SAFETY: as above.
-        unsafe { (*head).magic = after };
+        unsafe { (*head).magic = magic.0 };
         if let Err(Failure { needed: needed @ 1.., .. }) = outcome {
             // SAFETY: as above.
             unsafe { (*head).needed = u32::try_from(needed).unwrap_or(u32::MAX) };
@@ -96,3 +108,24 @@ macro_rules! fits {
     };
 }
 pub(crate) use fits;
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, unconditional_panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_breaks_the_object_for_good() {
+        let mut head = Head::new(Magic::ASSOCIATION);
+        let head = NonNull::from(&mut head);
+        let enter = |f: &dyn Fn() -> Outcome| unsafe { Head::enter(head, Magic::ASSOCIATION, f) };
+        assert_eq!(enter(&|| Ok(())), Ok(()));
+        assert_eq!(enter(&|| enter(&|| Ok(()))), Err(IOTKM_E_BUSY.into()));
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        assert_eq!(enter(&|| [][std::hint::black_box(0)]), Err(IOTKM_E_INTERNAL.into()));
+        std::panic::set_hook(hook);
+        assert_eq!(enter(&|| Ok(())), Err(IOTKM_E_INTERNAL.into()));
+        assert!(unsafe { Head::is_broken(head) });
+    }
+}

@@ -1,8 +1,8 @@
 //! What comes out of a call.
 
-use crate::raw;
+use crate::raw::{self, Out};
 use crate::status::{Outcome, iotkm_status::*};
-use core_of_iotkm::{Addr, Authenticated, Event, Output, Reason, Slot, Stage};
+use core_of_iotkm::{Addr, Authenticated, Event, Output, Reason, Stage};
 
 /// The longest address in bytes.
 pub const IOTKM_ADDR_MAX: usize = 22;
@@ -272,73 +272,99 @@ impl iotkm_event {
     };
 }
 
-impl From<Event> for iotkm_event {
-    fn from(event: Event) -> Self {
-        let none = Self::NONE;
-        let numbered = |kind: iotkm_event_kind, generation| Self { kind: kind as u32, generation, ..none };
-        match event {
+impl iotkm_event {
+    /// Writes what counts for this event into an event that is [`NONE`](Self::NONE).
+    fn fill(&mut self, event: Event) {
+        self.kind = match event {
             Event::Established { fingerprint, initiator } => {
-                Self { kind: IOTKM_EVENT_ESTABLISHED as u32, fingerprint: fingerprint.0, initiator, ..none }
+                self.fingerprint = fingerprint.0;
+                self.initiator = initiator;
+                IOTKM_EVENT_ESTABLISHED
             }
-            Event::Resumed { generation } => numbered(IOTKM_EVENT_RESUMED, generation),
-            Event::Rekeyed { generation } => numbered(IOTKM_EVENT_REKEYED, generation),
-            Event::RekeyNeeded => Self { kind: IOTKM_EVENT_REKEY_NEEDED as u32, ..none },
+            Event::Resumed { generation } => self.of_generation(generation, IOTKM_EVENT_RESUMED),
+            Event::Rekeyed { generation } => self.of_generation(generation, IOTKM_EVENT_REKEYED),
+            Event::RekeyNeeded => IOTKM_EVENT_REKEY_NEEDED,
             Event::Paired { fingerprint } => {
-                Self { kind: IOTKM_EVENT_PAIRED as u32, fingerprint: fingerprint.0, ..none }
+                self.fingerprint = fingerprint.0;
+                IOTKM_EVENT_PAIRED
             }
-            Event::UpdateAgreed { generation } => numbered(IOTKM_EVENT_UPDATE_AGREED, generation),
+            Event::UpdateAgreed { generation } => self.of_generation(generation, IOTKM_EVENT_UPDATE_AGREED),
             Event::UpdateFailed { reason } => {
-                Self { kind: IOTKM_EVENT_UPDATE_FAILED as u32, reason: iotkm_reason::from(reason) as u32, ..none }
+                self.reason = iotkm_reason::from(reason) as u32;
+                IOTKM_EVENT_UPDATE_FAILED
             }
-            Event::KeyReplaced { generation } => numbered(IOTKM_EVENT_KEY_REPLACED, generation),
-            Event::Terminated => Self { kind: IOTKM_EVENT_TERMINATED as u32, ..none },
-            Event::PeerMoved { to } => Self { kind: IOTKM_EVENT_PEER_MOVED as u32, to: to.into(), ..none },
-            Event::Failed { stage, reason } => Self {
-                kind: IOTKM_EVENT_FAILED as u32,
-                stage: iotkm_stage::from(stage) as u32,
-                reason: iotkm_reason::from(reason) as u32,
-                ..none
-            },
-            Event::StoreFailed { slot: Slot(slot) } => Self { kind: IOTKM_EVENT_STORE_FAILED as u32, slot, ..none },
-            _ => none,
-        }
+            Event::KeyReplaced { generation } => self.of_generation(generation, IOTKM_EVENT_KEY_REPLACED),
+            Event::Terminated => IOTKM_EVENT_TERMINATED,
+            Event::PeerMoved { to } => {
+                self.to = to.into();
+                IOTKM_EVENT_PEER_MOVED
+            }
+            Event::Failed { stage, reason } => {
+                self.stage = iotkm_stage::from(stage) as u32;
+                self.reason = iotkm_reason::from(reason) as u32;
+                IOTKM_EVENT_FAILED
+            }
+            Event::StoreFailed { slot } => {
+                self.slot = slot.0;
+                IOTKM_EVENT_STORE_FAILED
+            }
+            _ => IOTKM_EVENT_NONE,
+        } as u32;
+    }
+
+    const fn of_generation(&mut self, generation: u32, kind: iotkm_event_kind) -> iotkm_event_kind {
+        self.generation = generation;
+        kind
     }
 }
 
 impl iotkm_output {
-    /// The output as C sees it.
-    pub(crate) fn new(output: Output<'_>) -> Outcome<Self> {
-        let none = Self {
-            kind: IOTKM_OUTPUT_IDLE as u32,
-            to: iotkm_addr::NONE,
-            bytes: core::ptr::null(),
-            len: 0,
-            slot: 0,
-            version: 0,
-            needed: 0,
-            wake_at_ms: 0,
-            event: iotkm_event::NONE,
+    const NONE: Self = Self {
+        kind: IOTKM_OUTPUT_IDLE as u32,
+        to: iotkm_addr::NONE,
+        bytes: core::ptr::null(),
+        len: 0,
+        slot: 0,
+        version: 0,
+        needed: 0,
+        wake_at_ms: 0,
+        event: iotkm_event::NONE,
+    };
+
+    /// Writes the output as C sees it.
+    pub(crate) unsafe fn write(place: Out<Self>, output: Output<'_>) -> Outcome {
+        let this = place.start(Self::NONE);
+        let mut these = |bytes: &[u8]| {
+            this.bytes = bytes.as_ptr();
+            this.len = bytes.len();
         };
-        Ok(match output {
-            Output::Datagram { to, bytes } => Self {
-                kind: IOTKM_OUTPUT_DATAGRAM as u32,
-                to: to.into(),
-                bytes: bytes.as_ptr(),
-                len: bytes.len(),
-                ..none
-            },
-            Output::Persist { slot, version, bytes } => Self {
-                kind: IOTKM_OUTPUT_PERSIST as u32,
-                slot: slot.0,
-                version,
-                bytes: bytes.as_ptr(),
-                len: bytes.len(),
-                ..none
-            },
-            Output::Event(event) => Self { kind: IOTKM_OUTPUT_EVENT as u32, event: event.into(), ..none },
-            Output::BufferTooSmall { needed } => Self { kind: IOTKM_OUTPUT_BUFFER_TOO_SMALL as u32, needed, ..none },
-            Output::Idle { wake_at } => Self { wake_at_ms: wake_at.map_or(IOTKM_NEVER, |at| at.0), ..none },
+        let kind = match output {
+            Output::Datagram { to, bytes } => {
+                these(bytes);
+                this.to = to.into();
+                IOTKM_OUTPUT_DATAGRAM
+            }
+            Output::Persist { slot, version, bytes } => {
+                these(bytes);
+                this.slot = slot.0;
+                this.version = version;
+                IOTKM_OUTPUT_PERSIST
+            }
+            Output::Event(event) => {
+                this.event.fill(event);
+                IOTKM_OUTPUT_EVENT
+            }
+            Output::BufferTooSmall { needed } => {
+                this.needed = needed;
+                IOTKM_OUTPUT_BUFFER_TOO_SMALL
+            }
+            Output::Idle { wake_at } => {
+                this.wake_at_ms = wake_at.map_or(IOTKM_NEVER, |at| at.0);
+                IOTKM_OUTPUT_IDLE
+            }
             _ => return Err(IOTKM_E_INTERNAL.into()),
-        })
+        };
+        this.kind = kind as u32;
+        Ok(())
     }
 }

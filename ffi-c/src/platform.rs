@@ -132,19 +132,33 @@ fn system_random(_: &mut [u8]) -> Result<(), RngError> {
     Err(RngError)
 }
 
+/// What a call's surroundings are made of.
+struct Surroundings<'a> {
+    platform: &'a iotkm_platform,
+    cx: &'a iotkm_cx,
+    place: &'a [u8],
+    device: Device,
+}
+
+impl<'a> Surroundings<'a> {
+    unsafe fn new(cx: *const iotkm_cx) -> Outcome<Self> {
+        let platform = iotkm_platform::of(cx)?;
+        let cx: &iotkm_cx = raw::read(cx)?;
+        if cfg!(not(feature = "std")) && platform.random.is_none() {
+            return Err(IOTKM_E_HOOK.into());
+        }
+        let secret: &[u8; 32] = raw::read(platform.device_secret.cast())?;
+        let place = raw::bytes(cx.place, cx.place_len)?;
+        if place.len() > 32 {
+            return Err(IOTKM_E_BAD_ARGUMENT.into());
+        }
+        Ok(Self { platform, cx, place, device: Device::new(Secret::new(*secret)) })
+    }
+}
+
 /// Calls `f` with the surroundings that C gave.
-pub unsafe fn with_cx<R>(cx: *const iotkm_cx, f: impl FnOnce(&mut Cx<'_>) -> Outcome<R>) -> Outcome<R> {
-    let platform = iotkm_platform::of(cx)?;
-    let cx = raw::read(cx)?;
-    if cfg!(not(feature = "std")) && platform.random.is_none() {
-        return Err(IOTKM_E_HOOK.into());
-    }
-    let secret: &[u8; 32] = raw::read(platform.device_secret.cast())?;
-    let device = Device::new(Secret::new(*secret));
-    let place = raw::bytes(cx.place, cx.place_len)?;
-    if place.len() > 32 {
-        return Err(IOTKM_E_BAD_ARGUMENT.into());
-    }
+pub unsafe fn with_cx(cx: *const iotkm_cx, f: &mut dyn FnMut(&mut Cx<'_>) -> Outcome) -> Outcome {
+    let Surroundings { platform, cx, place, device } = Surroundings::new(cx)?;
     f(&mut Cx {
         now: Instant(cx.now_ms),
         wall: (cx.wall_ms != 0).then_some(UnixTime(cx.wall_ms)),
@@ -152,4 +166,9 @@ pub unsafe fn with_cx<R>(cx: *const iotkm_cx, f: impl FnOnce(&mut Cx<'_>) -> Out
         rng: &mut Random(platform),
         device: &device,
     })
+}
+
+/// The device, for calls that need nothing else.
+pub unsafe fn device(cx: *const iotkm_cx) -> Outcome<Device> {
+    Ok(Surroundings::new(cx)?.device)
 }

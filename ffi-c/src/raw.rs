@@ -80,6 +80,16 @@ impl<T> Out<T> {
         some(pointer).map(Self)
     }
 
+    /// Writes a first value, to be changed in place.
+    pub unsafe fn start<'a>(self, value: T) -> &'a mut T {
+        let mut place = self.0;
+        // SAFETY: as in `set`; from here on a T is there.
+        unsafe {
+            place.write(value);
+            place.as_mut()
+        }
+    }
+
     /// Writes the output.
     pub unsafe fn set(self, value: T) {
         // SAFETY: not NULL and aligned by `some`; memory for a T that is the function's to write, by contract.

@@ -105,10 +105,13 @@ unsafe fn open<M: Scratch<Exchange<LentPeer, LentLog>> + Default + 'static>(
         if entry_count > usize::from(u16::MAX) {
             return Err(IOTKM_E_BAD_ARGUMENT.into());
         }
-        let lent = peer::with(peer, |object| {
+        let mut lent = None;
+        peer::with(peer, &mut |object| {
             peer::free(object)?;
-            Ok(LentPeer::new(object))
+            lent = Some(LentPeer::new(object));
+            Ok(())
         })?;
+        let lent = lent.ok_or(IOTKM_E_INTERNAL)?;
         let history =
             Kind::open(lent, LentLog::new(entries, entry_count), suite.suite, config, LentMemory::new(memory))?;
         make(place, KIND, history)
@@ -189,10 +192,12 @@ pub unsafe extern "C" fn iotkm_history_is_named_by(
     datagram: *const u8,
     datagram_len: usize,
 ) -> c_int {
-    let named = with_kind(association, KIND, |a: &mut Kind| {
-        Ok(c_int::from(a.is_named_by(raw::bytes(datagram, datagram_len)?)))
+    let mut answer = 0;
+    let asked = with_kind(association, KIND, |a: &mut Kind| {
+        answer = c_int::from(a.is_named_by(raw::bytes(datagram, datagram_len)?));
+        Ok(())
     });
-    named.unwrap_or_else(|failure| failure.status)
+    asked.map_or_else(|failure| failure.status, |()| answer)
 }
 
 /// Takes the memory for runs back (and wipes it), if no run needs it: a session goes on without. Runs, key updates, resume and

@@ -5,7 +5,7 @@ use super::peer::{self, iotkm_history_id, iotkm_history_peer};
 use crate::association::{Made, iotkm_association, logged, make, verb_of_kind, with_kind};
 use crate::object::fits;
 use crate::output::iotkm_addr;
-use crate::platform::{IOTKM_STORE_EMPTY, iotkm_cx, iotkm_platform, with_cx};
+use crate::platform::{IOTKM_STORE_EMPTY, device, iotkm_cx, iotkm_platform};
 use crate::raw::{self, Out};
 use crate::status::{iotkm_status::*, returned};
 use crate::suites::{iotkm_cpace, iotkm_suite};
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn iotkm_history_pairing_load_attempts(
     let loaded = with_kind(association(pairing), KIND, |a: &mut Kind| {
         let mut blob = [0; IOTKM_HISTORY_ATTEMPTS_BLOB];
         match iotkm_platform::of(cx)?.read(attempts_slot, &mut blob) {
-            Ok(blob) => with_cx(cx, |cx| Ok(a.restore_attempts(cx.device, 0, blob)?)),
+            Ok(blob) => Ok(a.restore_attempts(&device(cx)?, 0, blob)?),
             Err(IOTKM_STORE_EMPTY) => Ok(()),
             Err(_) => Err(IOTKM_E_HOOK.into()),
         }

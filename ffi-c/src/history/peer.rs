@@ -2,7 +2,7 @@
 
 use crate::association::logged;
 use crate::object::{self, Head, Magic, fits};
-use crate::platform::{IOTKM_STORE_EMPTY, iotkm_cx, iotkm_platform, with_cx};
+use crate::platform::{IOTKM_STORE_EMPTY, device, iotkm_cx, iotkm_platform};
 use crate::raw::{self, Out};
 use crate::status::{Outcome, iotkm_status::*, returned};
 use crate::suites::iotkm_suite;
@@ -69,23 +69,20 @@ impl Object {
 }
 
 /// Calls `f` with the peer's object.
-pub(super) unsafe fn with<R>(
-    peer: *mut iotkm_history_peer,
-    f: impl FnOnce(NonNull<Object>) -> Outcome<R>,
-) -> Outcome<R> {
+pub(super) unsafe fn with(peer: *mut iotkm_history_peer, f: &mut dyn FnMut(NonNull<Object>) -> Outcome) -> Outcome {
     let object = raw::some(peer)?.cast::<Object>();
     Head::enter(object.cast(), Magic::HISTORY_PEER, || f(object))
 }
 
 /// Calls `f` with the peer to look at.
-unsafe fn look<R>(peer: *const iotkm_history_peer, f: impl FnOnce(&Peer) -> Outcome<R>) -> Outcome<R> {
+unsafe fn look(peer: *const iotkm_history_peer, mut f: impl FnMut(&Peer) -> Outcome) -> Outcome {
     // SAFETY: set up, as `with` found; no verb is under way, by contract.
-    with(peer.cast_mut(), |object| f(unsafe { &(*object.as_ptr()).peer }))
+    with(peer.cast_mut(), &mut |object| f(unsafe { &(*object.as_ptr()).peer }))
 }
 
 /// Calls `f` with the peer to change, if it is lent to nobody.
-unsafe fn change<R>(peer: *mut iotkm_history_peer, f: impl FnOnce(&mut Peer) -> Outcome<R>) -> Outcome<R> {
-    with(peer, |object| f(&mut free(object)?.peer))
+unsafe fn change(peer: *mut iotkm_history_peer, mut f: impl FnMut(&mut Peer) -> Outcome) -> Outcome {
+    with(peer, &mut |object| f(&mut free(object)?.peer))
 }
 
 /// The object, if it is lent to nobody.
@@ -146,7 +143,7 @@ pub unsafe extern "C" fn iotkm_history_peer_restore(
         raw::inside(|| {
             let place = Out::new(peer.cast::<Object>())?;
             let blob = raw::bytes(blob, blob_len)?;
-            let peer = with_cx(cx, |cx| Ok(Peer::restore(cx.device, Slot(slot), floor, blob)?))?;
+            let peer = Peer::restore(&device(cx)?, Slot(slot), floor, blob)?;
             place.set(Object::new(peer));
             Ok(())
         }),
@@ -170,7 +167,7 @@ pub unsafe extern "C" fn iotkm_history_peer_seal(
         c"iotkm_history_peer_seal",
         change(peer, |peer| {
             let (out, out_len, place) = (raw::bytes_mut(out, out_capacity)?, Out::new(out_len)?, Out::new(version)?);
-            let (len, version) = with_cx(cx, |cx| Ok(peer.seal(cx.device, out)?))?;
+            let (len, version) = peer.seal(&device(cx)?, out)?;
             out_len.set(len);
             place.set(version);
             Ok(())
@@ -197,7 +194,7 @@ pub unsafe extern "C" fn iotkm_history_peer_load(
                 Err(IOTKM_STORE_EMPTY) => return Err(IOTKM_E_EMPTY.into()),
                 Err(_) => return Err(IOTKM_E_HOOK.into()),
             };
-            let peer = with_cx(cx, |cx| Ok(Peer::restore(cx.device, Slot(slot), 0, blob)?))?;
+            let peer = Peer::restore(&device(cx)?, Slot(slot), 0, blob)?;
             place.set(Object::new(peer));
             Ok(())
         }),
@@ -214,7 +211,7 @@ pub unsafe extern "C" fn iotkm_history_peer_store(peer: *mut iotkm_history_peer,
         change(peer, |peer| {
             let platform = iotkm_platform::of(cx)?;
             let mut blob = [0; IOTKM_HISTORY_PEER_BLOB_MAX];
-            let (len, _) = with_cx(cx, |cx| Ok(peer.seal(cx.device, &mut blob)?))?;
+            let (len, _) = peer.seal(&device(cx)?, &mut blob)?;
             let blob = blob.get(..len).unwrap_or(&[]);
             if platform.write(peer.slot().0, blob) == 0 { Ok(()) } else { Err(IOTKM_E_HOOK.into()) }
         }),
@@ -283,7 +280,7 @@ pub unsafe extern "C" fn iotkm_history_peer_set_psk(peer: *mut iotkm_history_pee
 pub unsafe extern "C" fn iotkm_history_peer_wipe(peer: *mut iotkm_history_peer) -> c_int {
     raw::plainly(|| {
         let place = raw::some(peer)?;
-        with(peer, |object| {
+        with(peer, &mut |object| {
             free(object)?;
             // SAFETY: set up and lent to nobody; it is erased below before anybody can use it.
             unsafe { object.drop_in_place() };
