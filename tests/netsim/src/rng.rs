@@ -8,12 +8,16 @@ pub struct SimRng {
     state: u64,
     /// While set, [`Rng::fill`] fails.
     pub broken: bool,
+    /// How often [`Rng::fill`] was called.
+    pub draws: u32,
+    /// These calls fail.
+    pub fail: Option<(u32, u32)>,
 }
 
 impl SimRng {
     /// A generator that gives the same for the same seed.
     pub const fn new(seed: u64) -> Self {
-        Self { state: seed, broken: false }
+        Self { state: seed, broken: false, draws: 0, fail: None }
     }
     /// The next 64 bits.
     pub const fn next(&mut self) -> u64 {
@@ -35,7 +39,8 @@ impl SimRng {
 
 impl Rng for SimRng {
     fn fill(&mut self, out: &mut [u8]) -> Result<(), RngError> {
-        if self.broken {
+        self.draws += 1;
+        if self.broken || self.fail.is_some_and(|(from, to)| (from..to).contains(&self.draws)) {
             return Err(RngError);
         }
         for chunk in out.chunks_mut(8) {
