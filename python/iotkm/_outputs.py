@@ -161,8 +161,18 @@ class PeerMoved(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Hint(Event):
+    """Something that nobody vouches for hints at this, and nothing has changed: to be shown to a user who waits."""
+
+    reason: Reason
+    """What it seems to be."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failed(Event):
-    """A run ended without its goal."""
+    """A run ended without its goal. While pairing, `Reason.WRONG_SECRET` on the side whose window is open means that one
+    attempt failed; the window stays open.
+    """
 
     stage: Stage
     """Which."""

@@ -87,7 +87,7 @@ pub struct Association {
 impl Association {
     /// An association for Python around one of the core's.
     pub fn new(platform: Py<Platform>, verbs: Box<dyn Verbs>) -> Self {
-        Self { platform, home: Guarded::new(Home::Here(Member(verbs))) }
+        Self { platform, home: Guarded::new(Home::Here(Member::new(verbs))) }
     }
 
     /// Calls the core, without the interpreter lock and one thread at a time.
@@ -170,8 +170,12 @@ impl Association {
         py.detach(|| {
             self.home.with(|home| {
                 hub.with(|core| {
-                    let Home::Here(member) = std::mem::replace(home, Home::Nowhere) else {
-                        return Err(Python::attach(|py| values::wrong_state(py, "it is in a hub already")));
+                    let member = match std::mem::replace(home, Home::Nowhere) {
+                        Home::Here(member) => member,
+                        elsewhere => {
+                            *home = elsewhere;
+                            return Err(Python::attach(|py| values::wrong_state(py, "it is in a hub already")));
+                        }
                     };
                     let taken = match place {
                         None => core.insert(member),
@@ -252,9 +256,9 @@ impl Association {
     ///     TooLongError: it does not fit a datagram; `max` says what does.
     ///     KeyExhaustedError: the peer has not followed to new keys.
     fn send<'py>(&self, py: Python<'py>, payload: Bytes) -> PyResult<Bound<'py, PyAny>> {
-        let (to, data) = self.call(py, |verbs, cx| {
+        let (to, data) = self.call(py, |member, cx| {
             let mut out = vec![0; payload.len().saturating_add(BESIDES)];
-            let sent = verbs.send(cx, &payload, &mut out)?;
+            let sent = member.send(cx, &payload, &mut out)?;
             Ok((sent.to, sent.bytes.to_vec()))
         })?;
         values::output(py, Out::Datagram(to, data))
@@ -277,8 +281,8 @@ impl Association {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let from = values::address(py, &source)?;
         let mut datagram = datagram.0;
-        let message = self.call_here(py, |verbs, cx| {
-            Ok(verbs.handle_input(cx, &from, &mut datagram)?.map(Message::from))
+        let message = self.call_here(py, |member, cx| {
+            Ok(member.handle_input(cx, &from, &mut datagram)?.map(Message::from))
         })?;
         message.map(|message| values::received(py, message)).transpose()
     }
@@ -288,14 +292,14 @@ impl Association {
     /// Raises:
     ///     UndrainedError: outputs are waiting; `poll` first.
     fn handle_timeout(&self, py: Python<'_>) -> PyResult<()> {
-        self.call_here(py, |verbs, cx| verbs.handle_timeout(cx))
+        self.call_here(py, |member, cx| member.handle_timeout(cx))
     }
 
     /// The answer to a `Persist`: whether the bytes are safe. `False` keeps what depends on them back, to be tried again.
     #[pyo3(signature = (slot, stored=true))]
     fn persisted(&self, py: Python<'_>, slot: u16, stored: bool) -> PyResult<()> {
-        self.call(py, |verbs, _| {
-            verbs.persisted(Slot(slot), if stored { Ok(()) } else { Err(StoreError) });
+        self.call(py, |member, _| {
+            member.persisted(Slot(slot), if stored { Ok(()) } else { Err(StoreError) });
             Ok(())
         })
     }
@@ -303,7 +307,7 @@ impl Association {
     /// The next thing to do: a `Datagram`, a `Persist`, an `Event`, or `Idle`. Drain it until `Idle` after every other
     /// call.
     fn poll<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let output = self.call_here(py, |verbs, cx| Ok(with_room(|out| own(verbs.poll(cx, out)))))?;
+        let output = self.call_here(py, |member, cx| Ok(with_room(|out| own(member.poll(cx, out)))))?;
         values::output(py, output)
     }
 
@@ -324,7 +328,7 @@ impl Association {
             return Err(values::bad_argument(py, message));
         }
         let mut out = zeroize::Zeroizing::new(vec![0; length]);
-        self.look(py, |verbs| verbs.exporter(&label, &context, &mut out))?.map_err(|e| values::error(py, e))?;
+        self.look(py, |member| member.exporter(&label, &context, &mut out))?.map_err(|e| values::error(py, e))?;
         Ok(values::bytes(py, &out))
     }
 
@@ -334,9 +338,9 @@ impl Association {
     /// Raises:
     ///     NotEstablishedError: there is no session.
     fn export<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let blob = self.call(py, |verbs, cx| {
+        let blob = self.call(py, |member, cx| {
             let mut out = vec![0; BLOB_MAX];
-            let len = verbs.export(cx, &mut out)?;
+            let len = member.export(cx, &mut out)?;
             out.truncate(len);
             Ok(out)
         })?;
@@ -350,7 +354,7 @@ impl Association {
     ///     WrongStateError: there is a session or a run already.
     ///     RngError: randomness failed.
     fn restore(&self, py: Python<'_>, blob: Bytes) -> PyResult<()> {
-        self.call(py, |verbs, cx| verbs.0.restore(cx, &blob))
+        self.call(py, |member, cx| member.verbs.restore(cx, &blob))
     }
 
     /// Ends the session: the peer is told once, and the keys are wiped when that is sent.
@@ -358,13 +362,13 @@ impl Association {
     /// Raises:
     ///     NotEstablishedError: there is no session.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.call(py, |verbs, _| verbs.0.close())
+        self.call(py, |member, _| member.verbs.close())
     }
 
     /// Ends every run and the session without telling anybody, and wipes their keys.
     fn wipe(&self, py: Python<'_>) -> PyResult<()> {
-        self.call(py, |verbs, _| {
-            verbs.0.wipe();
+        self.call(py, |member, _| {
+            member.verbs.wipe();
             Ok(())
         })
     }
@@ -372,32 +376,32 @@ impl Association {
     /// Whether there is a session to send on.
     #[getter]
     fn is_established(&self, py: Python<'_>) -> PyResult<bool> {
-        self.look(py, |verbs| verbs.is_established())
+        self.look(py, |member| member.is_established())
     }
 
     /// The peer's current address, once it is known.
     #[getter]
     fn peer_addr<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let addr = self.look(py, |verbs| verbs.peer_addr())?;
+        let addr = self.look(py, |member| member.peer_addr())?;
         Ok(addr.map(|addr| values::bytes(py, addr.as_bytes())))
     }
 
     /// The session's standing (an `Assurance`); ``None`` without a session.
     #[getter]
     fn assurance<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.look(py, |verbs| verbs.assurance())?.map(|a| values::assurance(py, a)).transpose()
+        self.look(py, |member| member.assurance())?.map(|a| values::assurance(py, a)).transpose()
     }
 
     /// The session's fingerprint, the same on both sides; ``None`` without a session.
     #[getter]
     fn fingerprint(&self, py: Python<'_>) -> PyResult<Option<String>> {
-        Ok(self.look(py, |verbs| verbs.fingerprint())?.map(|f| f.to_string()))
+        Ok(self.look(py, |member| member.fingerprint())?.map(|f| f.to_string()))
     }
 
     /// What was dropped, by reason; 65535 means that many or more.
     #[getter]
     fn drops<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let drops = self.look(py, |verbs| *verbs.drops())?;
+        let drops = self.look(py, |member| *member.drops())?;
         values::drops(py, &drops)
     }
 
@@ -408,7 +412,7 @@ impl Association {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let (established, fingerprint) = self.look(py, |verbs| (verbs.is_established(), verbs.fingerprint()))?;
+        let (established, fingerprint) = self.look(py, |member| (member.is_established(), member.fingerprint()))?;
         Ok(format!("<Association {}>", standing(established, fingerprint)))
     }
 

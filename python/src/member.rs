@@ -70,7 +70,13 @@ where
 }
 
 /// One association of any scheme: what a hub holds many of.
-pub struct Member(pub Box<dyn Verbs>);
+pub struct Member {
+    /// The core's association.
+    pub verbs: Box<dyn Verbs>,
+    /// A pairing that is done, and stays only to answer its own messages: others from its peer's address are for the
+    /// association that came of it.
+    pub over: bool,
+}
 
 impl std::fmt::Debug for Member {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -79,13 +85,17 @@ impl std::fmt::Debug for Member {
 }
 
 impl Member {
+    /// A member.
+    pub const fn new(verbs: Box<dyn Verbs>) -> Self {
+        Self { verbs, over: false }
+    }
     /// The endpoint itself, if it is of this type.
     pub fn own<E: Verbs>(&self) -> Option<&E> {
-        (&*self.0 as &dyn Any).downcast_ref()
+        (&*self.verbs as &dyn Any).downcast_ref()
     }
     /// The endpoint itself, if it is of this type.
     pub fn own_mut<E: Verbs>(&mut self) -> Option<&mut E> {
-        (&mut *self.0 as &mut dyn Any).downcast_mut()
+        (&mut *self.verbs as &mut dyn Any).downcast_mut()
     }
 }
 
@@ -105,32 +115,32 @@ impl Routed for Member {
     }
     fn is_named(&mut self, message: &[u8]) -> bool {
         let pairing = self.own::<pairing::Core>().is_some();
-        if is_pairing(message) { pairing } else { !pairing && self.0.is_named(message) }
+        if is_pairing(message) { pairing } else { !pairing && self.verbs.is_named(message) }
     }
     fn names(&mut self, name: &mut dyn FnMut(u32)) {
         if self.own::<pairing::Core>().is_some() {
             name(PAIRING);
         }
-        self.0.names(name);
+        self.verbs.names(name);
     }
     fn names_version(&self) -> u32 {
         // Never 0, with which a place begins: the names are noted at once.
-        self.0.names_version().wrapping_add(1)
+        self.verbs.names_version().wrapping_add(1)
     }
     fn set_connection_id(&mut self, cid: ConnectionId) {
-        self.0.set_connection_id(cid);
+        self.verbs.set_connection_id(cid);
     }
     fn has_run_with(&self, addr: &Addr) -> bool {
-        self.0.has_run_with(addr)
+        !self.over && self.verbs.has_run_with(addr)
     }
     fn is_busy(&self) -> bool {
-        self.0.is_busy()
+        self.verbs.is_busy()
     }
 }
 
 impl iotkm::Association for Member {
     fn send<'o>(&mut self, cx: &mut Cx<'_>, payload: &[u8], out: &'o mut [u8]) -> Result<Sent<'o>, Error> {
-        self.0.send(cx, payload, out)
+        self.verbs.send(cx, payload, out)
     }
     fn handle_input<'b>(
         &'b mut self,
@@ -138,36 +148,36 @@ impl iotkm::Association for Member {
         from: &Addr,
         datagram: &'b mut [u8],
     ) -> Result<Option<Received<'b>>, Error> {
-        self.0.handle_input(cx, from, datagram)
+        self.verbs.handle_input(cx, from, datagram)
     }
     fn handle_timeout(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
-        self.0.handle_timeout(cx)
+        self.verbs.handle_timeout(cx)
     }
     fn persisted(&mut self, slot: Slot, stored: Result<(), StoreError>) {
-        self.0.persisted(slot, stored);
+        self.verbs.persisted(slot, stored);
     }
     fn poll<'o>(&mut self, cx: &mut Cx<'_>, out: &'o mut [u8]) -> Output<'o> {
-        self.0.poll(cx, out)
+        self.verbs.poll(cx, out)
     }
     fn exporter(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Error> {
-        self.0.exporter(label, context, out)
+        self.verbs.exporter(label, context, out)
     }
     fn export(&self, cx: &mut Cx<'_>, out: &mut [u8]) -> Result<usize, Error> {
-        self.0.export(cx, out)
+        self.verbs.export(cx, out)
     }
     fn is_established(&self) -> bool {
-        self.0.is_established()
+        self.verbs.is_established()
     }
     fn peer_addr(&self) -> Option<Addr> {
-        self.0.peer_addr()
+        self.verbs.peer_addr()
     }
     fn assurance(&self) -> Option<Assurance> {
-        self.0.assurance()
+        self.verbs.assurance()
     }
     fn fingerprint(&self) -> Option<Fingerprint> {
-        self.0.fingerprint()
+        self.verbs.fingerprint()
     }
     fn drops(&self) -> &Drops {
-        self.0.drops()
+        self.verbs.drops()
     }
 }

@@ -56,6 +56,19 @@ fn group_of(py: Python<'_>, suite: i8, name: Option<&str>) -> PyResult<&'static 
     }
 }
 
+impl Pairing {
+    fn begin(
+        me: &PyRef<'_, Self>,
+        f: impl FnOnce(&mut Core, &mut iotkm::Cx<'_>) -> Result<(), iotkm::Error> + Send,
+    ) -> PyResult<()> {
+        me.as_super().call(me.py(), |member, cx| {
+            f(member.own_mut().ok_or(iotkm::Error::WrongState)?, cx)?;
+            member.over = false;
+            Ok(())
+        })
+    }
+}
+
 fn check_sk(py: Python<'_>, sk: &[u8]) -> PyResult<()> {
     if sk.is_empty() || sk.len() > SK_MAX {
         let message = format!("a secret has 1 to {SK_MAX} bytes after prepare_secret, this one has {}", sk.len());
@@ -150,7 +163,7 @@ impl Pairing {
     fn listen(me: PyRef<'_, Self>, sk: Bytes, window_ms: u64) -> PyResult<()> {
         let py = me.py();
         check_sk(py, &sk)?;
-        me.as_super().call_as(py, |core: &mut Core, cx| core.listen(cx, &sk, window_ms))
+        Self::begin(&me, |core, cx| core.listen(cx, &sk, window_ms))
     }
 
     /// Pairs with the device at this address, whose window is open.
@@ -166,7 +179,7 @@ impl Pairing {
         let py = me.py();
         let to = values::address(py, &to)?;
         check_sk(py, &sk)?;
-        me.as_super().call_as(py, |core: &mut Core, cx| core.start(cx, &to, &sk))
+        Self::begin(&me, |core, cx| core.start(cx, &to, &sk))
     }
 
     /// Closes the window, ends a run, forgets the secret.
@@ -181,7 +194,11 @@ impl Pairing {
     /// The new peer, after `Paired`; ``None`` before, and once it was taken.
     fn take_peer(me: PyRef<'_, Self>) -> PyResult<Option<Peer>> {
         let py = me.py();
-        let peer = me.as_super().call_as(py, |core: &mut Core, _| Ok(core.take_peer()))?;
+        let peer = me.as_super().call(py, |member, _| {
+            let peer = member.own_mut::<Core>().ok_or(iotkm::Error::WrongState)?.take_peer();
+            member.over |= peer.is_some();
+            Ok(peer)
+        })?;
         Ok(peer.map(Peer::new))
     }
 

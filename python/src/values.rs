@@ -129,6 +129,7 @@ fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> {
         Event::KeyReplaced { generation } => make(py, "KeyReplaced", (generation,)),
         Event::Terminated => make(py, "Terminated", ()),
         Event::PeerMoved { to } => make(py, "PeerMoved", (bytes(py, to.as_bytes()),)),
+        Event::Hint { reason: why } => make(py, "Hint", (reason(py, why)?,)),
         Event::Failed { stage: which, reason: why } => make(py, "Failed", (stage(py, which)?, reason(py, why)?)),
         Event::StoreFailed { slot } => make(py, "StoreFailed", (slot.0,)),
         other => make(py, "OtherEvent", (format!("{other:?}"),)),

@@ -87,7 +87,7 @@ class Hub:
         self._by_association: dict[int, Peer] = {}
         self._resuming: set[int] = set()
         self._pairing: Pairing | None = None
-        self._pairing_slot = 0
+        self._reserved: set[int] = set()
         self._pairing_waiters = Waiters()
         self._transport: asyncio.DatagramTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -179,11 +179,16 @@ class Hub:
             FullError: it knows as many peers as it can.
             BadArgumentError: the id is this device's, or not 1 to 16 bytes.
         """
+        self._check_open()
         slot = self._free_slot()
         made = iotkm.Peer.provisioned(slot=slot, own_id=self.own_id, id=id, triple=triple, suite=suite or self._suite)
         blob, _ = made.seal(self.platform)
-        await self._in_writer(self.storage.write, slot, blob)
-        return await self._know(made)
+        self._reserved.add(slot)
+        try:
+            await self._in_writer(self.storage.write, slot, blob)
+            return await self._know(made)
+        finally:
+            self._reserved.discard(slot)
 
     async def listen(self, secret: str, *, window: float = 120.0) -> Peer:
         """Opens the pairing window for so many seconds and waits for the device that knows the same secret.
@@ -200,15 +205,19 @@ class Hub:
         return await self._pair(lambda pairing: pairing.listen(sk, window_ms=int(window * 1000)))
 
     async def pair(self, address: Address, secret: str) -> Peer:
-        """Pairs with the device at this address, whose window is open. Raises as `listen`, and OSError for a name that
-        cannot be resolved."""
+        """Pairs with the device at this address, whose window is open. Give it a limit with `asyncio.timeout`: by
+        default the device is called for about three minutes, since a wrong answer may be anybody's (`Hint`).
+
+        Raises as `listen`, and OSError for a name that cannot be resolved.
+        """
         sk = prepare_secret(secret)
         to = await self._resolve(address)
         return await self._pair(lambda pairing: pairing.start(to, sk))
 
     async def unlock(self) -> None:
         """The user has acted: failed pairing attempts start anew."""
-        pairing = await self._new_pairing()
+        self._check_open()
+        pairing = await self._new_pairing(self._hub.capacity)
         pairing.unlock()
         self._pump()
         while self._writes:
@@ -232,8 +241,17 @@ class Hub:
         await self._in_writer(self.storage.erase, slot)
 
     async def _pair(self, begin: Callable[[Pairing], None]) -> Peer:
-        pairing = await self._new_pairing()
-        done = self._pairing_waiters.add(paired)
+        self._check_open()
+        slot = self._free_slot()
+        self._reserved.add(slot)
+        try:
+            return await self._pair_into(slot, begin)
+        finally:
+            self._reserved.discard(slot)
+
+    async def _pair_into(self, slot: int, begin: Callable[[Pairing], None]) -> Peer:
+        pairing = await self._new_pairing(slot)
+        done = self._pairing_waiters.add(paired())
         try:
             begin(pairing)
             self._pump()
@@ -248,10 +266,8 @@ class Hub:
         assert made is not None, "Paired comes once the peer is stored"
         return await self._know(made)
 
-    async def _new_pairing(self) -> Pairing:
+    async def _new_pairing(self, slot: int) -> Pairing:
         """A pairing in its place; the one before had stayed there to answer a peer that missed its last message."""
-        self._check_open()
-        slot = self._free_slot()
         pairing = Pairing(
             self.platform,
             own_id=self.own_id,
@@ -268,16 +284,14 @@ class Hub:
             raise iotkm.WrongStateError("a pairing is under way: wait for it, or cancel it")
         if self._pairing is not None:
             self._hub.remove(self._pairing)
-        self._pairing, self._pairing_slot = pairing, slot
+        self._pairing = pairing
         self._hub.insert(pairing, place=_ATTEMPTS)
         return pairing
 
     def _free_slot(self) -> int:
         """Above all others where there is room, so that of two with one id the newer one has the higher slot."""
         end = self._hub.capacity
-        taken = {*self._peers, *self.unreadable}
-        if self._pairing_waiters:
-            taken.add(self._pairing_slot)
+        taken = {*self._peers, *self.unreadable, *self._reserved}
         slot = max(taken, default=0) + 1
         if slot < end:
             return slot
@@ -392,7 +406,8 @@ class Hub:
             await self._in_writer(self.storage.write, slot, data)
             stored = True
         except Exception as error:
-            _log.error("slot %d cannot be stored, will be tried again: %s", slot, error)
+            again = "" if association is None else ", will be tried again"
+            _log.error("slot %d cannot be stored%s: %s", slot, again, error)
             stored = False
         if association is not None:
             association.persisted(slot, stored)

@@ -15,6 +15,7 @@ from iotkm import (
     Established,
     Event,
     Failed,
+    Hint,
     History,
     IotkmError,
     KeyReplaced,
@@ -286,10 +287,23 @@ def _replaced(event: Event) -> Event | IotkmError | None:
     return None
 
 
-def paired(event: Event) -> Event | IotkmError | None:
-    match event:
-        case Paired():
-            return event
-        case Failed(Stage.PAIRING as stage, reason):
-            return FailedError(stage, reason)
-    return None
+def paired() -> Callable[[Event], Event | IotkmError | None]:
+    """Looks for the end of a pairing. A hint that nobody vouches for ends nothing, but says why nothing came of it."""
+    hinted: Reason | None = None
+
+    def look(event: Event) -> Event | IotkmError | None:
+        nonlocal hinted
+        match event:
+            case Paired():
+                return event
+            case Hint(reason):
+                hinted = reason
+            case Failed(Stage.PAIRING, Reason.WRONG_SECRET):
+                hinted = Reason.WRONG_SECRET  # one attempt; the window stays open
+            case Failed(Stage.PAIRING as stage, Reason.NO_ANSWER):
+                return FailedError(stage, hinted or Reason.NO_ANSWER)
+            case Failed(Stage.PAIRING as stage, reason):
+                return FailedError(stage, reason)
+        return None
+
+    return look
