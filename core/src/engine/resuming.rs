@@ -230,16 +230,16 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         });
     }
 
-    /// While R3 is not known to have arrived, it goes before each record; its length.
-    pub(super) fn resume_prefix(&self, out: &mut [u8]) -> Result<usize, Error> {
-        let Some(memory) = &self.memory else { return Ok(0) };
+    /// While R3 is not known to have arrived, it goes before each record: as much of it as fits is written; its length.
+    pub(super) fn resume_prefix(&self, out: &mut [u8]) -> usize {
+        let Some(memory) = &self.memory else { return 0 };
         let waiting = memory
             .halves()
             .iter()
             .find(|half| matches!(&half.run, Some(Run::Resuming(Resuming { agreed: Some(_), .. }))));
-        let Some(message) = waiting.map(|half| half.flight.message()) else { return Ok(0) };
-        let short = Error::BufferTooSmall { needed: message.len() };
-        Ok(wire::copy(out.get_mut(..message.len()).ok_or(short)?, message))
+        let Some(message) = waiting.map(|half| half.flight.message()) else { return 0 };
+        wire::copy(out, message);
+        message.len()
     }
 
     /// The flight in this place is over: was it a resume's?

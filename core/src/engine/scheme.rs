@@ -116,8 +116,11 @@ pub trait Scheme: Sized {
     }
 
     /// Length of the scheme's bytes before the payload.
-    fn stamp_len(&self, _cx: &Cx<'_>) -> usize {
-        0
+    ///
+    /// # Errors
+    /// Something in the context is out of range; told here, before anything has changed.
+    fn stamp_len(&self, _cx: &Cx<'_>) -> Result<usize, Error> {
+        Ok(0)
     }
 
     /// Reads the scheme's bytes before the payload of an authenticated record.

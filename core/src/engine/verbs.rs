@@ -17,12 +17,12 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
         self.drained()?;
         self.clock = cx.wall.is_some();
         let to = self.peer.ok_or(Error::NotEstablished)?;
-        let prefix = self.resume_prefix(out)?;
+        let prefix = self.resume_prefix(&mut []);
         if !self.scheme.may_send() {
             return Err(Error::NotEstablished);
         }
         let session = self.session.as_mut().ok_or(Error::NotEstablished)?;
-        let stamp_len = self.scheme.stamp_len(cx);
+        let stamp_len = self.scheme.stamp_len(cx)?;
         let extra = prefix.saturating_add(session.overhead()).saturating_add(stamp_len);
         let needed = extra.saturating_add(payload.len());
         let mtu = usize::from(self.config.mtu);
@@ -39,6 +39,7 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
             self.outbox.note(Note::RekeyNeeded);
         }
         self.moved_ahead(stepped | ratcheted);
+        self.resume_prefix(out);
         Ok(Sent { to, bytes: out.get(..prefix.saturating_add(len)).unwrap_or(&[]) })
     }
 

@@ -384,14 +384,14 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange
         self.closing = false;
     }
 
-    fn stamp_len(&self, cx: &Cx<'_>) -> usize {
-        cx.place.len().saturating_add(9)
-    }
-
-    fn stamp(&mut self, cx: &Cx<'_>, session: &Session, payload: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+    fn stamp_len(&self, cx: &Cx<'_>) -> Result<usize, Error> {
         if cx.place.len() > PLACE_MAX {
             return Err(Error::BadArgument);
         }
+        Ok(cx.place.len().saturating_add(9))
+    }
+
+    fn stamp(&mut self, cx: &Cx<'_>, session: &Session, payload: &[u8], out: &mut [u8]) -> Result<usize, Error> {
         let stamp = Stamp { time: cx.wall, place: cx.place, payload };
         let mut w = Writer::new(out);
         w.put(&stamp.time.map_or(0, |t| t.0).to_be_bytes()).short(cx.place);
