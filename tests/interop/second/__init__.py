@@ -1,0 +1,5 @@
+"""A second implementation of the history scheme, written from core/src/history/spec.md alone.
+
+It is there to show that the page is enough, and to be read beside it: one module a section, plain Python, nothing clever,
+nothing constant-time. `node.py` puts the parts together. Use it for tests and never for secrets.
+"""
