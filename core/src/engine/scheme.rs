@@ -246,8 +246,20 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Adds a note. One call makes at most three, and callers drain before the next, so there is room.
+    /// Adds a note. One call makes at most three, and callers drain before the next, so there is room; but while the
+    /// store refuses, notes wait through many calls. Then an older one goes: of the same kind if there is one.
     pub fn note(&mut self, note: Note) {
+        if self.notes.last().is_some_and(Option::is_some) {
+            let kind = core::mem::discriminant(&note);
+            let alike = |n: &Option<Note>| n.is_some_and(|n| core::mem::discriminant(&n) == kind);
+            let goes = self.notes.iter().position(alike).unwrap_or(0);
+            if let Some(rest) = self.notes.get_mut(goes..) {
+                rest.rotate_left(1);
+            }
+            if let Some(last) = self.notes.last_mut() {
+                *last = None;
+            }
+        }
         if let Some(free) = self.notes.iter_mut().find(|n| n.is_none()) {
             *free = Some(note);
         }
@@ -407,5 +419,28 @@ impl<S: Scheme> Io<'_, S> {
         self.outbox.sign = false;
         self.outbox.close = false;
         self.outbox.path_response = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NOTES, Note, Outbox};
+
+    #[test]
+    fn the_newest_notes_are_kept() {
+        let mut outbox = Outbox::default();
+        outbox.note(Note::Established);
+        for _ in 0..20 {
+            outbox.note(Note::Rekeyed);
+        }
+        outbox.note(Note::Terminated);
+        outbox.note(Note::Paired);
+        let mut taken = std::vec::Vec::new();
+        while let Some(note) = outbox.take() {
+            taken.push(note);
+        }
+        assert_eq!(taken.len(), NOTES);
+        assert!(!outbox.has_notes());
+        assert_eq!(taken[NOTES - 2..], [Note::Terminated, Note::Paired]);
     }
 }
