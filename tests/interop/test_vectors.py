@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from second import cpace, records
-from second.crypto import SUITES, Triple, expand
+from second import cpace, pairing, records
+from second.crypto import SUITES, Triple
 from second.exchange import Pair
 from second.node import Node, Pairing
 
@@ -103,3 +103,28 @@ def test_life(path):
             assert (name in mine) == (name in events), at
         if "key_replaced" in events:
             assert mine["key_replaced"] == (events["key_replaced"]["generation"],), at
+
+
+@pytest.mark.parametrize("path", [p for p in VECTORS if "pairing" in p.name], ids=lambda p: p.stem)
+def test_pairing(path):
+    vector = json.loads(path.read_text())
+    scripts = {name: Script(vector[name]) for name in "ab"}
+    sides = {}
+    for place, step in enumerate(vector["steps"]):
+        name = step["node"]
+        at, node, script = f"step {place}: {name} {step['do']}", vector[name], scripts[name]
+        script.step(step)
+        if step["do"] == "input":
+            datagrams = sides[name].input(unhex(step["bytes"]))
+        else:
+            role = pairing.Responder if step["do"] == "listen" else pairing.Initiator
+            group = cpace.GROUPS[node["cpace"]]
+            side = role(unhex(node["id"]), *suite(node["suite"]), group, unhex(step["secret"]), script.draw)
+            sides[name] = Pairing(side, unhex(node["place"]), script.clock)
+            datagrams = sides[name].start()
+        assert not script.left, at
+        assert [d.hex() for d in datagrams] == [o["bytes"] for o in step["outputs"] if "datagram" in o], at
+        for output in step["outputs"]:
+            if output.get("event") == "paired":
+                assert records.readable(sides[name].fingerprint) == output["fingerprint"], at
+    assert sides["a"].triple == sides["b"].triple

@@ -32,6 +32,11 @@ class Ristretto255:
     hash = hashlib.sha512
     curve = groups.Ristretto255
 
+    @staticmethod
+    def scalar(draw):
+        """252 bits, little-endian."""
+        return int.from_bytes(draw(32), "little") % 2**252
+
     @classmethod
     def generator(cls, prs, ci, sid):
         return cls.curve.derive(cls.hash(generator_string(cls.dsi, prs, ci, sid, 128)).digest())
@@ -60,6 +65,10 @@ class P256:
     dsi = b"CPaceP256_XMD:SHA-256_SSWU_NU_"
     hash = hashlib.sha256
     curve = groups.P256
+
+    @staticmethod
+    def scalar(draw):
+        return groups.P256.scalar(draw)
 
     @classmethod
     def generator(cls, prs, ci, sid):

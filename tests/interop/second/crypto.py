@@ -93,14 +93,9 @@ class X25519:
 
 
 class P256:
-    """A scalar is 32 bytes, big-endian; one that is 0 or not below the order is drawn again."""
+    """The share is x; its point may have any y, for the secret is an x too."""
 
-    @staticmethod
-    def scalar(draw):
-        while True:
-            scalar = int.from_bytes(draw(32), "big")
-            if 0 < scalar < groups.P256.order:
-                return scalar
+    scalar = groups.P256.scalar
 
     @staticmethod
     def share(scalar):

@@ -42,6 +42,14 @@ class P256:
     def multiply(cls, scalar, point):
         return _multiply(cls, scalar, point, None)
 
+    @classmethod
+    def scalar(cls, draw):
+        """32 bytes, big-endian; drawn again where it is 0 or not below the order."""
+        while True:
+            scalar = int.from_bytes(draw(32), "big")
+            if 0 < scalar < cls.order:
+                return scalar
+
     @staticmethod
     def x_bytes(point):
         return point[0].to_bytes(32, "big")

@@ -4,9 +4,7 @@ Every call returns the datagrams to send. Storing is left out, and so are time a
 """
 
 from . import exchange, records, resume, update, wire
-from .crypto import Dropped, require
-from .pairing import Initiator as PairingInitiator
-from .pairing import Responder as PairingResponder
+from .crypto import Dropped, expand, require
 from .records import Session, session_number
 
 
@@ -336,18 +334,18 @@ class Node:
 
 
 class Pairing:
-    """One side of a first contact; `node` is the peer that it ends with."""
+    """One side of a first contact, over when it has a triple."""
 
-    def __init__(self, sk, me, suite, dh, group, place, clock, *, scalar=None, nonce_and_scalar=None, draw=None):
-        """`scalar` makes it the initiator, `nonce_and_scalar` the responder."""
-        self.place, self.clock, self.triple = place, clock, None
-        if scalar:
-            self.side = PairingInitiator(me, suite, dh, group, sk, draw(16), scalar)
-        else:
-            self.side = PairingResponder(me, suite, dh, group, sk, nonce_and_scalar)
+    def __init__(self, side, place, clock):
+        self.side, self.place, self.clock, self.triple = side, place, clock, None
 
     def start(self):
-        return [self.side.p1]
+        """P1, where this is the initiator."""
+        return [self.side.p1] if hasattr(self.side, "p1") else []
+
+    @property
+    def fingerprint(self):
+        return expand(self.triple.aux, "fp", b"", 10)
 
     def input(self, message):
         side, number = self.side, message[1] >> 4

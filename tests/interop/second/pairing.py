@@ -1,5 +1,7 @@
 """Section 4: P1 to P6."""
 
+from itertools import count
+
 from . import cpace, wire
 from .crypto import Triple, expand, extract, lv, require, same, sha256, short, u64
 from .wire import Reader, header
@@ -7,6 +9,12 @@ from .wire import Reader, header
 
 def body(n_i, me, suite, dh, group):
     return n_i + short(me) + bytes([suite.number & 0xFF, dh, group.number])
+
+
+def following(secret, from_):
+    """Randomness that follows from a secret and a message, so that the same question gets the same answer: draw(count)."""
+    draws = count(0)
+    return lambda length: expand(secret, "rand", bytes([next(draws)]) + from_, length)
 
 
 class _Keys:
@@ -57,10 +65,10 @@ class _Keys:
 
 
 class Initiator:
-    def __init__(self, me, suite, dh, group, sk, n_i, scalar):
-        """`scalar` gives the scalar for a P2."""
-        self.me, self.suite, self.group, self.sk, self.n_i, self.scalar = me, suite, group, sk, n_i, scalar
-        self.body = body(n_i, me, suite, dh, group)
+    def __init__(self, me, suite, dh, group, sk, draw):
+        self.me, self.suite, self.group, self.sk = me, suite, group, sk
+        self.n_i, self.secret = draw(16), draw(32)
+        self.body = body(self.n_i, me, suite, dh, group)
         self.p1 = header(wire.P1) + self.body
 
     def on_p2(self, message):
@@ -72,7 +80,7 @@ class Initiator:
         require(self.peer and self.peer != self.me, "id")
         sid = self.n_i + n_r
         generator = self.group.generator(self.sk, short(self.me) + short(self.peer), sid)
-        scalar = self.scalar(message)
+        scalar = self.group.scalar(following(self.secret, message))
         y_i = self.group.share(scalar, generator)
         isk = cpace.isk(self.group, sid, scalar, y_r, y_i, self.body, y_r, message[:-32])
         self.keys = _Keys(self.suite, isk, self.body, message, y_i)
@@ -90,10 +98,8 @@ class Initiator:
 
 
 class Responder:
-    def __init__(self, me, suite, dh, group, sk, nonce_and_scalar):
-        """`nonce_and_scalar` gives N_R and the scalar for a body."""
-        self.me, self.suite, self.dh, self.group, self.sk = me, suite, dh, group, sk
-        self.nonce_and_scalar = nonce_and_scalar
+    def __init__(self, me, suite, dh, group, sk, draw):
+        self.me, self.suite, self.dh, self.group, self.sk, self.secret = me, suite, dh, group, sk, draw(32)
 
     def _agreed(self, message):
         """The initiator's N and id, from a body that is what this side wants."""
@@ -105,7 +111,8 @@ class Responder:
         return n_i, peer, reader
 
     def _p2(self, n_i, peer, their_body):
-        n_r, scalar = self.nonce_and_scalar(their_body)
+        draw = following(self.secret, their_body)
+        n_r, scalar = draw(16), self.group.scalar(draw)
         sid = n_i + n_r
         generator = self.group.generator(self.sk, short(peer) + short(self.me), sid)
         y_r = self.group.share(scalar, generator)
