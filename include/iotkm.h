@@ -460,6 +460,14 @@ typedef struct {
     uint64_t opaque[62];
 } iotkm_history_memory_small;
 
+// A source of randomness around another one, hedged by the device's secret: whoever does not know that learns nothing from a
+// weak, known or chosen source (RFC 8937's idea). Needs: no (counter, 32 bytes of the source) comes twice.
+typedef struct {
+    uint64_t opaque[8];
+} iotkm_hedge;
+
+
+
 
 
 
@@ -810,6 +818,21 @@ int iotkm_history_release(iotkm_association *association);
 // Lends memory for runs again, until iotkm_wipe() or iotkm_history_release(). Error: IOTKM_E_WRONG_STATE where there is some.
 int iotkm_history_lend(iotkm_association *association,
                        iotkm_history_memory *memory);
+
+// ---- randomness from a source that may be weak ----
+
+// Sets a hedge up around the `random` of this platform, whose `device_secret` it takes too. Then let another platform's
+// `random` be iotkm_hedge_random and its `random_ctx` the hedge. `counter` is 0; or, where the source may say the same after
+// each boot, a number that was raised and stored at this boot, times 2^32.
+int iotkm_hedge_init(iotkm_hedge *hedge,
+                     const iotkm_platform *source,
+                     uint64_t counter);
+
+// A `random` hook whose context is a hedge. Errors: IOTKM_E_RNG where the source fails, IOTKM_E_NOT_SET_UP.
+int iotkm_hedge_random(void *hedge, uint8_t *out, size_t len);
+
+// Wipes a hedge. Error: IOTKM_E_NOT_SET_UP.
+int iotkm_hedge_wipe(iotkm_hedge *hedge);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -9,7 +9,7 @@
 //!   payload  ----> send ----------'                        '--> Output::Event      tell the application
 //! ```
 
-use crate::crypto::{Rng, RngError, Secret};
+use crate::crypto::{Prk, Rng, RngError, Secret};
 use crate::engine::drops::Drops;
 use core::fmt;
 
@@ -72,6 +72,11 @@ impl Device {
     /// A device with its secret.
     pub const fn new(secret: Secret<32>) -> Self {
         Self(secret)
+    }
+
+    /// The key for this device's [`Hedged`](crate::crypto::hedge::Hedged) randomness.
+    pub fn hedge_key(&self) -> Secret<32> {
+        Prk::new("engine", self.0.expose()).secret("hedge", &[])
     }
 }
 

@@ -11,6 +11,7 @@
 //! | [`drain`] | poll, with the hooks |
 //! | [`suites`] | the values that a program names to link an algorithm |
 //! | [`history`] | the history scheme |
+//! | [`hedge`] | randomness from a source that may be weak |
 //!
 //! A function that C calls is `unsafe`: what the head of `iotkm.h` asks of the caller is its safety contract. It hands its
 //! pointers to [`raw`], which checks what can be checked, and has no pointer of its own.
@@ -38,6 +39,8 @@ pub mod association;
 pub mod drain;
 
 pub mod history;
+
+pub mod hedge;
 
 pub mod object;
 #[cfg(not(feature = "std"))]

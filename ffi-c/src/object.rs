@@ -27,6 +27,8 @@ impl Magic {
     pub const ASSOCIATION: Self = Self(0x6961_7301);
     /// A peer of the history scheme.
     pub const HISTORY_PEER: Self = Self(0x6968_7002);
+    /// Hedged randomness.
+    pub const HEDGE: Self = Self(0x6968_6403);
     const BROKEN: u32 = 0x6962_6bff;
     const BUSY_BIT: u32 = 1 << 31;
 }

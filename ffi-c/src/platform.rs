@@ -84,6 +84,11 @@ impl iotkm_platform {
         Ok(platform)
     }
 
+    /// Its randomness.
+    pub const fn randomness(&self) -> Random {
+        Random { hook: self.random, ctx: self.random_ctx }
+    }
+
     /// Reads a slot into `out`; the hook's status where that is not 0.
     pub fn read<'b>(&self, slot: u16, out: &'b mut [u8]) -> Result<&'b [u8], c_int> {
         const FAILED: c_int = IOTKM_E_HOOK as c_int;
@@ -112,13 +117,18 @@ impl iotkm_platform {
     }
 }
 
-struct Random<'a>(&'a iotkm_platform);
+/// A platform's randomness, or the system's.
+#[derive(Clone, Copy, Debug)]
+pub struct Random {
+    hook: Option<unsafe extern "C" fn(ctx: *mut c_void, out: *mut u8, len: usize) -> c_int>,
+    ctx: *mut c_void,
+}
 
-impl Rng for Random<'_> {
+impl Rng for Random {
     fn fill(&mut self, out: &mut [u8]) -> Result<(), RngError> {
-        let Some(random) = self.0.random else { return system_random(out) };
+        let Some(random) = self.hook else { return system_random(out) };
         // SAFETY: the platform's hook gets its own context and memory of this length.
-        let status = unsafe { random(self.0.random_ctx, out.as_mut_ptr(), out.len()) };
+        let status = unsafe { random(self.ctx, out.as_mut_ptr(), out.len()) };
         if status == 0 { Ok(()) } else { Err(RngError) }
     }
 }
@@ -163,7 +173,7 @@ pub unsafe fn with_cx(cx: *const iotkm_cx, f: &mut dyn FnMut(&mut Cx<'_>) -> Out
         now: Instant(cx.now_ms),
         wall: (cx.wall_ms != 0).then_some(UnixTime(cx.wall_ms)),
         place,
-        rng: &mut Random(platform),
+        rng: &mut platform.randomness(),
         device: &device,
     })
 }

@@ -394,6 +394,43 @@ static void wrong_order(void) {
     no_peer(&a.peer, IOTKM_E_NOT_SET_UP);
 }
 
+static void hedges(void) {
+    static iotkm_hedge hedge;
+    iotkm_platform hedged;
+    uint8_t one[40], two[40], three[40];
+
+    side_init(&a, &b, 'a');
+    IS(iotkm_hedge_random(&hedge, one, sizeof one), IOTKM_E_NOT_SET_UP);
+    IS(iotkm_hedge_random(NULL, one, sizeof one), IOTKM_E_NULL);
+    IS(iotkm_hedge_init(NULL, &a.platform, 0), IOTKM_E_NULL);
+    IS(iotkm_hedge_init(&hedge, NULL, 0), IOTKM_E_NULL);
+    CHECK(zero(&hedge, sizeof hedge));
+    OK(iotkm_hedge_init(&hedge, &a.platform, 0));
+    hedged = a.platform;
+    hedged.random = iotkm_hedge_random;
+    hedged.random_ctx = &hedge;
+    OK(hedged.random(hedged.random_ctx, one, sizeof one));
+    a.seed = 'a'; /* the source says the same again */
+    OK(hedged.random(hedged.random_ctx, two, sizeof two));
+    CHECK(memcmp(one, two, sizeof one) != 0);
+    a.seed = 'a';
+    OK(iotkm_hedge_init(&hedge, &a.platform, 0)); /* ... at the same count: the same answer */
+    OK(hedged.random(hedged.random_ctx, three, sizeof three));
+    CHECK(memcmp(one, three, sizeof one) == 0);
+    IS(iotkm_hedge_random(&hedge, NULL, 4), IOTKM_E_NULL);
+    a.random_fails = 1;
+    IS(iotkm_hedge_random(&hedge, one, sizeof one), IOTKM_E_RNG);
+    a.random_fails = 0;
+    a.cx.platform = &hedged;
+    side_provision(&a, &iotkm_suite_0);
+    side_open(&a, &iotkm_suite_0);
+    OK(iotkm_history_connect(&a.a, &a.cx, &b.addr));
+    OK(iotkm_wipe(&a.a));
+    OK(iotkm_hedge_wipe(&hedge));
+    IS(iotkm_hedge_wipe(&hedge), IOTKM_E_NOT_SET_UP);
+    CHECK(zero(&hedge, sizeof hedge));
+}
+
 static void texts(void) {
     int status;
     for (status = 0; status >= -14; status--) CHECK(strcmp(iotkm_strerror(status), "unknown status") != 0);
@@ -406,6 +443,7 @@ int main(void) {
     constructors();
     surroundings();
     wrong_order();
+    hedges();
     texts();
     return 0;
 }
