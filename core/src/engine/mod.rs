@@ -24,6 +24,8 @@ pub mod endpoint;
 pub mod flight;
 pub mod fragment;
 pub mod memory;
+#[cfg(feature = "published")]
+pub mod published;
 pub mod rekey;
 pub mod resume;
 mod resuming;

@@ -24,6 +24,9 @@ pub enum Kind {
     HistoryPeer = 2,
     /// Failed pairing attempts.
     Attempts = 3,
+    /// The history scheme's peer in the Published profile.
+    #[cfg(feature = "published")]
+    PublishedHistoryPeer = 0xf2,
 }
 
 /// Seals the `len` bytes that lie in `out` from [`OVERHEAD`] on; returns the blob's length.

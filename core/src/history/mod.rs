@@ -23,6 +23,8 @@ pub mod keys;
 pub mod log;
 pub mod pairing;
 pub mod peer;
+#[cfg(feature = "published")]
+pub mod published;
 mod responder;
 mod update;
 pub mod wire;
