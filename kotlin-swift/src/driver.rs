@@ -61,6 +61,17 @@ impl<A> Driver<A> {
         self.state.with(|state| Ok(state.take().ok_or(IotkmError::WrongState)?.core))
     }
 
+    /// Gives the association to `taker`, which gives it back where it has no room.
+    pub(crate) fn give<R>(&self, taker: impl FnOnce(A) -> Result<R, A>) -> Result<R, IotkmError> {
+        self.state.with(|state| {
+            let State { core, out, reason } = state.take().ok_or(IotkmError::WrongState)?;
+            taker(core).map_err(|core| {
+                *state = Some(State { core, out, reason });
+                IotkmError::Full
+            })
+        })
+    }
+
     /// Polls with `next`, which polls the core once, and `persisted`, which answers it; writes to the store by itself
     /// where there is one.
     pub(crate) fn drive<W>(

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 type Log = Vec<Entry>;
 type Memory = HistoryMemory<CorePeer, Log, 2, REASSEMBLY>;
-type Core = CoreHistory<CorePeer, Log, Memory>;
+pub(crate) type Core = CoreHistory<CorePeer, Log, Memory>;
 
 /// Room for a message that came in pieces: none of the scheme's is longer.
 const REASSEMBLY: usize = 256;
@@ -23,7 +23,7 @@ const REASSEMBLY: usize = 256;
 /// The history scheme between this device and one peer. Every method may throw `Busy`.
 #[derive(uniffi::Object)]
 #[uniffi::export(Debug, Display)]
-pub struct History(Driver<Core>);
+pub struct History(pub(crate) Driver<Core>);
 
 #[uniffi::export]
 impl History {
@@ -123,12 +123,7 @@ impl History {
     /// # Errors
     /// `NotEstablished`, `Vault`.
     pub fn export(&self, cx: Cx) -> Result<Vec<u8>, IotkmError> {
-        self.0.call(&cx, |core, cx| {
-            let mut blob = vec![0; iotkm::engine::BLOB_MAX];
-            let len = core.export(cx, &mut blob)?;
-            blob.truncate(len);
-            Ok(blob)
-        })
+        self.0.call(&cx, export)
     }
 
     /// Key material for another protocol, as RFC 5705: the same on both sides for the same label and context.
@@ -218,6 +213,14 @@ impl History {
     pub fn into_peer(&self) -> Result<Arc<Peer>, IotkmError> {
         Ok(Arc::new(Peer::of(self.0.take()?.into_peer())))
     }
+}
+
+/// Seals the session.
+pub(crate) fn export(core: &mut Core, cx: &mut iotkm::Cx<'_>) -> Result<Vec<u8>, IotkmError> {
+    let mut blob = vec![0; iotkm::engine::BLOB_MAX];
+    let len = core.export(cx, &mut blob)?;
+    blob.truncate(len);
+    Ok(blob)
 }
 
 impl fmt::Debug for History {

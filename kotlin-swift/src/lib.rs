@@ -1,8 +1,9 @@
 //! iotkm for Kotlin and Swift: the core's words, behind uniffi.
 //!
-//! - [`surroundings`]: what an application lends: [`KeyVault`], [`BlobStore`], [`RandomSource`], [`Cx`]; [`Device`].
-//! - [`peer`], [`history`]: a paired peer, and the association with it.
-//! - [`values`]: [`Output`], [`Event`] and the other words. [`error`]: [`IotkmError`]. [`secret`]: [`SecretBytes`].
+//! - [`KeyVault`], [`BlobStore`], [`RandomSource`], [`Cx`]: what an application lends; [`Device`]: what comes of it.
+//! - [`Pairing`], [`Peer`], [`History`]: two devices meet; what each knows of the other; the association.
+//! [`Hub`]: many of them on one socket.
+//! - [`Output`], [`Event`] and the other words; [`IotkmError`]; [`SecretBytes`].
 //! - `driver`: what the objects share. `lock`: one caller at a time, `Busy` instead of a deadlock.
 //!
 //! Nothing happens here that the core does not do: each method locks its object, lends the core its surroundings, and
@@ -11,7 +12,9 @@
 mod driver;
 mod error;
 mod history;
+mod hub;
 mod lock;
+mod pairing;
 mod peer;
 mod secret;
 mod surroundings;
@@ -19,6 +22,8 @@ mod values;
 
 pub use error::{CallbackError, IotkmError};
 pub use history::History;
+pub use hub::{Hub, HubOutput, HubReceived};
+pub use pairing::{Pace, Pairing, Setup};
 pub use peer::{Peer, PeerInfo, Sealed};
 pub use secret::SecretBytes;
 pub use surroundings::{BlobStore, Cx, Device, KeyVault, RandomSource, Stored};

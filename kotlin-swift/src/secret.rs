@@ -3,6 +3,8 @@
 use crate::error::IotkmError;
 use crate::lock::Shared;
 use iotkm::crypto::Secret;
+use precis_profiles::OpaqueString;
+use precis_profiles::precis_core::profile::Profile;
 use std::fmt;
 use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
@@ -19,6 +21,18 @@ impl SecretBytes {
     #[uniffi::constructor]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self::of(Zeroizing::new(bytes))
+    }
+
+    /// The secret that a user typed, prepared as RFC 8265 says (OpaqueString): what looks the same on two keyboards
+    /// becomes the same bytes.
+    ///
+    /// # Errors
+    /// `BadArgument` for an empty text, or characters that RFC 8265 does not allow (control characters, say).
+    #[uniffi::constructor]
+    pub fn opaque_string(text: String) -> Result<Self, IotkmError> {
+        let text = Zeroizing::new(text);
+        let prepared = OpaqueString::new().enforce(text.as_str()).map_err(|_| IotkmError::BadArgument)?;
+        Ok(Self::of(Zeroizing::new(prepared.into_owned().into_bytes())))
     }
 
     /// The bytes themselves, to be used by another protocol and then overwritten. Empty once wiped.
@@ -45,7 +59,7 @@ impl SecretBytes {
     /// # Errors
     /// `Busy`.
     pub fn is_same_as(&self, other: Arc<Self>) -> Result<bool, IotkmError> {
-        let other = other.0.with(|bytes| Ok(bytes.clone()))?;
+        let other = other.copy()?;
         self.0.with(|bytes| Ok(iotkm::crypto::secret::ct_eq(bytes, &other)))
     }
 }
@@ -53,6 +67,11 @@ impl SecretBytes {
 impl SecretBytes {
     pub(crate) fn of(bytes: Zeroizing<Vec<u8>>) -> Self {
         Self(Shared::new(bytes))
+    }
+
+    /// A copy that wipes itself.
+    pub(crate) fn copy(&self) -> Result<Zeroizing<Vec<u8>>, IotkmError> {
+        self.0.with(|bytes| Ok(bytes.clone()))
     }
 
     /// As a key of 32 bytes.

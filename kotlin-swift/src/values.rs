@@ -182,7 +182,13 @@ pub enum Event {
         /// The new address.
         to: Vec<u8>,
     },
-    /// A run ended without its goal.
+    /// Something that nobody vouches for hints at this, and nothing has changed: to be shown to a user who waits.
+    Hint {
+        /// What it seems to be.
+        reason: Reason,
+    },
+    /// A run ended without its goal. While pairing, `WrongSecret` on the side whose window is open means that one attempt
+    /// failed; the window stays open.
     Failed {
         /// Which.
         stage: Stage,
@@ -219,6 +225,7 @@ impl From<iotkm::Event> for Event {
             E::KeyReplaced { generation } => Self::KeyReplaced { generation },
             E::Terminated => Self::Terminated,
             E::PeerMoved { to } => Self::PeerMoved { to: to.as_bytes().to_vec() },
+            E::Hint { reason } => Self::Hint { reason: reason.into() },
             E::Failed { stage, reason } => Self::Failed { stage: stage.into(), reason: reason.into() },
             E::StoreFailed { slot } => Self::StoreFailed { slot: slot.0, reason: String::new() },
             other => Self::Other { text: format!("{other:?}") },
