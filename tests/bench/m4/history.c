@@ -1,0 +1,76 @@
+/* The history scheme, both sides on one board: the exchange without and with Diffie-Hellman, and 64-byte records. */
+#include "bench.h"
+#include "side.h"
+
+#include <string.h>
+
+static struct side device, hub;
+
+static unsigned take_all(struct side *from, struct side *to)
+{
+    unsigned count = from->sent;
+    from->sent = 0;
+    for (unsigned i = 0; i < count; i++)
+        side_receive(to, from->wire[i].bytes, from->wire[i].length);
+    return count;
+}
+
+static void exchange(void)
+{
+    side_connect(&device);
+    while (take_all(&device, &hub) + take_all(&hub, &device) > 0) { }
+    bench_expect(device.established == 1 && hub.established == 1 && device.stored > 0);
+}
+
+static void both(const iotkm_suite *suite)
+{
+    side_init(&device, 'd', 'h', suite);
+    side_init(&hub, 'h', 'd', suite);
+}
+
+static void symmetric(void) { both(&iotkm_suite_4_symmetric); }
+static void with_aes(void) { both(&iotkm_suite_0_symmetric); }
+static void with_x25519(void) { both(&iotkm_suite_4); }
+static void with_p256(void) { both(&iotkm_suite_2); }
+
+static uint8_t record[MTU];
+static size_t record_length;
+
+static void seal(void)
+{
+    static const uint8_t plain[64] = "64 bytes";
+    iotkm_addr to;
+    bench_expect(iotkm_send(&device.association, &device.cx, plain, sizeof plain, record, sizeof record, &record_length, &to)
+                 == IOTKM_OK);
+}
+
+static void open(void)
+{
+    iotkm_received received;
+    bench_expect(iotkm_receive(&hub.association, &hub.cx, &hub.peer_addr, record, record_length, &received) == IOTKM_OK);
+    bench_expect(received.payload_len == 64 && memcmp(received.payload, "64 bytes", 9) == 0);
+}
+
+static void session(void)
+{
+    symmetric();
+    exchange();
+}
+
+static void session_aes(void)
+{
+    with_aes();
+    exchange();
+}
+
+const struct bench benches[] = {
+    { "history.symmetric", exchange, symmetric },
+    { "history.aes", exchange, with_aes },
+    { "history.dh.x25519", exchange, with_x25519 },
+    { "history.dh.p256", exchange, with_p256 },
+    { "record.suite_4.seal64", seal, session },
+    { "record.suite_4.open64", open, 0 },
+    { "record.suite_0.seal64", seal, session_aes },
+    { "record.suite_0.open64", open, 0 },
+    { 0 },
+};
