@@ -281,9 +281,8 @@ impl Association {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let from = values::address(py, &source)?;
         let mut datagram = datagram.0;
-        let message = self.call_here(py, |member, cx| {
-            Ok(member.handle_input(cx, &from, &mut datagram)?.map(Message::from))
-        })?;
+        let message =
+            self.call_here(py, |member, cx| Ok(member.handle_input(cx, &from, &mut datagram)?.map(Message::from)))?;
         message.map(|message| values::received(py, message)).transpose()
     }
 
@@ -322,7 +321,13 @@ impl Association {
     ///     NotEstablishedError: there is no session.
     ///     BadArgumentError: one of them is longer.
     #[pyo3(signature = (label, context, length))]
-    fn exporter<'py>(&self, py: Python<'py>, label: Bytes, context: Bytes, length: usize) -> PyResult<Bound<'py, PyBytes>> {
+    fn exporter<'py>(
+        &self,
+        py: Python<'py>,
+        label: Bytes,
+        context: Bytes,
+        length: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
         if label.len() > 255 || context.len() > usize::from(u16::MAX) || length > 255 * 32 {
             let message = "label, context and length are at most 255, 65535 and 8160 bytes";
             return Err(values::bad_argument(py, message));

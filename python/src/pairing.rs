@@ -50,9 +50,7 @@ fn group_of(py: Python<'_>, suite: i8, name: Option<&str>) -> PyResult<&'static 
         Some("ristretto255") => Ok(&cpace::CPACE_RISTRETTO255),
         None if matches!(suite, 2 | 3 | 5) => Ok(&cpace::CPACE_P256),
         None => Ok(&cpace::CPACE_RISTRETTO255),
-        Some(other) => {
-            Err(values::bad_argument(py, &format!("group is 'ristretto255' or 'P-256', not {other:?}")))
-        }
+        Some(other) => Err(values::bad_argument(py, &format!("group is 'ristretto255' or 'P-256', not {other:?}"))),
     }
 }
 

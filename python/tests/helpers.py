@@ -1,6 +1,7 @@
 """What tests share."""
 
 import asyncio
+import socket
 from collections.abc import Coroutine
 from random import Random
 from types import TracebackType
@@ -19,6 +20,14 @@ def run(work: Coroutine[Any, Any, T], limit: float = 60) -> T:
             return await work
 
     return asyncio.run(limited())
+
+
+def free_port() -> int:
+    """A UDP port that nobody uses now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class Proxy(asyncio.DatagramProtocol):
@@ -46,8 +55,8 @@ class Proxy(asyncio.DatagramProtocol):
 
     @property
     def address(self) -> Address:
-        name: Any = self._transport.get_extra_info("sockname")
-        return name[:2]
+        name: tuple[str, int] = self._transport.get_extra_info("sockname")[:2]
+        return name
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         if addr != self.target:

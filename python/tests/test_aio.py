@@ -11,7 +11,7 @@ import pytest
 from helpers import Proxy, run
 
 import iotkm
-from iotkm import Event, Paired, Resumed, Triple, aio
+from iotkm import Event, Paired, Resumed, Triple, aio, storage
 from iotkm.aio import Directory, Hub
 
 LOOPBACK = ("127.0.0.1", 0)
@@ -295,6 +295,24 @@ def test_nobody_there(tmp_path: Path) -> None:
             await peer.connect(("127.0.0.1", 9))
         with pytest.raises(StopAsyncIteration):
             await anext(peer)
+
+    run(work())
+
+
+def test_a_folder_is_opened_and_closed(tmp_path: Path) -> None:
+    async def work() -> None:
+        for _ in range(2):
+            async with Hub(tmp_path / "a", own_id=b"gateway", bind=LOOPBACK) as a:
+                with pytest.raises(storage.StorageInUseError):
+                    Directory(tmp_path / "a")
+                if not a.peers:
+                    await a.provision(b"sensor", triple())
+            assert "closed" in repr(a)
+        with pytest.raises(iotkm.BadArgumentError):
+            Hub(tmp_path / "a", own_id=b"gateway", place=bytes(33))
+        with pytest.raises(iotkm.BadArgumentError):
+            Hub(tmp_path / "a", own_id=b"gateway", capacity=0)
+        Directory(tmp_path / "a").close()
 
     run(work())
 

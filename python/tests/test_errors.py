@@ -1,6 +1,7 @@
 """Every error has its class, its code and its advice, and changes nothing."""
 
 import secrets
+from collections.abc import Callable
 
 import pytest
 
@@ -43,7 +44,7 @@ def test_wrong_arguments_say_which(platform: Platform, triple: Triple) -> None:
         return Peer.provisioned(slot=1, own_id=own_id, id=id, triple=triple)
 
     key = bytes(32)
-    for call, says in [
+    calls: list[tuple[Callable[[], object], str]] = [
         (lambda: Platform(b"short"), "32 bytes, this one has 5"),
         (lambda: Platform(key, place=bytes(33)), "at most 32 bytes"),
         (lambda: Triple(key, key, key[1:]), "32 bytes"),
@@ -60,7 +61,8 @@ def test_wrong_arguments_say_which(platform: Platform, triple: Triple) -> None:
         (lambda: Pairing(platform, own_id=b"a", peer_slot=1, attempts_slot=0, group="P-521"), "P-256"),
         (lambda: Hub(platform, capacity=0), "capacity"),
         (lambda: iotkm.inspect(b""), "neither"),
-    ]:
+    ]
+    for call, says in calls:
         with pytest.raises(iotkm.BadArgumentError, match=says):
             call()
     for wrong in (

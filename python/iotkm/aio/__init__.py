@@ -2,7 +2,7 @@
 
 Two devices that were paired before::
 
-    async with aio.Hub(Directory("state"), own_id=b"gateway", bind=("0.0.0.0", 5683)) as hub:
+    async with aio.Hub("state", own_id=b"gateway", bind=("0.0.0.0", 5683)) as hub:
         sensor = hub.peer(b"sensor-7")
         await sensor.connect(("192.0.2.7", 5683))
         await sensor.send(b"how warm is it?")

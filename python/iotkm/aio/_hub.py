@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +31,7 @@ from iotkm import (
     prepare_secret,
 )
 from iotkm.aio._peer import Address, Peer, Waiters, decode, encode, paired
-from iotkm.storage import Storage
+from iotkm.storage import Directory, Storage
 
 _T = TypeVar("_T")
 _log = logging.getLogger("iotkm.aio")
@@ -45,7 +46,8 @@ class Hub:
     """This device: a UDP socket, a storage, and the peers that it knows. To be used as ``async with``.
 
     Args:
-        storage: where state lies; a `Directory` for most.
+        storage: where state lies: the path of a folder (then a `Directory`, open until the hub is closed), or an open
+            storage.
         own_id: this device's id, 1 to 16 bytes, unique among one user's devices.
         bind: address and port to receive on; port 0: any.
         capacity: how many peers it can know, at most 32767. A session is resumed after a restart only under the same one.
@@ -60,7 +62,7 @@ class Hub:
 
     def __init__(
         self,
-        storage: Storage,
+        storage: Storage | str | os.PathLike[str],
         *,
         own_id: bytes,
         bind: Address = ("0.0.0.0", 0),
@@ -75,9 +77,16 @@ class Hub:
     ) -> None:
         if not 1 <= capacity < _SESSIONS:
             raise iotkm.BadArgumentError(f"capacity is 1 to {_SESSIONS - 1}")
+        self._directory: Directory | None = None
+        if isinstance(storage, str | os.PathLike):
+            storage = self._directory = Directory(storage)
         self.storage = storage
         self.own_id = own_id
-        self.platform = platform or Platform(storage.device_secret(), place=place)
+        try:
+            self.platform = platform or Platform(self.storage.device_secret(), place=place)
+        except BaseException:
+            self._close_directory()
+            raise
         self._bind = bind
         self._suite = suite
         self._on_event = on_event
@@ -130,6 +139,11 @@ class Hub:
         for peer in self._peers.values():
             peer._end()
         self._writer.shutdown()
+        self._close_directory()
+
+    def _close_directory(self) -> None:
+        if self._directory is not None:
+            self._directory.close()
 
     @property
     def address(self) -> Address:

@@ -1,9 +1,12 @@
 """``iotkm history``: devices that belong to one user."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
+import threading
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,24 +39,30 @@ def about(info: PeerInfo) -> dict[str, Any]:
     }
 
 
-def _told(as_json: bool, quiet: bool = False) -> Any:
+def _told(as_json: bool) -> Callable[[Peer | None, Event], None]:
     def tell(peer: Peer | None, event: Event) -> None:
-        if not quiet and not as_json:
+        if not as_json:
             who = "pairing" if peer is None else text_of(peer.id)
             console(True).print(f"{who}: {event}", markup=False, highlight=False)
 
     return tell
 
 
-def _hub(state: Path, own_id: str, bind: str, as_json: bool, place: str = "", suite: str = "0") -> Hub:
-    return Hub(
-        Directory(state),
-        own_id=id_of(own_id),
-        bind=address_of(bind),
-        suite=suite_of(suite),
-        place=place.encode(),
-        on_event=_told(as_json),
-    )
+@contextlib.asynccontextmanager
+async def _hub(
+    state: Path, own_id: str, bind: str, as_json: bool, place: str = "", suite: str = "0"
+) -> AsyncIterator[Hub]:
+    address, chosen = address_of(bind), suite_of(suite)
+    with Directory(state) as storage:
+        async with Hub(
+            storage,
+            own_id=id_of(own_id),
+            bind=address,
+            suite=chosen,
+            place=place.encode(),
+            on_event=_told(as_json),
+        ) as hub:
+            yield hub
 
 
 def _secret(file: Path | None) -> str:
@@ -189,7 +198,8 @@ def connect(
             if not as_json:
                 console(True).print(f"session {fingerprint}", highlight=False)
             printing = asyncio.create_task(_print_all(other, as_json))
-            while line := await asyncio.to_thread(sys.stdin.buffer.readline):
+            lines = _lines()
+            while line := await lines.get():
                 await other.send(line.rstrip(b"\r\n"))
             await asyncio.sleep(wait)
             if update:
@@ -204,6 +214,22 @@ def connect(
         asyncio.run(run())
     except TimeoutError:
         fail(f"no answer from {peer} within {limit:g} s: is it listening, and the address right?")
+
+
+def _lines() -> "asyncio.Queue[bytes]":
+    """The lines of standard input, an empty one at its end. A daemon reads them, so that Ctrl-C need not wait for it."""
+    lines: asyncio.Queue[bytes] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    stream = sys.stdin.buffer
+
+    def read() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            for line in iter(stream.readline, b""):
+                loop.call_soon_threadsafe(lines.put_nowait, line)
+            loop.call_soon_threadsafe(lines.put_nowait, b"")
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
 
 
 async def _print_all(peer: Peer, as_json: bool) -> None:
