@@ -423,6 +423,7 @@ impl<S: Scheme> Io<'_, S> {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test")]
 mod tests {
     use super::{NOTES, Note, Outbox};
 

@@ -61,6 +61,7 @@ impl Window {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test")]
 mod tests {
     use super::Window;
     use std::collections::BTreeSet;

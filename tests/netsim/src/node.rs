@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A node's storage: what survives a power cut.
 pub type Stored = BTreeMap<u16, (u32, Vec<u8>)>;
 
+/// Session and generation that an association seals records under.
+pub type KeyOf<A> = fn(&A) -> Option<(Fingerprint, u32)>;
+
 /// One association and its surroundings.
 #[derive(Debug)]
 pub struct Node<A> {
@@ -37,7 +40,7 @@ pub struct Node<A> {
     /// Length of the connection id in the records that it sends.
     pub peer_cid: usize,
     /// Which key it seals records under, where the test knows.
-    pub key: Option<fn(&A) -> Option<(Fingerprint, u32)>>,
+    pub key: Option<KeyOf<A>>,
     /// Every key and number that it sealed a record under, over all its lives: none comes twice.
     pub nonces: BTreeSet<([u8; 10], u32, [u8; 2])>,
     /// What happened.
