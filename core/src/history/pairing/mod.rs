@@ -512,7 +512,7 @@ impl Scheme for Pair {
             message::P2 => self.on_p2(cx, io, bytes),
             message::P3 => self.on_p3(cx, io, from, bytes),
             message::P4 => self.on_p4(cx, io, bytes),
-            message::P5 => self.on_p5(cx, io, bytes),
+            message::P5 => self.on_p5(cx, io, from, bytes),
             message::P6 => self.on_p6(io, bytes),
             _ => Err(Dropped::Version),
         }

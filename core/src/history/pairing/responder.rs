@@ -104,7 +104,9 @@ impl Pair {
         let (body, y_i) = rest.split_last_chunk::<SHARE_LEN>().ok_or(Dropped::Malformed)?;
         let (nonce_i, id_i) = self.read_body(body)?;
         if let Some(place) = io.find(|r| matches!(r, Run::AwaitP5 { nonce, .. } if *nonce == nonce_i)) {
-            io.flight(place)?.again();
+            let flight = io.flight(place)?;
+            flight.asked(from, bytes.len());
+            flight.again();
             return Ok(());
         }
         self.open_window(cx)?;
@@ -142,14 +144,30 @@ impl Pair {
         Ok(())
     }
 
-    pub(super) fn on_p5(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, bytes: &[u8]) -> Result<(), Dropped> {
-        if let Some(place) = io.find(|run| matches!(run, Run::Done)) {
-            io.flight(place)?.again();
-            return Ok(());
-        }
-        let place = io.find(|run| matches!(run, Run::AwaitP5 { .. })).ok_or(Dropped::Unexpected)?;
-        let Some(Run::AwaitP5 { id, k_p, th, ours, .. }) = io.run(place) else { return Err(Dropped::Unexpected) };
-        let (theirs, th_5) = self.opened(message::P5, th, k_p, bytes)?;
+    pub(super) fn on_p5(
+        &mut self,
+        cx: &Cx<'_>,
+        io: &mut Io<'_, Self>,
+        from: &Addr,
+        bytes: &[u8],
+    ) -> Result<(), Dropped> {
+        // The run under way first: what is not its P5 may be the last device's, whose P6 is kept.
+        let place = io.find(|run| matches!(run, Run::AwaitP5 { .. }));
+        let opened = match place.and_then(|place| io.run(place)) {
+            Some(Run::AwaitP5 { k_p, th, .. }) => self.opened(message::P5, th, k_p, bytes),
+            _ => Err(Dropped::Unexpected),
+        };
+        let (theirs, th_5) = match opened {
+            Ok(opened) => opened,
+            Err(reason) => {
+                let flight = io.flight(io.find(|run| matches!(run, Run::Done)).ok_or(reason)?)?;
+                flight.asked(from, bytes.len());
+                flight.again();
+                return Ok(());
+            }
+        };
+        let place = place.ok_or(Dropped::Unexpected)?;
+        let Some(Run::AwaitP5 { id, k_p, ours, .. }) = io.run(place) else { return Err(Dropped::Unexpected) };
         let best = chosen(ours, &theirs, self.setup.me.is_lower_than(id));
         let triple = keys::first_triple(k_p, self.sk(), best.time, best.place());
         let tag = keys::pairing_tag(k_p, "p6", &th_5);
@@ -158,6 +176,7 @@ impl Pair {
         flight.load(false, |w| {
             w.put(&header(NUMBER, message::P6, 0)).put(&tag);
         });
+        flight.asked(from, bytes.len());
         flight.answer(cx.now);
         io.start(place, Run::Done);
         self.paired(io, id, triple);
