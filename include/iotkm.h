@@ -86,6 +86,9 @@
 // The smallest MTU in bytes for iotkm_history_open_small().
 #define IOTKM_HISTORY_MTU_SMALL 160
 
+// No member of a hub: an output of the hub's own, or an association that is in none.
+#define IOTKM_HUB_NOBODY UINT32_MAX
+
 // What functions return: `IOTKM_OK`, or a negative number that never changes its meaning. After an error nothing has changed.
 typedef enum {
     // Done.
@@ -294,6 +297,8 @@ typedef struct {
     uint8_t fingerprint[10];
     // The peer's new address.
     iotkm_addr to;
+    // In a hub: whose; else IOTKM_HUB_NOBODY.
+    uint32_t member;
 } iotkm_event;
 
 // What the library needs from the device. Hooks return 0 for ok; each gets its context as first argument. Fill a whole
@@ -359,6 +364,8 @@ typedef struct {
     const uint8_t *place;
     // Length of `place` in bytes; 0: not given.
     size_t place_len;
+    // In a hub: whose; else IOTKM_HUB_NOBODY.
+    uint32_t member;
 } iotkm_received;
 
 // An output: `kind` says which of the other fields count; the rest are zero.
@@ -379,6 +386,8 @@ typedef struct {
     size_t needed;
     // When to wake up, on the clock of `now_ms`; IOTKM_NEVER: not before the next input.
     uint64_t wake_at_ms;
+    // In a hub: whose; IOTKM_HUB_NOBODY: the hub's own, or no hub.
+    uint32_t member;
     // What happened.
     iotkm_event event;
 } iotkm_output;
@@ -460,11 +469,24 @@ typedef struct {
     uint64_t opaque[62];
 } iotkm_history_memory_small;
 
+// Many associations on one socket: it finds out whose each datagram is, at the same cost however many there are, and asks
+// strangers for a cookie first when it is busy. It lies where you put it and may not be moved.
+typedef struct {
+    uint64_t opaque[32];
+} iotkm_hub;
+
+// What a hub needs for each member.
+typedef struct {
+    uint64_t opaque[24];
+} iotkm_hub_member;
+
 // A source of randomness around another one, hedged by the device's secret: whoever does not know that learns nothing from a
 // weak, known or chosen source (RFC 8937's idea). Needs: no (counter, 32 bytes of the source) comes twice.
 typedef struct {
     uint64_t opaque[8];
 } iotkm_hedge;
+
+
 
 
 
@@ -628,7 +650,7 @@ int iotkm_close(iotkm_association *association);
 
 // Wipes the association and the memory that it was lent, telling nobody. What it held (a peer) may be used again; the
 // association itself is refused by every function but a constructor. Error: IOTKM_E_NOT_SET_UP where there is nothing to
-// wipe.
+// wipe, IOTKM_E_BUSY while it is in a hub.
 int iotkm_wipe(iotkm_association *association);
 
 // Polls until idle: sends, stores and reports what comes out by the platform's hooks `send`, `store_write` and `event`, and
@@ -818,6 +840,69 @@ int iotkm_history_release(iotkm_association *association);
 // Lends memory for runs again, until iotkm_wipe() or iotkm_history_release(). Error: IOTKM_E_WRONG_STATE where there is some.
 int iotkm_history_lend(iotkm_association *association,
                        iotkm_history_memory *memory);
+
+// Takes an association into a hub, which from now on receives, times out and polls for it; other verbs are called on the
+// association, and iotkm_hub_touch() after each. `wanted` is the member's number where it had one before a restart (its
+// stored session knows it), or IOTKM_HUB_NOBODY: any that is free. Writes the number. The association is lent until
+// iotkm_hub_leave(). Errors: IOTKM_E_FULL, IOTKM_E_BUSY where it is in a hub already, IOTKM_E_BAD_ARGUMENT.
+int iotkm_history_join(iotkm_association *association,
+                       iotkm_hub *hub,
+                       uint32_t wanted,
+                       uint32_t *member);
+
+// ---- hubs: many associations on one socket ----
+
+// Sets an empty hub up for up to `count` members, whose memory `members` is lent until iotkm_hub_wipe(). `busy`: with so many
+// members in the middle of a run, strangers are asked for a cookie first; 0: 64. Errors: IOTKM_E_BAD_ARGUMENT for no or more
+// than 2^20 members, IOTKM_E_RNG.
+int iotkm_hub_open(iotkm_hub *hub,
+                   const iotkm_cx *cx,
+                   iotkm_hub_member *members,
+                   size_t count,
+                   uint32_t busy);
+
+// Takes a member out; its association goes on by itself. Error: IOTKM_E_BAD_ARGUMENT where there is none.
+int iotkm_hub_leave(iotkm_hub *hub, uint32_t member);
+
+// Tells the hub that verbs were called on a member's association itself (iotkm_history_connect(), iotkm_send(), ...), so that
+// it is polled and its timer kept: call it after each. Error: IOTKM_E_BAD_ARGUMENT where there is none.
+int iotkm_hub_touch(iotkm_hub *hub,
+                    uint32_t member);
+
+// iotkm_receive() for a hub: `received->member` says whose it is.
+int iotkm_hub_receive(iotkm_hub *hub,
+                      const iotkm_cx *cx,
+                      const iotkm_addr *from,
+                      uint8_t *datagram,
+                      size_t datagram_len,
+                      iotkm_received *received);
+
+// iotkm_timeout() for a hub. It serves one member a call: poll until idle, and call again while the time to wake up is past.
+int iotkm_hub_timeout(iotkm_hub *hub,
+                      const iotkm_cx *cx);
+
+// iotkm_poll() for a hub: `output->member` says whose it is.
+int iotkm_hub_poll(iotkm_hub *hub,
+                   const iotkm_cx *cx,
+                   uint8_t *out,
+                   size_t out_capacity,
+                   iotkm_output *output);
+
+// iotkm_persisted() for a member of a hub.
+int iotkm_hub_persisted(iotkm_hub *hub, uint32_t member, uint16_t slot, int status);
+
+// iotkm_drain() for a hub: `event->member` says whose an event is.
+int iotkm_hub_drain(iotkm_hub *hub,
+                    const iotkm_cx *cx,
+                    uint8_t *out,
+                    size_t out_capacity,
+                    uint64_t *wake_at_ms);
+
+// iotkm_drops() for what the hub dropped before any member saw it.
+int iotkm_hub_drops(iotkm_hub *hub, uint32_t reason, uint16_t *count);
+
+// Ends a hub: its members leave it, and go on by themselves. Error: IOTKM_E_NOT_SET_UP.
+int iotkm_hub_wipe(iotkm_hub *hub);
 
 // ---- randomness from a source that may be weak ----
 

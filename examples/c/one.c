@@ -56,7 +56,7 @@ static void set_up(side *s, side *other, const uint8_t *secret, const char *name
 static void turn(side *s, const iotkm_addr *other) {
     uint8_t out[1200];
     uint64_t wake_at;
-    iotkm_received received = {NULL, 0, 0, NULL, 0};
+    iotkm_received received = {NULL, 0, 0, NULL, 0, 0};
     size_t len = s->in_len;
     s->in_len = 0;
     if (len > 0) must(iotkm_receive(&s->association, &s->cx, other, s->in, len, &received));

@@ -1,5 +1,6 @@
 //! The verbs, on associations of any scheme.
 
+use crate::hub::IOTKM_HUB_NOBODY;
 use crate::object::{self, Head, Magic};
 use crate::output::{
     IOTKM_NEVER, iotkm_addr, iotkm_assurance_record, iotkm_authenticated, iotkm_output, iotkm_received,
@@ -45,11 +46,13 @@ impl<S: Scheme, M: Scratch<S>> Verbs for Endpoint<S, M> {
 
 /// What all associations start with, whatever lies behind it.
 #[repr(C)]
-struct Front {
+pub(crate) struct Front {
     head: Head,
     kind: u32,
     /// The object's size in bytes: what to erase.
     size: u32,
+    /// Whether it is in a hub: it cannot be wiped then.
+    joined: bool,
     /// From the object to the verbs of what it holds: the only way from here to a scheme's code, so that a scheme whose
     /// constructor is not called is not linked.
     view: unsafe fn(NonNull<Front>) -> NonNull<dyn Verbs>,
@@ -63,8 +66,7 @@ pub(crate) struct Made<A> {
 }
 
 unsafe fn view<A: Verbs + 'static>(front: NonNull<Front>) -> NonNull<dyn Verbs> {
-    let value: NonNull<dyn Verbs> = raw::field(front.cast::<Made<A>>(), |made| &raw mut (*made).value);
-    value
+    value_at::<A>(front)
 }
 
 /// Sets an association up. `kind` is the scheme's number, and above 255 where a scheme has several kinds.
@@ -73,22 +75,48 @@ pub(crate) unsafe fn make<A: Verbs + 'static, O>(place: NonNull<O>, kind: u32, v
         assert!(size_of::<Made<A>>() <= size_of::<O>(), "raise the number of words");
         assert!(align_of::<Made<A>>() <= align_of::<O>());
     }
-    let front = Front { head: Head::new(Magic::ASSOCIATION), kind, size: size_of::<O>() as u32, view: view::<A> };
+    let front = Front {
+        head: Head::new(Magic::ASSOCIATION),
+        kind,
+        size: size_of::<O>() as u32,
+        joined: false,
+        view: view::<A>,
+    };
     Out::new(place.as_ptr().cast())?.set(Made { front, value });
     Ok(())
 }
 
 /// Any kind of association.
-const ANY: u32 = 0;
+pub(crate) const ANY: u32 = 0;
 
 /// Calls `f` with what the association is made of, if it is set up, not in use, and of this kind.
-unsafe fn at(association: *mut iotkm_association, kind: u32, f: &mut dyn FnMut(NonNull<Front>) -> Outcome) -> Outcome {
+pub(crate) unsafe fn at(
+    association: *mut iotkm_association,
+    kind: u32,
+    f: &mut dyn FnMut(NonNull<Front>) -> Outcome,
+) -> Outcome {
     let front = raw::some(association)?.cast::<Front>();
     Head::enter(front.cast(), Magic::ASSOCIATION, || {
         // SAFETY: the magic word says that `make` set this up.
         let found = unsafe { (*front.as_ptr()).kind };
         if kind == ANY || found == kind { f(front) } else { Err(IOTKM_E_SCHEME.into()) }
     })
+}
+
+/// Notes that an association is in a hub, or has left it. Error: it is in one already.
+pub(crate) unsafe fn set_joined(front: NonNull<Front>, joined: bool) -> Outcome {
+    // SAFETY: set up by `make`; no reference to it lives on.
+    let place = unsafe { &mut (*front.as_ptr()).joined };
+    if *place && joined {
+        return Err(IOTKM_E_BUSY.into());
+    }
+    *place = joined;
+    Ok(())
+}
+
+/// The value behind a front, as something that it can do.
+pub(crate) unsafe fn value_at<A>(front: NonNull<Front>) -> NonNull<A> {
+    raw::field(front.cast::<Made<A>>(), |made| &raw mut (*made).value)
 }
 
 /// The verbs of an association that was entered.
@@ -208,21 +236,7 @@ pub unsafe extern "C" fn iotkm_receive(
     verb(association, cx, c"iotkm_receive", |a, cx| {
         let from = iotkm_addr::get(from)?;
         let (datagram, received) = (raw::bytes_mut(datagram, datagram_len)?, Out::new(received)?);
-        let nothing = iotkm_received {
-            payload: core::ptr::null(),
-            payload_len: 0,
-            time_ms: 0,
-            place: core::ptr::null(),
-            place_len: 0,
-        };
-        let got = a.handle_input(cx, &from, datagram)?;
-        received.set(got.map_or(nothing, |got| iotkm_received {
-            payload: got.payload.as_ptr(),
-            payload_len: got.payload.len(),
-            time_ms: got.time.map_or(0, |time| time.0),
-            place: got.place.as_ptr(),
-            place_len: got.place.len(),
-        }));
+        received.set(iotkm_received::new(a.handle_input(cx, &from, datagram)?, IOTKM_HUB_NOBODY));
         Ok(())
     })
 }
@@ -245,7 +259,7 @@ pub unsafe extern "C" fn iotkm_poll(
 ) -> c_int {
     verb(association, cx, c"iotkm_poll", |a, cx| {
         let (out, output) = (raw::bytes_mut(out, out_capacity)?, Out::new(output)?);
-        iotkm_output::write(output, a.poll(cx, out))
+        iotkm_output::write(output, a.poll(cx, out), IOTKM_HUB_NOBODY)
     })
 }
 
@@ -413,14 +427,18 @@ pub unsafe extern "C" fn iotkm_close(association: *mut iotkm_association) -> c_i
 
 /// Wipes the association and the memory that it was lent, telling nobody. What it held (a peer) may be used again; the
 /// association itself is refused by every function but a constructor. Error: IOTKM_E_NOT_SET_UP where there is nothing to
-/// wipe.
+/// wipe, IOTKM_E_BUSY while it is in a hub.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_wipe(association: *mut iotkm_association) -> c_int {
     raw::plainly(|| {
         let front = raw::some(association)?.cast::<Front>();
-        let dropped = with(association, |a| {
-            // SAFETY: set up by `make`, nobody else is in, and it is erased below before anybody can be.
-            unsafe { core::ptr::drop_in_place(a) };
+        let dropped = at(association, ANY, &mut |front| {
+            // SAFETY: the magic word says that `make` set this up, here and below.
+            if unsafe { (*front.as_ptr()).joined } {
+                return Err(IOTKM_E_BUSY.into());
+            }
+            // SAFETY: nobody else is in, and it is erased below before anybody can be.
+            unsafe { core::ptr::drop_in_place(verbs(front)) };
             Ok(())
         });
         if dropped.is_ok() || Head::is_broken(front.cast()) {

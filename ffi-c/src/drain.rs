@@ -27,21 +27,27 @@ pub unsafe extern "C" fn iotkm_drain(
     out_capacity: usize,
     wake_at_ms: *mut u64,
 ) -> c_int {
-    logged(cx, c"iotkm_drain", drain(association, cx, out, out_capacity, wake_at_ms))
+    let drained = drain_with(
+        cx,
+        wake_at_ms,
+        &mut |output| iotkm_poll(association, cx, out, out_capacity, output),
+        &mut |output, status| iotkm_persisted(association, output.slot, status),
+    );
+    logged(cx, c"iotkm_drain", drained)
 }
 
-unsafe fn drain(
-    association: *mut iotkm_association,
+/// Polls by `poll` until idle, and answers by `persisted`.
+pub(crate) unsafe fn drain_with(
     cx: *const iotkm_cx,
-    out: *mut u8,
-    out_capacity: usize,
     wake_at_ms: *mut u64,
+    poll: &mut dyn FnMut(*mut iotkm_output) -> c_int,
+    persisted: &mut dyn FnMut(&iotkm_output, c_int) -> c_int,
 ) -> Outcome {
     let wake_at = Out::new(wake_at_ms)?;
     loop {
         let platform = iotkm_platform::of(cx)?;
         let mut output = MaybeUninit::<iotkm_output>::uninit();
-        ok(iotkm_poll(association, cx, out, out_capacity, output.as_mut_ptr()))?;
+        ok(poll(output.as_mut_ptr()))?;
         // SAFETY: written, since the call succeeded.
         let output = unsafe { output.assume_init() };
         match output.kind {
@@ -51,17 +57,18 @@ unsafe fn drain(
             }
             DATAGRAM => {
                 let send = platform.send.ok_or(IOTKM_E_HOOK)?;
-                // SAFETY: the platform's hook gets its own context and bytes of this length, here and below.
+                // SAFETY: the platform's hook gets its own context and bytes of this length.
                 if unsafe { send(platform.send_ctx, &output.to, output.bytes, output.len) } != 0 {
                     return Err(IOTKM_E_HOOK.into());
                 }
             }
             PERSIST => {
                 let status = platform.write(output.slot, raw::bytes(output.bytes, output.len)?);
-                ok(iotkm_persisted(association, output.slot, status))?;
+                ok(persisted(&output, status))?;
             }
             EVENT => {
                 if let Some(event) = platform.event {
+                    // SAFETY: the platform's hook gets its own context and an event.
                     unsafe { event(platform.event_ctx, &output.event) }
                 }
             }

@@ -11,6 +11,7 @@
 //! | [`drain`] | poll, with the hooks |
 //! | [`suites`] | the values that a program names to link an algorithm |
 //! | [`history`] | the history scheme |
+//! | [`hub`] | many associations on one socket |
 //! | [`hedge`] | randomness from a source that may be weak |
 //!
 //! A function that C calls is `unsafe`: what the head of `iotkm.h` asks of the caller is its safety contract. It hands its
@@ -39,6 +40,8 @@ pub mod association;
 pub mod drain;
 
 pub mod history;
+
+pub mod hub;
 
 pub mod hedge;
 

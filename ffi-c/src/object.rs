@@ -29,6 +29,8 @@ impl Magic {
     pub const HISTORY_PEER: Self = Self(0x6968_7002);
     /// Hedged randomness.
     pub const HEDGE: Self = Self(0x6968_6403);
+    /// A hub.
+    pub const HUB: Self = Self(0x6968_7504);
     const BROKEN: u32 = 0x6962_6bff;
     const BUSY_BIT: u32 = 1 << 31;
 }

@@ -1,8 +1,9 @@
 //! What comes out of a call.
 
+use crate::hub::IOTKM_HUB_NOBODY;
 use crate::raw::{self, Out};
 use crate::status::{Outcome, iotkm_status::*};
-use core_of_iotkm::{Addr, Authenticated, Event, Output, Reason, Stage};
+use core_of_iotkm::{Addr, Authenticated, Event, Output, Reason, Received, Stage};
 
 /// The longest address in bytes.
 pub const IOTKM_ADDR_MAX: usize = 22;
@@ -157,6 +158,8 @@ pub struct iotkm_event {
     pub fingerprint: [u8; 10],
     /// The peer's new address.
     pub to: iotkm_addr,
+    /// In a hub: whose; else IOTKM_HUB_NOBODY.
+    pub member: u32,
 }
 
 /// An output: `kind` says which of the other fields count; the rest are zero.
@@ -179,6 +182,8 @@ pub struct iotkm_output {
     pub needed: usize,
     /// When to wake up, on the clock of `now_ms`; IOTKM_NEVER: not before the next input.
     pub wake_at_ms: u64,
+    /// In a hub: whose; IOTKM_HUB_NOBODY: the hub's own, or no hub.
+    pub member: u32,
     /// What happened.
     pub event: iotkm_event,
 }
@@ -197,6 +202,8 @@ pub struct iotkm_received {
     pub place: *const u8,
     /// Length of `place` in bytes; 0: not given.
     pub place_len: usize,
+    /// In a hub: whose; else IOTKM_HUB_NOBODY.
+    pub member: u32,
 }
 
 /// Who was authenticated by what, and what would survive which theft: for the application's policy.
@@ -259,6 +266,23 @@ impl From<Authenticated> for iotkm_authenticated {
     }
 }
 
+impl iotkm_received {
+    /// What came, as C sees it.
+    pub(crate) fn new(got: Option<Received<'_>>, member: u32) -> Self {
+        let (payload, place) = got
+            .as_ref()
+            .map_or((core::ptr::null(), core::ptr::null()), |got| (got.payload.as_ptr(), got.place.as_ptr()));
+        Self {
+            payload,
+            payload_len: got.as_ref().map_or(0, |got| got.payload.len()),
+            time_ms: got.as_ref().and_then(|got| got.time).map_or(0, |time| time.0),
+            place,
+            place_len: got.as_ref().map_or(0, |got| got.place.len()),
+            member,
+        }
+    }
+}
+
 impl iotkm_event {
     const NONE: Self = Self {
         kind: IOTKM_EVENT_NONE as u32,
@@ -269,6 +293,7 @@ impl iotkm_event {
         initiator: false,
         fingerprint: [0; 10],
         to: iotkm_addr::NONE,
+        member: IOTKM_HUB_NOBODY,
     };
 }
 
@@ -328,12 +353,14 @@ impl iotkm_output {
         version: 0,
         needed: 0,
         wake_at_ms: 0,
+        member: IOTKM_HUB_NOBODY,
         event: iotkm_event::NONE,
     };
 
     /// Writes the output as C sees it.
-    pub(crate) unsafe fn write(place: Out<Self>, output: Output<'_>) -> Outcome {
+    pub(crate) unsafe fn write(place: Out<Self>, output: Output<'_>, member: u32) -> Outcome {
         let this = place.start(Self::NONE);
+        this.member = member;
         let mut these = |bytes: &[u8]| {
             this.bytes = bytes.as_ptr();
             this.len = bytes.len();
@@ -352,6 +379,7 @@ impl iotkm_output {
             }
             Output::Event(event) => {
                 this.event.fill(event);
+                this.event.member = member;
                 IOTKM_OUTPUT_EVENT
             }
             Output::BufferTooSmall { needed } => {

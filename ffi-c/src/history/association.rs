@@ -2,7 +2,8 @@
 
 use super::lent::{LentLog, LentMemory, LentPeer};
 use super::peer::{self, iotkm_history_peer};
-use crate::association::{Made, iotkm_association, make, verb_of_kind, with_kind};
+use crate::association::{Front, Made, iotkm_association, make, value_at, verb_of_kind, with_kind};
+use crate::hub::{Joined, iotkm_hub, join};
 use crate::object::fits;
 use crate::output::iotkm_addr;
 use crate::platform::{check_size, iotkm_cx};
@@ -11,7 +12,7 @@ use crate::status::{Outcome, iotkm_status::*, returned};
 use crate::suites::iotkm_suite;
 use core::ffi::c_int;
 use core::ptr::NonNull;
-use core_of_iotkm::engine::{Config, ConnectionId, Scratch};
+use core_of_iotkm::engine::{Config, ConnectionId, Scheme, Scratch};
 use core_of_iotkm::history::{Entry, Exchange, History, HistoryMemory, wire};
 
 /// An entry of the log of messages.
@@ -219,4 +220,26 @@ pub unsafe extern "C" fn iotkm_history_lend(
         let memory = raw::some(memory.cast::<Runs>())?;
         Ok(a.lend(LentMemory::new(memory))?)
     }))
+}
+
+/// Takes an association into a hub, which from now on receives, times out and polls for it; other verbs are called on the
+/// association, and iotkm_hub_touch() after each. `wanted` is the member's number where it had one before a restart (its
+/// stored session knows it), or IOTKM_HUB_NOBODY: any that is free. Writes the number. The association is lent until
+/// iotkm_hub_leave(). Errors: IOTKM_E_FULL, IOTKM_E_BUSY where it is in a hub already, IOTKM_E_BAD_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_history_join(
+    association: *mut iotkm_association,
+    hub: *mut iotkm_hub,
+    wanted: u32,
+    member: *mut u32,
+) -> c_int {
+    unsafe fn view(front: NonNull<Front>) -> NonNull<dyn Joined> {
+        value_at::<Kind>(front)
+    }
+    join(association, KIND, hub, wanted, member, view)
+}
+
+/// The name in a first message, if it is one of this scheme's.
+pub(crate) fn first_name(message: &[u8]) -> Option<u32> {
+    <Exchange<LentPeer, LentLog> as Scheme>::first_name(message)
 }
