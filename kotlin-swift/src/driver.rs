@@ -99,7 +99,9 @@ impl<A> Driver<A> {
                                 None => Step::Give(Output::Persist { slot: slot.0, version, bytes: bytes.to_vec() }),
                             },
                             CoreOutput::Event(event) => Step::Give(Output::Happened { event: event.into() }),
-                            CoreOutput::Idle { wake_at } => Step::Give(Output::Idle { wake_at: wake_at.map(|at| at.0) }),
+                            CoreOutput::Idle { wake_at } => {
+                                Step::Give(Output::Idle { wake_at: wake_at.map(|at| at.0) })
+                            }
                             CoreOutput::BufferTooSmall { needed } => Step::Grow(needed),
                             _ => Step::Grow(0), // an output that is younger than this list
                         };

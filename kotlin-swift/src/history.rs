@@ -6,8 +6,8 @@ use crate::peer::{Peer, PeerInfo, info};
 use crate::secret::SecretBytes;
 use crate::surroundings::{BlobStore, Cx, Device};
 use crate::values::{Assurance, Config, Output, Received, Sent, Suite, addr, drops};
-use iotkm::history::{Entry, History as CoreHistory, HistoryMemory, Peer as CorePeer};
 use iotkm::Association;
+use iotkm::history::{Entry, History as CoreHistory, HistoryMemory, Peer as CorePeer};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -131,7 +131,8 @@ impl History {
     /// # Errors
     /// `NotEstablished`; `BadArgument` for more than 8160 bytes.
     pub fn exporter(&self, label: String, context: Vec<u8>, length: u32) -> Result<Arc<SecretBytes>, IotkmError> {
-        let length = usize::try_from(length).ok().filter(|length| *length <= 255 * 32).ok_or(IotkmError::BadArgument)?;
+        let length =
+            usize::try_from(length).ok().filter(|length| *length <= 255 * 32).ok_or(IotkmError::BadArgument)?;
         self.0.core(|core| {
             let mut out = Zeroizing::new(vec![0; length]);
             core.exporter(label.as_bytes(), &context, &mut out)?;

@@ -125,7 +125,8 @@ impl Device {
             let mut bytes = self.vault.device_secret().map_err(|e| IotkmError::Vault { reason: e.reason() })?;
             let taken = <[u8; 32]>::try_from(bytes.as_slice());
             bytes.zeroize();
-            let mut secret = taken.map_err(|_| IotkmError::Vault { reason: "the secret is not 32 bytes".to_owned() })?;
+            let mut secret =
+                taken.map_err(|_| IotkmError::Vault { reason: "the secret is not 32 bytes".to_owned() })?;
             let device = iotkm::Device::new(Secret::new(secret));
             let hedge = Prk::new("engine", &secret).secret("hedge", &[]);
             secret.zeroize();

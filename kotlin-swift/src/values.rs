@@ -316,11 +316,7 @@ pub struct Received {
 
 impl From<iotkm::Received<'_>> for Received {
     fn from(received: iotkm::Received<'_>) -> Self {
-        Self {
-            payload: received.payload.to_vec(),
-            time: received.time.map(|t| t.0),
-            place: received.place.to_vec(),
-        }
+        Self { payload: received.payload.to_vec(), time: received.time.map(|t| t.0), place: received.place.to_vec() }
     }
 }
 

@@ -104,9 +104,10 @@ class PairingTest {
         val hub = Hub.open(here.device, cx(0u), 4u, 64u, here.store)
         val lamps = (0 until 4).map { n ->
             val lamp = Side("lamp$n".toByteArray(), 40 + n)
-            lamp.open(provisioned("lamp$n", "hub"))
-            val peer = Peer.provisioned((10 + n).toUShort(), "hub".toByteArray(), "lamp$n".toByteArray(), Suite.SUITE0, key(1), key(2), key(3))
-            val history = History.open(here.device, peer, Suite.SUITE0, Config(), null)
+            fun peer(slot: Int, me: String, other: String) = Peer.provisioned(
+                slot.toUShort(), me.toByteArray(), other.toByteArray(), Suite.SUITE0, key(n), key(n + 50), key(n + 100))
+            lamp.open(peer(1, "lamp$n", "hub"))
+            val history = History.open(here.device, peer(10 + n, "hub", "lamp$n"), Suite.SUITE0, Config(), null)
             assertEquals(n.toUInt(), hub.insert(history))
             assertTrue(thrown<IotkmException> { history.isEstablished() } is IotkmException.WrongState)
             lamp
