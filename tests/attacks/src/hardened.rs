@@ -1,11 +1,12 @@
 //! The Hardened profile on the simulated network, and what somebody with a stolen triple can compute.
 
-use crate::Transcript;
+use crate::{Transcript, xor};
 use iotkm::crypto::cpace::CPACE_RISTRETTO255;
-use iotkm::crypto::{Secret, Suite};
+use iotkm::crypto::{Rng, Secret, Suite};
 use iotkm::engine::Config;
 use iotkm::engine::session::{Keys, Session, Terms};
 use iotkm::engine::state::{self, Kind};
+use iotkm::engine::transcript::Transcript as Hash;
 use iotkm::engine::wire::{HEADER_LEN, header};
 use iotkm::history::keys::{self, NONCE_LEN, Pair, R_LEN};
 use iotkm::history::pairing::{PairingMemory, Setup};
@@ -13,7 +14,7 @@ use iotkm::history::wire::{C1, NUMBER, Sealed, message, share_len};
 use iotkm::history::{Id, Pairing, Peer, Triple};
 use iotkm::{Device, Event, Instant, Slot};
 use iotkm_netsim::lab::{NAMES, SLOT};
-use iotkm_netsim::{Assoc, Lab, Link, Net, Node, Plan};
+use iotkm_netsim::{Assoc, Lab, Link, Net, Node, Plan, SimRng};
 
 /// A pairing with its memory.
 pub type P = Pairing<PairingMemory<2, 256>>;
@@ -100,7 +101,7 @@ pub fn check_c1(suite: &Suite, triple: &Triple, generation: u32, ids: [&Id; 2], 
     })
 }
 
-fn th_0(suite: &Suite, generation: u32, [i, r]: [&Id; 2]) -> iotkm::engine::transcript::Transcript {
+fn th_0(suite: &Suite, generation: u32, [i, r]: [&Id; 2]) -> Hash {
     keys::th_0(&keys::Terms { suite: suite.id, dh: suite.dh.is_some(), psk: false, generation }, i, r)
 }
 
@@ -109,16 +110,16 @@ fn open_once(suite: &Suite, key: &Secret<32>, text: &mut [u8], tag: &[u8]) -> Op
     suite.aead.open(&key.expose()[..suite.aead.key_len()], &nonce, &[], text, tag).ok()
 }
 
-/// What a recorded exchange gives to somebody who has its triple: the session, as the responder has it. `dh` is what the
-/// thief takes for the Diffie-Hellman secret, which the shares do not tell.
-pub fn session_from(
+/// What a recorded exchange gives to somebody who has its triple: the session, as its responder and as its initiator has
+/// it. `dh` is what she takes for the Diffie-Hellman secret, from both shares.
+pub fn sessions_from(
     suite: &'static Suite,
     stolen: &Triple,
     generation: u32,
     ids: [&Id; 2],
     exchange: &Transcript,
     dh: impl Fn(&[u8], &[u8]) -> Vec<u8>,
-) -> Option<Session> {
+) -> Option<[Session; 2]> {
     let of = |n: u8| exchange.iter().map(|(_, b)| &b[..]).find(|b| b[0] == 0x16 && b[1] >> 4 == n);
     let (c1, c2, c3) = (of(message::C1)?, of(message::C2)?, of(message::C3)?);
     let pair = check_c1(suite, stolen, generation, ids, c1)?;
@@ -141,15 +142,65 @@ pub fn session_from(
     let share = share_len(suite);
     let dh = dh(&three[three.len() - share..], &two[two.len() - share..]);
     let prk = keys::run_prk(stolen, pair, &r_i, &r_r, &dh, None);
-    let terms = Terms {
-        id: first.run << 1,
-        generation: first.run,
-        initiator: false,
+    let keys = Keys::derive(suite, &prk, &th_4);
+    let (id, generation) = (first.run << 1, first.run);
+    let terms = |initiator| Terms {
+        id,
+        generation,
+        initiator,
         cid: Default::default(),
         rekey_after: u32::MAX,
         now: Instant(0),
         healed: false,
         secret: false,
     };
-    Some(Session::new(suite, &keys::NAME, &Keys::derive(suite, &prk, &th_4), &terms))
+    Some([false, true].map(|initiator| Session::new(suite, &keys::NAME, &keys, &terms(initiator))))
+}
+
+/// A Diffie-Hellman secret from two shares: what one may try who has neither scalar.
+pub type Guess = fn(&[u8], &[u8]) -> Vec<u8>;
+/// All that the shares give by themselves.
+pub const GUESSES: [Guess; 5] =
+    [|_, _| vec![], |i, _| vec![0; i.len()], |i, _| i.to_vec(), |_, r| r.to_vec(), |i, r| xor(i, r)];
+
+/// The Diffie-Hellman secret of a's first exchange: what a thief of all of a's memory has then.
+pub fn dh_of_a(suite: &Suite, seed: u64, their_share: &[u8]) -> Vec<u8> {
+    let Some(group) = suite.dh else { return vec![] };
+    let mut rng = SimRng::new(seed * 2 + 1);
+    rng.fill(&mut [0; 25]).unwrap(); // N_I, R_I, the pair
+    let (mut scalar, mut share) = (Secret::zero(), vec![0; group.share_len()]);
+    group.generate(&mut rng, &mut scalar, &mut share).unwrap();
+    let mut dh = vec![0; group.secret_len()];
+    group.agree(&scalar, their_share, &mut dh).unwrap();
+    dh
+}
+
+/// What an update gives to somebody who reads it: the new triple, under each guess at its Diffie-Hellman secret. ASK is
+/// the responder's record and ANSWER the initiator's.
+pub fn next_triples(
+    suite: &Suite,
+    [to_responder, to_initiator]: &mut [Session; 2],
+    records: &Transcript,
+) -> Vec<Triple> {
+    let mut read = |from_initiator: bool, kind: u8| {
+        let session = if from_initiator { &mut *to_responder } else { &mut *to_initiator };
+        records.iter().filter(|(from, b)| *from == from_initiator && b[0] & 0x0c == 0x0c).find_map(|(_, b)| {
+            let mut b = b.clone();
+            let opened = session.open(0, &mut b).ok()?;
+            let text = &b[opened.start..opened.start + opened.len];
+            (text[0] == kind).then(|| text.to_vec())
+        })
+    };
+    let (ask, answer) = (read(false, 8).expect("ASK"), read(true, 9).expect("ANSWER"));
+    let (hidden, shown) = (ask[19], &ask[20..]);
+    let mut record = vec![&shown[..16], &shown[16..32]];
+    record.insert(hidden.into(), &answer[3..19]);
+    let [t, li, data] = [0, 1, 2].map(|i| <&[u8; 16]>::try_from(record[i]).unwrap());
+    let share = share_len(suite);
+    let th = Hash::new(&[b"history", b"update"]).then(&[&ask]).then(&[&answer[..answer.len() - 16]]);
+    let guess = |dh: &Guess| {
+        let dh = if share == 0 { vec![] } else { dh(&shown[32..32 + share], &answer[19..19 + share]) };
+        keys::next_triple(&to_responder.master(), &th, &dh, [t, li, data], 1)
+    };
+    GUESSES.iter().map(guess).collect()
 }
