@@ -49,7 +49,9 @@ class Wheel:
         return self.drained()
 
     def send(self, payload):
-        return self.association.send(payload).data
+        datagram = self.association.send(payload).data
+        assert self.drained() == []  # perhaps an event
+        return datagram
 
     def update(self):
         self.association.update()

@@ -1,5 +1,7 @@
 """The second implementation with the package, in memory, in both roles."""
 
+from random import Random
+
 import iotkm
 import pytest
 from iotkm import Established, Failed, Hub, KeyReplaced, PeerMoved, Reason, Resumed, Terminated
@@ -252,11 +254,11 @@ def test_a_busy_hub_wants_a_cookie():
     assert mine.session and cookies
 
 
-PAIRINGS = [("0", "ristretto255"), ("4_SYMMETRIC", "ristretto255"), ("2", "p256"), ("5", "p256"), ("1_SYMMETRIC", "p256")]
+PAIRINGS = [("0", "ristretto255"), ("4_SYMMETRIC", "ristretto255"), ("2", "P-256"), ("5", "P-256"), ("1_SYMMETRIC", "P-256")]
 
 
 def paired(name, group, initiator, ids, sk=b"correct horse", times=(0, 0)):
-    clock, draw = Clock(), __import__("random").Random(5).randbytes
+    clock, draw = Clock(), Random(5).randbytes
     number, _, symmetric = name.partition("_")
     wheel = wheel_pairing(ids[1], theirs(name), group, clock)
     role = pairing.Initiator if initiator else pairing.Responder

@@ -90,7 +90,7 @@ class P256:
         return cls.curve.uncompressed(cls.curve.even(share))
 
 
-GROUPS = {"ristretto255": Ristretto255, "p256": P256}
+GROUPS = {"ristretto255": Ristretto255, "p256": P256, "P-256": P256}
 
 
 def isk(group, sid, scalar, theirs, y_a, ad_a, y_b, ad_b):

@@ -348,7 +348,13 @@ class Pairing:
         return expand(self.triple.aux, "fp", b"", 10)
 
     def input(self, message):
-        side, number = self.side, message[1] >> 4
+        try:
+            return self._input(message, message[1] >> 4)
+        except Dropped:
+            return []
+
+    def _input(self, message, number):
+        side = self.side
         if number == wire.P1:
             return [side.on_p1(message)]
         if number == wire.P2:

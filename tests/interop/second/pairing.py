@@ -3,7 +3,7 @@
 from itertools import count
 
 from . import cpace, wire
-from .crypto import Triple, expand, extract, lv, require, same, sha256, short, u64
+from .crypto import Dropped, Triple, expand, extract, lv, require, same, sha256, short, u64
 from .wire import Reader, header
 
 
@@ -70,25 +70,35 @@ class Initiator:
         self.n_i, self.secret = draw(16), draw(32)
         self.body = body(self.n_i, me, suite, dh, group)
         self.p1 = header(wire.P1) + self.body
+        self.runs = {}
 
     def on_p2(self, message):
-        """P2, answered with P3."""
+        """P2, answered with P3, once. P4 may follow from whoever sent any of them."""
+        require(message not in self.runs, "answered")
         reader = Reader(message)
         require(reader.take(2) == header(wire.P2), "header")
-        n_r, self.peer, y_r = reader.take(16), reader.short(16), reader.take(32)
+        n_r, peer, y_r = reader.take(16), reader.short(16), reader.take(32)
         reader.end()
-        require(self.peer and self.peer != self.me, "id")
+        require(peer and peer != self.me, "id")
         sid = self.n_i + n_r
-        generator = self.group.generator(self.sk, short(self.me) + short(self.peer), sid)
+        generator = self.group.generator(self.sk, short(self.me) + short(peer), sid)
         scalar = self.group.scalar(following(self.secret, message))
         y_i = self.group.share(scalar, generator)
         isk = cpace.isk(self.group, sid, scalar, y_r, y_i, self.body, y_r, message[:-32])
-        self.keys = _Keys(self.suite, isk, self.body, message, y_i)
-        return header(wire.P3) + self.body + y_i + self.keys.tag_3
+        keys = _Keys(self.suite, isk, self.body, message, y_i)
+        self.runs[message] = peer, keys
+        return header(wire.P3) + self.body + y_i + keys.tag_3
 
     def on_p4(self, message, time, place):
         """P4, answered with P5."""
-        theirs = self.keys.open(wire.P4, "p4", message)
+        for self.peer, self.keys in self.runs.values():
+            try:
+                theirs = self.keys.open(wire.P4, "p4", message)
+                break
+            except Dropped:
+                pass
+        else:
+            raise Dropped("P4")
         p5 = self.keys.sealed(wire.P5, "p5", u64(time) + short(place))
         self.triple = self.keys.triple(self.sk, (time, place), theirs, self.me < self.peer)
         return p5
@@ -125,7 +135,7 @@ class Responder:
         return self._p2(n_i, peer, message[2:])[0]
 
     def on_p3(self, message, time, place):
-        """P3, answered with P4."""
+        """P3, answered with P4, or with P2 again."""
         require(message[:2] == header(wire.P3), "header")
         n_i, peer, reader = self._agreed(message[2:])
         their_body = message[2 : 2 + reader.at]
@@ -134,7 +144,8 @@ class Responder:
         p2, sid, scalar = self._p2(n_i, peer, their_body)
         isk = cpace.isk(self.group, sid, scalar, y_i, y_i, their_body, p2[-32:], p2[:-32])
         keys = _Keys(self.suite, isk, their_body, p2, y_i)
-        require(same(tag, keys.tag_3), "P3")
+        if not same(tag, keys.tag_3):
+            return p2
         self.keys, self.peer, self.mine = keys, peer, (time, place)
         return keys.sealed(wire.P4, "p4", u64(time) + short(place))
 
