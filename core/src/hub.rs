@@ -26,8 +26,10 @@ use siphasher::sip::SipHasher13;
 pub trait Routed: Association {
     /// The name in a first message, if it is one.
     fn first_name(message: &[u8]) -> Option<u32>;
-    /// Whether that first message is for this association.
+    /// Whether that first message names this association. Names are short: two may have the same.
     fn is_named(&mut self, message: &[u8]) -> bool;
+    /// Whether that first message is this association's peer's beyond doubt.
+    fn is_from_peer(&mut self, message: &[u8]) -> bool;
     /// The names under which a first message may come next.
     fn names(&mut self, name: &mut dyn FnMut(u32));
     /// Changes when the names do.
@@ -46,6 +48,9 @@ impl<S: Scheme, M: Scratch<S>> Routed for Endpoint<S, M> {
     }
     fn is_named(&mut self, message: &[u8]) -> bool {
         self.scheme.is_named(message)
+    }
+    fn is_from_peer(&mut self, message: &[u8]) -> bool {
+        self.scheme.is_from_peer(message)
     }
     fn names(&mut self, name: &mut dyn FnMut(u32)) {
         self.scheme.names(name);
@@ -400,9 +405,12 @@ where
             return Err(Dropped::RateLimited);
         }
         let hash = self.hash(&[b"name", &name.to_be_bytes()]);
-        match self.find(hash, |a| a.is_named(message)) {
-            Some(index) => Ok(index),
-            None => self.search(cx.now, message),
+        let mut found = self.candidates(hash).into_iter().flatten().filter(|i| self.test(*i, |a| a.is_named(message)));
+        match (found.next(), found.next()) {
+            (Some(index), None) => Ok(index),
+            (None, _) => self.search(cx.now, message),
+            // Among many, two peers' names are the same now and then.
+            _ => self.find(hash, |a| a.is_from_peer(message)).ok_or(Dropped::Forged),
         }
     }
 
@@ -418,7 +426,7 @@ where
             let index = self.search_from;
             self.search_from = index.saturating_add(1).checked_rem(count).unwrap_or(0);
             let association = places.get_mut(index).and_then(|p| p.association.as_mut());
-            if association.is_some_and(|a| a.is_named(message)) {
+            if association.is_some_and(|a| a.is_named(message) && a.is_from_peer(message)) {
                 return Ok(index);
             }
         }
@@ -438,17 +446,22 @@ where
         routes.get_mut(start..start.saturating_add(WAYS)).unwrap_or(&mut [])
     }
 
-    fn find(&mut self, hash: u64, test: impl Fn(&mut A) -> bool) -> Option<usize> {
-        let mut found = [0u32; WAYS];
+    /// The places that a hash may stand for.
+    fn candidates(&mut self, hash: u64) -> [Option<usize>; WAYS] {
+        let mut found = [None; WAYS];
         let tag = hash as u32;
-        for (to, route) in found.iter_mut().zip(self.bucket(hash).iter()) {
-            *to = if route.tag == tag { route.place } else { 0 };
+        for (to, route) in found.iter_mut().zip(self.bucket(hash).iter().filter(|r| r.tag == tag)) {
+            *to = route.place.checked_sub(1).map(|p| p as usize);
         }
-        let places = self.places.as_mut();
         found
-            .into_iter()
-            .filter_map(|p| p.checked_sub(1).map(|p| p as usize))
-            .find(|index| places.get_mut(*index).and_then(|p| p.association.as_mut()).is_some_and(&test))
+    }
+
+    fn test(&mut self, index: usize, test: impl Fn(&mut A) -> bool) -> bool {
+        self.places.as_mut().get_mut(index).and_then(|p| p.association.as_mut()).is_some_and(test)
+    }
+
+    fn find(&mut self, hash: u64, test: impl Fn(&mut A) -> bool) -> Option<usize> {
+        self.candidates(hash).into_iter().flatten().find(|index| self.test(*index, &test))
     }
 
     fn remember(&mut self, hash: u64, index: usize) {

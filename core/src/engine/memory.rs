@@ -8,6 +8,7 @@ use super::session::ConnectionId;
 use crate::association::Addr;
 use crate::crypto::Secret;
 use core::fmt;
+use core::ops::DerefMut;
 
 /// A run under way.
 pub enum Run<S: Scheme> {
@@ -174,7 +175,8 @@ impl<S: Scheme, const RUNS: usize, const REASSEMBLY: usize> Scratch<S> for Memor
     }
 }
 
-impl<S: Scheme, T: Scratch<S> + ?Sized> Scratch<S> for &mut T {
+/// Lent or boxed.
+impl<S: Scheme, D: DerefMut<Target: Scratch<S>>> Scratch<S> for D {
     fn parts(&mut self) -> Parts<'_, S> {
         (**self).parts()
     }

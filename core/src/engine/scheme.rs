@@ -141,6 +141,11 @@ pub trait Scheme: Sized {
         false
     }
 
+    /// Whether that first message verifies as this association's peer's.
+    fn is_from_peer(&mut self, message: &[u8]) -> bool {
+        self.is_named(message)
+    }
+
     /// All names under which a first message of this association's peer may come next.
     fn names(&mut self, _name: &mut dyn FnMut(u32)) {}
 

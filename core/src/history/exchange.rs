@@ -428,6 +428,10 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange
         wire::C1::peek(message).is_ok_and(|c1| self.peer().named(&c1.hint, c1.run).is_some())
     }
 
+    fn is_from_peer(&mut self, message: &[u8]) -> bool {
+        wire::C1::read(message, self.suite.mac_len).and_then(|c1| self.verify_c1(&c1)).is_ok()
+    }
+
     fn names(&mut self, name: &mut dyn FnMut(u32)) {
         self.peer().expected(name);
     }

@@ -2,7 +2,7 @@
 
 use super::exchange::{Exchange, Finishing, Run, open_once, seal_once};
 use super::initiator::{Share, dropped};
-use super::keys::{self, NONCE_LEN, R_LEN};
+use super::keys::{self, NONCE_LEN, Pair, R_LEN};
 use super::log::Entry;
 use super::peer::{Named, Peer};
 use super::wire::{C1, NUMBER, Sealed, message, share_len};
@@ -14,10 +14,27 @@ use crate::engine::drops::Dropped;
 use crate::engine::rekey::Which;
 use crate::engine::scheme::{Io, Note};
 use crate::engine::session::ConnectionId;
+use crate::engine::transcript::Transcript;
 use crate::engine::wire::{HEADER_LEN, Reader, Writer, header};
 use core::borrow::BorrowMut;
 
 impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
+    /// The triple and pair that C1 was made with (lines 6 to 9), and th_1; `None`: a triple that is gone, which has no key
+    /// left to check the tag with.
+    pub(super) fn verify_c1(&mut self, c1: &C1<'_>) -> Result<Option<(Which, Pair, Transcript)>, Dropped> {
+        let (which, pair) = match self.peer().named(&c1.hint, c1.run).ok_or(Dropped::NoKey)? {
+            Named::Triple(which, pair) => (which, pair),
+            Named::Gone => return Ok(None),
+        };
+        let peer = self.peer.borrow();
+        let triple = peer.triple(which).ok_or(Dropped::NoKey)?;
+        let th_1 = keys::th_0(&peer.terms(which), &peer.id, &peer.me).then(&[c1.body]);
+        let mut expected = [0; MAX_TAG];
+        let expected = expected.get_mut(..self.suite.mac_len).unwrap_or(&mut []);
+        keys::c1_tag(triple, pair, &th_1, expected);
+        if ct_eq(c1.tag, expected) { Ok(Some((which, pair, th_1))) } else { Err(Dropped::Forged) }
+    }
+
     /// Finds the pair that C1 was made with; C2 = R_R under the unused key (Algorithm 1b, lines 2 to 13).
     pub(super) fn on_c1(
         &mut self,
@@ -39,19 +56,11 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             flight.again();
             return Ok(());
         }
-        let (which, pair) = match self.peer().named(&c1.hint, c1.run).ok_or(Dropped::NoKey)? {
-            Named::Triple(which, pair) => (which, pair),
-            Named::Gone => return self.gone(cx, io, from, &c1, bytes.len()),
+        let Some((which, pair, th_1)) = self.verify_c1(&c1)? else {
+            return self.gone(cx, io, from, &c1, bytes.len());
         };
         let peer = self.peer.borrow();
         let triple = peer.triple(which).ok_or(Dropped::NoKey)?;
-        let th_1 = keys::th_0(&peer.terms(which), &peer.id, &peer.me).then(&[c1.body]);
-        let mut expected = [0; MAX_TAG];
-        let expected = expected.get_mut(..suite.mac_len).unwrap_or(&mut []);
-        keys::c1_tag(triple, pair, &th_1, expected);
-        if !ct_eq(c1.tag, expected) {
-            return Err(Dropped::Forged);
-        }
         // Glare: both sides have sent C1. The lower id's run goes on; the higher id answers it, and its own is ended by
         // whichever completes. A run of ours to another address says nothing about this one.
         let glare = |r: &Run| match r {

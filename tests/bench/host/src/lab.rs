@@ -6,6 +6,7 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::m4;
 use crate::ops::{self, Op};
 
 pub struct Measured {
@@ -51,6 +52,7 @@ pub fn failed(why: impl ToString) -> Problem {
 #[derive(Default)]
 pub struct Lab {
     instructions: HashMap<&'static str, Result<f64, Problem>>,
+    m4: Option<Result<HashMap<String, f64>, Problem>>,
 }
 
 impl Lab {
@@ -75,6 +77,19 @@ impl Lab {
     /// Median time of one.
     pub fn ns(&mut self, op: &'static str, peer: Option<&'static str>) -> Result<Measured, Problem> {
         time(op, peer, 1.0)
+    }
+
+    /// A figure of the Cortex-M4; all of them are taken when the first is asked for.
+    pub fn m4(&mut self, name: &'static str, peer: Option<&'static str>) -> Result<Measured, Problem> {
+        let all = self.m4.get_or_insert_with(m4::figures).as_ref().map_err(Problem::clone)?;
+        let find = |name| all.get(name).copied().ok_or_else(|| failed(format!("tests/bench/m4/run has no {name}")));
+        with_peer(find(name)?, peer, find)
+    }
+
+    /// One of them over its peer's.
+    pub fn m4_ratio(&mut self, name: &'static str, peer: &'static str) -> Result<Measured, Problem> {
+        let (value, other) = (self.m4(name, None)?.value, self.m4(peer, None)?.value);
+        Ok(Measured { value: value / other, peer: Some((peer, 1.0)) })
     }
 
     /// Time of one over its peer's: the median over batches that ran right after each other.

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::lab::{Problem, failed};
-use crate::ours::{crypto, record};
+use crate::ours::{crypto, history, hub, record};
 use crate::peers::{aead, noise};
 
 pub struct Run {
@@ -49,6 +49,13 @@ pub fn open(name: &str) -> Result<Box<dyn Op>, Problem> {
         "crypto.chacha20_poly1305" => crypto::seal_and_open(&iotkm::crypto::aead::CHACHA20_POLY1305),
         "crypto.x25519" => crypto::diffie_hellman(&iotkm::crypto::group::X25519),
         "crypto.p256" => crypto::diffie_hellman(&iotkm::crypto::group::P256),
+        "history.symmetric" => history::exchange(&iotkm::crypto::SUITE_0_SYMMETRIC),
+        "history.symmetric.suite_4" => history::exchange(&iotkm::crypto::SUITE_4_SYMMETRIC),
+        "history.dh.x25519" => history::exchange(&iotkm::crypto::SUITE_0),
+        "history.dh.p256" => history::exchange(&iotkm::crypto::SUITE_2),
+        "hub.datagram.10" => hub::datagram(10),
+        "hub.datagram.1000" => hub::datagram(1_000),
+        "hub.datagram.100000" => hub::datagram(100_000),
         "record.suite_0" => record::seal_and_open(&iotkm::crypto::SUITE_0_SYMMETRIC),
         "record.suite_4" => record::seal_and_open(&iotkm::crypto::SUITE_4_SYMMETRIC),
         _ => Served::open(name),

@@ -24,6 +24,7 @@ pub fn session(suite: &'static Suite, initiator: bool) -> Session {
         rekey_after: iotkm::engine::session::REKEY_AFTER,
         now: Instant(0),
         healed: false,
+        secret: false,
     };
     Session::new(suite, &SCHEME, &keys, &terms)
 }
