@@ -37,9 +37,9 @@ pub struct iotkm_hub_member {
 const ROUTES: usize = 16;
 const _: () = assert!(
     size_of::<Place<Member>>() + size_of::<Timer>() + ROUTES * size_of::<Route>() <= size_of::<iotkm_hub_member>()
-        && align_of::<Place<Member>>() <= align_of::<iotkm_hub_member>()
-        && size_of::<Place<Member>>().is_multiple_of(align_of::<Timer>())
-        && size_of::<Timer>().is_multiple_of(align_of::<Route>())
+        && align_of::<Timer>() <= align_of::<iotkm_hub_member>()
+        && size_of::<Timer>().is_multiple_of(align_of::<Place<Member>>())
+        && size_of::<Place<Member>>().is_multiple_of(align_of::<Route>())
 );
 
 /// What a hub asks of a member beside the verbs.
@@ -287,19 +287,19 @@ pub unsafe extern "C" fn iotkm_hub_open(
 ) -> c_int {
     let opened = raw::inside(|| {
         let place = raw::some(hub)?.cast::<Object>();
-        let places = raw::some(members)?.cast::<u8>();
+        let timers = raw::some(members)?.cast::<u8>();
         if count == 0 || count > 1 << 20 {
             return Err(IOTKM_E_BAD_ARGUMENT.into());
         }
         let limits = if busy == 0 { Limits::default() } else { Limits { busy } };
         // SAFETY: one after the other in the memory of `count` members, which is enough by the assert above.
-        let (timers, routes) = unsafe {
-            let timers = places.cast::<Place<Member>>().add(count).cast::<Timer>();
-            (timers.cast(), timers.add(count).cast())
+        let (places, routes) = unsafe {
+            let places = timers.cast::<Timer>().add(count).cast::<Place<Member>>();
+            (places.cast(), places.add(count).cast())
         };
         with_cx(cx, &mut |cx| {
-            let places = Lent::new(places, count, Place::free);
             let timers = Lent::new(timers, count, || Timer::NONE);
+            let places = Lent::new(places, count, Place::free);
             let routes = Lent::new(routes, count.saturating_mul(ROUTES), Route::default);
             let hub = Hub::new(cx, places, timers, routes, limits)?;
             Out::new(place.as_ptr())?.set(Object { head: Head::new(Magic::HUB), hub });
