@@ -1,6 +1,13 @@
 //! Hazard: too much of everything, and clocks. Floods of garbage, copies and fragments leave what there is as it was and
 //! get little back; used-up keys end in a word, not in a loop; time may be absent, jump or be enormous.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use iotkm::engine::drops::Dropped;
 use iotkm::{Addr, Association, Error, Event};
@@ -92,7 +99,8 @@ fn copies_of_first_messages() {
             net.connect(0).unwrap();
             net.drive(2_000, |_| false);
         }
-        let copies: Vec<_> = net.trace.iter().filter(|(to_b, b)| *to_b && b[..2] == [0x16, 0x10 | (b[1] & 15)]).collect();
+        let copies: Vec<_> =
+            net.trace.iter().filter(|(to_b, b)| *to_b && b[..2] == [0x16, 0x10 | (b[1] & 15)]).collect();
         let copies: Vec<_> = copies.into_iter().map(|(_, b)| b.clone()).collect();
         assert!(copies.len() >= 5);
         let mut flood = Flood::default();

@@ -140,7 +140,14 @@ impl World {
 
     fn connect(&mut self, n: usize) {
         let mut cx = Cx { now: Instant(self.now), wall: None, place: b"", rng: &mut self.rng, device: &self.device };
-        if let Err(e) = self.devices[n].connect(&mut cx, &addr(1 << 30)) { panic!("{e:?} device {n}: {:?} hub {:?} of it {:?}", self.devices[n].drops(), self.hub.drops(), self.hub.get(n).unwrap().drops()); }
+        if let Err(e) = self.devices[n].connect(&mut cx, &addr(1 << 30)) {
+            panic!(
+                "{e:?} device {n}: {:?} hub {:?} of it {:?}",
+                self.devices[n].drops(),
+                self.hub.drops(),
+                self.hub.get(n).unwrap().drops()
+            );
+        }
         self.drain_device(n);
     }
 

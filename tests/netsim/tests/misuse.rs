@@ -1,6 +1,13 @@
 //! Hazard: the caller. Every verb in the wrong state gives its typed error and changes nothing; a buffer that is too small
 //! is told the size that will do; randomness that fails, at any draw, loses nothing.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use iotkm::crypto::{self, Secret};
 use iotkm::engine::Config;

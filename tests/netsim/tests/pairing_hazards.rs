@@ -1,5 +1,12 @@
 //! Pairing under every hazard: a bad network, somebody else's datagrams, power, one device after the other.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use iotkm::crypto::cpace::CPACE_RISTRETTO255;
 use iotkm::crypto::{self, Secret};
@@ -119,7 +126,8 @@ fn forgery() {
             cases.extend((0..bytes.len()).step_by(2).map(|len| (step, Harm::Truncate(len))));
             cases.extend([(step, Harm::Extend), (step, Harm::Race)]);
         }
-        cases.extend((0..net.trace.len()).flat_map(|i| [(step, Harm::Replay(i, false)), (step, Harm::Replay(i, true))]));
+        cases
+            .extend((0..net.trace.len()).flat_map(|i| [(step, Harm::Replay(i, false)), (step, Harm::Replay(i, true))]));
         cases.extend((0..16).map(|seed| (step, Harm::Forge(seed))));
         if done(&net) {
             break;

@@ -1,7 +1,14 @@
 //! Hazard: power. A cut at every write that the engine asks for, on either side, right before the write or right after
 //! it: from what is stored both come back. Copied and old blobs: no nonce twice (each node's records are watched), nothing
 //! delivered twice.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use iotkm::history::Peer;
 use iotkm::{Association, Device, Event, Reason, Stage, crypto};
@@ -149,7 +156,12 @@ fn a_copied_session() {
         assert!(first.is_none() || first != second, "the same keys in two copies");
         net.say(who == 0, b"from the second copy");
         net.drive(400_000, |_| false);
-        assert!(net.node(1 - who).received.len() <= received.len() + 1 || first.is_none() || second.is_none() || !net.both());
+        assert!(
+            net.node(1 - who).received.len() <= received.len() + 1
+                || first.is_none()
+                || second.is_none()
+                || !net.both()
+        );
         nothing_twice(&net);
         let done = net.lives_on();
         assert!(done.is_ok(), "{done:?}");

@@ -3,7 +3,14 @@
 //! triple, and an update works; a side that was put back behind a commit is told so.
 //!
 //! `IOTKM_SEED` plays one random walk alone.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use iotkm::{Association, Event, Reason, Stage};
 use iotkm_netsim::world::{Choice, World};
@@ -58,9 +65,8 @@ fn hopeless(world: &World) -> bool {
 }
 
 fn told(world: &World, who: usize) -> bool {
-    world.nodes[who].saw(|e| {
-        matches!(e, Event::Failed { stage: Stage::Exchange, reason: Reason::PairAgain | Reason::NoAnswer })
-    })
+    world.nodes[who]
+        .saw(|e| matches!(e, Event::Failed { stage: Stage::Exchange, reason: Reason::PairAgain | Reason::NoAnswer }))
 }
 
 /// Both come back when `who` connects.
@@ -237,4 +243,38 @@ fn random_walks() {
         }
         visit(start, &choices, &RECOVERIES[..]);
     });
+}
+
+/// A pending triple that was given up leaves nothing behind: the next of the same generation is found by its own hints.
+#[test]
+fn hints_of_a_triple_that_was_given_up() {
+    let mut world = begin(0);
+    let both_at =
+        |generation: u32| move |w: &World| w.both() && w.nodes.iter().all(|n| n.a.peer().generation() == generation);
+    // b has a confirmed triple; a is put back behind its answer.
+    world.choose(Choice::Update(1));
+    world.choose(Choice::Deliver(0));
+    world.choose(Choice::Deliver(0));
+    assert!(world.nodes[1].a.peer().pending_state() == iotkm::engine::rekey::Pending::Confirmed(1));
+    world.lose_all();
+    world.choose(Choice::RollToFirst(0));
+    world.choose(Choice::Connect(1)); // under the triple that a has not
+    world.lose_all();
+    world.choose(Choice::Connect(0));
+    assert!(world.fair(60, World::both));
+    world.fair(20, |_| false);
+    assert!(
+        world.nodes[1].a.peer().pending_state() == iotkm::engine::rekey::Pending::None,
+        "a has said that it has not"
+    );
+    world.choose(Choice::Update(0));
+    assert!(world.fair(100, both_at(1)));
+    world.lose_all();
+    world.nodes[1].events.clear();
+    world.choose(Choice::Connect(1));
+    assert!(
+        world.fair(20, |w| w.nodes[1].saw(|e| matches!(e, Event::Established { .. }))),
+        "{:?}",
+        world.nodes[1].events
+    );
 }

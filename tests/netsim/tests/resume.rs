@@ -1,6 +1,13 @@
 //! Hazard: restarts. A stored session goes on in three messages, on either side or both, over bad links, in the middle of
 //! anything; what was sealed before is worth nothing after.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use iotkm::{Association, Event, Reason, Stage};
 use iotkm_netsim::{Lab, Link, Plan, each_seed, lab};
