@@ -119,9 +119,9 @@ def wheel_platform(clock, seed=2):
     return Platform(bytes(32), rng=Random(seed), clock=lambda: clock.now, wall=clock.unix, place=b"lab")
 
 
-def wheel_history(pair, suite, triple, clock, **options):
+def wheel_history(pair, suite, triple, clock, platform=None, **options):
     """The peer of `pair`, which is the second implementation's view."""
-    platform = wheel_platform(clock)
+    platform = platform or wheel_platform(clock)
     peer = Peer.provisioned(
         slot=1, own_id=pair.peer, id=pair.me, triple=Triple(*triple.keys, generation=triple.generation), suite=suite
     )

@@ -175,6 +175,13 @@ def test_a_record_moves_the_peer():
     assert link.theirs.saw(PeerMoved)[0].to == b"another"
 
 
+def test_a_challenge_is_answered():
+    link = link_of()
+    link.call(link.mine, "connect")
+    (answer,) = link.theirs.input(link.mine._inside(bytes([records.CHALLENGE]) + b"12345678")[0])
+    assert link.mine.session.open(answer)[:2] == (True, bytes([records.RESPONSE]) + b"12345678")
+
+
 @pytest.mark.parametrize("first", WHO)
 def test_close(first):
     link = link_of()
@@ -224,34 +231,71 @@ def test_refused():
     link.mine.attempt = 7
     link.call(link.mine, "update")
     assert generation(link, 1)
-    # Attempts that the wheel has answered already.
+
+
+def test_refused_for_its_attempt():
+    link = link_of()
+    link.call(link.mine, "connect")
     talk(link)
-    link.mine.received = {(9, 9, 9): (bytes(16),) * 3}
-    asked = []
-    link.mine._refuse = lambda body: asked.append(update.read_refuse(link.mine.session, body)) or []
-    for attempt in (5, 5):
-        link.mine.attempt = attempt
+    link.mine.attempt = 6
+    ask = link.mine.update()
+    (answer,) = link.theirs.input(ask[0])
+    (again,) = link.theirs.input(link.mine.timeout()[0])
+    assert link.mine.session.open(answer)[1] == link.mine.session.open(again)[1]
+    # As if it had never asked and forgotten more: refused with what was answered, and asked above that.
+    link.mine.attempt, heard = 4, []
+    refuse = link.mine._refuse
+    link.mine._refuse = lambda body: heard.append(update.read_refuse(link.mine.session, body)) or refuse(body)
+    link.call(link.mine, "update")
+    assert heard == [(5, 7, 0)]
+    assert generation(link, 1)
+    # Neither the record nor the attempt: the attempt counts first. A refusal is no answer.
+    talk(link)
+    link.mine.attempt, link.mine.received = 6, {(9, 9, 9): (bytes(16),) * 3}
+    link.mine._refuse = lambda body: heard.append(update.read_refuse(link.mine.session, body)) or []
+    for _ in range(2):
+        link.mine.attempt = 2
         link.call(link.mine, "update")
-    assert asked in ([(6, 0, 1), (6, 0, 1)], [(6, 0, 1), (6, 6, 0)], [(6, 6, 1), (6, 6, 0)])
+    assert heard[1:] == [(3, 0, 1)] * 2
+
+
+@pytest.mark.parametrize("run", [15, 16, 0x12345678, 0xFFFF_FFF0])
+def test_run_numbers(run):
+    link = link_of()
+    link.mine.run = run
+    link.call(link.mine, "connect")
+    assert agreed(link)
+    talk(link)
+    link.call(link.mine, "update")
+    assert generation(link, 1)
 
 
 def test_a_busy_hub_wants_a_cookie():
-    pair, clock = pair_of("0"), Clock()
-    wheel = wheel_history(pair, theirs("0"), TRIPLE, clock)
-    hub = Hub(wheel.platform, capacity=2, busy=1)
-    hub.insert(wheel.association)
-    mine = node(pair, TRIPLE, clock)
-    sent, cookies = mine.connect(), 0
-    for _ in range(8):
+    clock = Clock()
+    pairs = [pair_of("0"), Pair(b"tracker", b"sensor", SUITES[0], True)]
+    platform = wheel_platform(clock)
+    wheels = [wheel_history(pair, theirs("0"), TRIPLE, clock, platform) for pair in pairs]
+    hub = Hub(platform, capacity=2, busy=0)
+    for wheel in wheels:
+        hub.insert(wheel.association)
+    busy, mine = (node(pair, TRIPLE, clock) for pair in pairs)
+
+    def through(source, datagrams):
         answers = []
-        for datagram in sent:
-            hub.handle_input(b"second", datagram)
+        for datagram in datagrams:
+            hub.handle_input(source, datagram)
             while not isinstance((output := hub.poll())[1], iotkm.Idle):
                 if isinstance(output[1], iotkm.Datagram):
                     answers.append(output[1].data)
+        return answers
+
+    through(b"busy", busy.connect())
+    sent, cookies = mine.connect(), 0
+    while sent:
+        answers = through(b"mine", sent)
         cookies += sum(answer[:2] == b"\x10\x20" for answer in answers)
         sent = [datagram for answer in answers for datagram in mine.input(answer)]
-    assert mine.session and cookies
+    assert mine.session and cookies == 1
 
 
 PAIRINGS = [("0", "ristretto255"), ("4_SYMMETRIC", "ristretto255"), ("2", "P-256"), ("5", "P-256"), ("1_SYMMETRIC", "P-256")]

@@ -131,7 +131,7 @@ def digests(aux, time, place, payload):
 
 
 def session_number(run, initiator_lower):
-    return run << 1 | initiator_lower
+    return (run << 1 | initiator_lower) & 0xFFFF_FFFF
 
 
 def readable(fingerprint):
