@@ -24,6 +24,8 @@ pub trait Verbs: iotkm::Association + Any + Send {
     fn wipe(&mut self);
     /// See [`Routed::is_named`].
     fn is_named(&mut self, message: &[u8]) -> bool;
+    /// See [`Routed::is_from_peer`].
+    fn is_from_peer(&mut self, message: &[u8]) -> bool;
     /// See [`Routed::names`].
     fn names(&mut self, name: &mut dyn FnMut(u32));
     /// See [`Routed::names_version`].
@@ -51,6 +53,9 @@ where
     }
     fn is_named(&mut self, message: &[u8]) -> bool {
         Routed::is_named(self, message)
+    }
+    fn is_from_peer(&mut self, message: &[u8]) -> bool {
+        Routed::is_from_peer(self, message)
     }
     fn names(&mut self, name: &mut dyn FnMut(u32)) {
         Routed::names(self, name);
@@ -116,6 +121,10 @@ impl Routed for Member {
     fn is_named(&mut self, message: &[u8]) -> bool {
         let pairing = self.own::<pairing::Core>().is_some();
         if is_pairing(message) { pairing } else { !pairing && self.verbs.is_named(message) }
+    }
+    fn is_from_peer(&mut self, message: &[u8]) -> bool {
+        // Nobody is known before a pairing: whoever asks is heard.
+        if is_pairing(message) { self.is_named(message) } else { self.verbs.is_from_peer(message) }
     }
     fn names(&mut self, name: &mut dyn FnMut(u32)) {
         if self.own::<pairing::Core>().is_some() {
