@@ -186,7 +186,7 @@ pub struct Stamp<'a> {
     pub payload: &'a [u8],
 }
 
-/// A happening on its way to becoming an [`Event`]: smaller, since what can be looked up is left out.
+/// A happening on its way to becoming an [`Event`](crate::Event): smaller, since what can be looked up is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
     /// See [`Event::Established`](crate::Event::Established).
