@@ -7,6 +7,7 @@ same to the n-th datagram of a direction.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -69,9 +70,7 @@ class Link:
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
         for from_device in (True, False):
-            end, _ = await loop.create_datagram_endpoint(
-                lambda from_device=from_device: _End(self, from_device), local_addr=("127.0.0.1", 0)
-            )
+            end, _ = await loop.create_datagram_endpoint(partial(_End, self, from_device), local_addr=("127.0.0.1", 0))
             self._ends.append(end)
 
     def close(self) -> None:
