@@ -7,7 +7,7 @@ use crate::output::{
 };
 use crate::platform::{iotkm_cx, iotkm_platform, with_cx};
 use crate::raw::{self, Out};
-use crate::status::{Outcome, iotkm_status::*, returned};
+use crate::status::{Outcome, iotkm_status::*, returned, text};
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr::NonNull;
 use core_of_iotkm::engine::drops::Dropped;
@@ -209,7 +209,7 @@ pub unsafe extern "C" fn iotkm_send(
     out_len: *mut usize,
     to: *mut iotkm_addr,
 ) -> c_int {
-    verb(association, cx, c"iotkm_send", |a, cx| {
+    verb(association, cx, text!("iotkm_send"), |a, cx| {
         let payload = raw::bytes(payload, payload_len)?;
         raw::apart(payload, raw::bytes(out, out_capacity)?)?;
         let (out, out_len, to) = (raw::bytes_mut(out, out_capacity)?, Out::new(out_len)?, Out::new(to)?);
@@ -233,7 +233,7 @@ pub unsafe extern "C" fn iotkm_receive(
     datagram_len: usize,
     received: *mut iotkm_received,
 ) -> c_int {
-    verb(association, cx, c"iotkm_receive", |a, cx| {
+    verb(association, cx, text!("iotkm_receive"), |a, cx| {
         let from = iotkm_addr::get(from)?;
         let (datagram, received) = (raw::bytes_mut(datagram, datagram_len)?, Out::new(received)?);
         received.set(iotkm_received::new(a.handle_input(cx, &from, datagram)?, IOTKM_HUB_NOBODY));
@@ -244,7 +244,7 @@ pub unsafe extern "C" fn iotkm_receive(
 /// Does what is due at `cx->now_ms`. Calls too early or too often do nothing. Errors: IOTKM_E_UNDRAINED, IOTKM_E_RNG.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_timeout(association: *mut iotkm_association, cx: *const iotkm_cx) -> c_int {
-    verb(association, cx, c"iotkm_timeout", |a, cx| Ok(a.handle_timeout(cx)?))
+    verb(association, cx, text!("iotkm_timeout"), |a, cx| Ok(a.handle_timeout(cx)?))
 }
 
 /// Hands out the next thing to do: call it after every other verb until it says IOTKM_OUTPUT_IDLE (or let iotkm_drain() do
@@ -257,7 +257,7 @@ pub unsafe extern "C" fn iotkm_poll(
     out_capacity: usize,
     output: *mut iotkm_output,
 ) -> c_int {
-    verb(association, cx, c"iotkm_poll", |a, cx| {
+    verb(association, cx, text!("iotkm_poll"), |a, cx| {
         let (out, output) = (raw::bytes_mut(out, out_capacity)?, Out::new(output)?);
         iotkm_output::write(output, a.poll(cx, out), IOTKM_HUB_NOBODY)
     })
@@ -302,7 +302,7 @@ pub unsafe extern "C" fn iotkm_export(
     out_capacity: usize,
     out_len: *mut usize,
 ) -> c_int {
-    verb(association, cx, c"iotkm_export", |a, cx| {
+    verb(association, cx, text!("iotkm_export"), |a, cx| {
         let (out, out_len) = (raw::bytes_mut(out, out_capacity)?, Out::new(out_len)?);
         out_len.set(a.export(cx, out)?);
         Ok(())
@@ -319,7 +319,7 @@ pub unsafe extern "C" fn iotkm_restore(
     blob: *const u8,
     blob_len: usize,
 ) -> c_int {
-    verb(association, cx, c"iotkm_restore", |a, cx| Ok(a.restore(cx, raw::bytes(blob, blob_len)?)?))
+    verb(association, cx, text!("iotkm_restore"), |a, cx| Ok(a.restore(cx, raw::bytes(blob, blob_len)?)?))
 }
 
 /// 1 if there is a session to send on, 0 if not, or an error.

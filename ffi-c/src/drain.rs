@@ -5,7 +5,7 @@ use crate::output::iotkm_output;
 use crate::output::iotkm_output_kind::*;
 use crate::platform::{iotkm_cx, iotkm_platform};
 use crate::raw::{self, Out};
-use crate::status::{Failure, Outcome, iotkm_status::*};
+use crate::status::{Failure, Outcome, iotkm_status::*, text};
 use core::ffi::c_int;
 use core::mem::MaybeUninit;
 
@@ -33,7 +33,7 @@ pub unsafe extern "C" fn iotkm_drain(
         &mut |output| iotkm_poll(association, cx, out, out_capacity, output),
         &mut |output, status| iotkm_persisted(association, output.slot, status),
     );
-    logged(cx, c"iotkm_drain", drained)
+    logged(cx, text!("iotkm_drain"), drained)
 }
 
 /// Polls by `poll` until idle, and answers by `persisted`.

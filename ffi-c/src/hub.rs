@@ -6,7 +6,7 @@ use crate::object::{self, Head, Magic, fits};
 use crate::output::{iotkm_addr, iotkm_output, iotkm_received};
 use crate::platform::{iotkm_cx, with_cx};
 use crate::raw::{self, Out};
-use crate::status::{Outcome, iotkm_status::*, returned};
+use crate::status::{Outcome, iotkm_status::*, returned, text};
 use core::ffi::{CStr, c_int};
 use core::ptr::NonNull;
 use core_of_iotkm::engine::drops::{Dropped, Drops};
@@ -45,6 +45,7 @@ const _: () = assert!(
 /// What a hub asks of a member beside the verbs.
 pub(crate) trait Joined: Verbs {
     fn named(&mut self, message: &[u8]) -> bool;
+    fn from_peer(&mut self, message: &[u8]) -> bool;
     fn each_name(&mut self, name: &mut dyn FnMut(u32));
     fn version_of_names(&self) -> u32;
     fn take_connection_id(&mut self, cid: ConnectionId);
@@ -56,6 +57,7 @@ impl<S: Scheme, M: Scratch<S>> Joined for Endpoint<S, M> {
     fn named(&mut self, message: &[u8]) -> bool {
         self.is_named(message)
     }
+    fn from_peer(&mut self, message: &[u8]) -> bool;
     fn each_name(&mut self, name: &mut dyn FnMut(u32)) {
         self.names(name);
     }
@@ -169,6 +171,9 @@ impl Routed for Member {
     }
     fn is_named(&mut self, message: &[u8]) -> bool {
         self.enter(false, |a| a.named(message))
+    }
+    fn is_from_peer(&mut self, message: &[u8]) -> bool {
+        self.enter(false, |a| a.from_peer(message))
     }
     fn names(&mut self, name: &mut dyn FnMut(u32)) {
         self.enter((), |a| a.each_name(name));
@@ -306,7 +311,7 @@ pub unsafe extern "C" fn iotkm_hub_open(
             Ok(())
         })
     });
-    logged(cx, c"iotkm_hub_open", opened)
+    logged(cx, text!("iotkm_hub_open"), opened)
 }
 
 /// Takes a member out; its association goes on by itself. Error: IOTKM_E_BAD_ARGUMENT where there is none.
@@ -332,7 +337,7 @@ pub unsafe extern "C" fn iotkm_hub_receive(
     datagram_len: usize,
     received: *mut iotkm_received,
 ) -> c_int {
-    verb(hub, cx, c"iotkm_hub_receive", &mut |hub, cx| {
+    verb(hub, cx, text!("iotkm_hub_receive"), &mut |hub, cx| {
         let from = iotkm_addr::get(from)?;
         let (datagram, received) = (raw::bytes_mut(datagram, datagram_len)?, Out::new(received)?);
         let got = hub.handle_input(cx, &from, datagram)?;
@@ -345,7 +350,7 @@ pub unsafe extern "C" fn iotkm_hub_receive(
 /// iotkm_timeout() for a hub. It serves one member a call: poll until idle, and call again while the time to wake up is past.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_hub_timeout(hub: *mut iotkm_hub, cx: *const iotkm_cx) -> c_int {
-    verb(hub, cx, c"iotkm_hub_timeout", &mut |hub, cx| Ok(hub.handle_timeout(cx)?))
+    verb(hub, cx, text!("iotkm_hub_timeout"), &mut |hub, cx| Ok(hub.handle_timeout(cx)?))
 }
 
 /// iotkm_poll() for a hub: `output->member` says whose it is.
@@ -357,7 +362,7 @@ pub unsafe extern "C" fn iotkm_hub_poll(
     out_capacity: usize,
     output: *mut iotkm_output,
 ) -> c_int {
-    verb(hub, cx, c"iotkm_hub_poll", &mut |hub, cx| {
+    verb(hub, cx, text!("iotkm_hub_poll"), &mut |hub, cx| {
         let (out, place) = (raw::bytes_mut(out, out_capacity)?, Out::new(output)?);
         let (member, output) = hub.poll(cx, out);
         iotkm_output::write(place, output, member.map_or(IOTKM_HUB_NOBODY, |index| index as u32))
@@ -388,7 +393,7 @@ pub unsafe extern "C" fn iotkm_hub_drain(
         &mut |output| iotkm_hub_poll(hub, cx, out, out_capacity, output),
         &mut |output, status| iotkm_hub_persisted(hub, output.member, output.slot, status),
     );
-    logged(cx, c"iotkm_hub_drain", drained)
+    logged(cx, text!("iotkm_hub_drain"), drained)
 }
 
 /// iotkm_drops() for what the hub dropped before any member saw it.

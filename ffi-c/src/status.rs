@@ -112,7 +112,7 @@ pub fn returned(outcome: Outcome) -> c_int {
     outcome.map_or_else(|failure| failure.status, |()| IOTKM_OK as c_int)
 }
 
-const fn with_nul<const N: usize>(text: &str) -> [u8; N] {
+pub(crate) const fn with_nuls<const N: usize>(text: &str) -> [u8; N] {
     let mut bytes = [0; N];
     if let Some((room, _)) = bytes.split_at_mut_checked(text.len()) {
         room.copy_from_slice(text.as_bytes());
@@ -120,13 +120,20 @@ const fn with_nul<const N: usize>(text: &str) -> [u8; N] {
     bytes
 }
 
-macro_rules! advice {
-    ($error:expr) => {{
-        const TEXT: &str = $error.advice();
-        const BYTES: [u8; TEXT.len() + 1] = with_nul(TEXT);
-        BYTES.as_ptr().cast()
+/// A text as C reads it. It ends in two NULs: what ends in one the compiler puts into a section with all others, where one that
+/// is used would keep them all.
+macro_rules! text {
+    ($text:expr) => {{
+        const TEXT: &str = $text;
+        const BYTES: &[u8; TEXT.len() + 2] = &$crate::status::with_nuls(TEXT);
+        const CSTR: &core::ffi::CStr = match core::ffi::CStr::from_bytes_until_nul(BYTES) {
+            Ok(text) => text,
+            Err(_) => c"",
+        };
+        CSTR
     }};
 }
+pub(crate) use text;
 
 /// What is wrong and how to mend it, in one line of English; never NULL. Programs that do not call it do not link the texts.
 #[unsafe(no_mangle)]
@@ -140,31 +147,30 @@ pub extern "C" fn iotkm_strerror(status: c_int) -> *const c_char {
     const SCHEME: i32 = IOTKM_E_SCHEME as i32;
     const EMPTY: i32 = IOTKM_E_EMPTY as i32;
     match status {
-        0 => c"ok".as_ptr(),
-        -1 => advice!(Error::BufferTooSmall { needed: 0 }),
-        -2 => advice!(Error::NotEstablished),
-        -3 => advice!(Error::WrongState),
-        -4 => advice!(Error::Undrained),
-        -5 => advice!(Error::TooLong { max: 0 }),
-        -6 => advice!(Error::BadArgument),
-        -7 => advice!(Error::Rng),
-        -8 => advice!(Error::KeyExhausted),
-        -9 => advice!(Error::BadBlob),
-        -10 => advice!(Error::BlobRolledBack),
-        -11 => advice!(Error::SuiteMismatch),
-        -12 => advice!(Error::NoRecord),
-        -13 => advice!(Error::Locked),
-        -14 => advice!(Error::Full),
-        NULL => c"a pointer is NULL that must not be: see the function's arguments".as_ptr(),
-        NOT_SET_UP => c"the object was never set up, or was wiped: call its constructor first".as_ptr(),
-        STRUCT_SIZE => c"a struct_size field is not the size of its structure: set it to sizeof".as_ptr(),
-        HOOK => c"a hook of the platform failed, or is needed here and missing".as_ptr(),
-        INTERNAL => c"a bug in iotkm: wipe the association, set it up again, and please report it".as_ptr(),
-        BUSY => {
-            c"the object is in use: by the call that this one came from, or by an association that holds it".as_ptr()
-        }
-        SCHEME => c"the association is of another scheme than the function".as_ptr(),
-        EMPTY => c"nothing is stored in that slot".as_ptr(),
-        _ => c"unknown status".as_ptr(),
+        0 => text!("ok").as_ptr(),
+        -1 => text!(Error::BufferTooSmall { needed: 0 }.advice()).as_ptr(),
+        -2 => text!(Error::NotEstablished.advice()).as_ptr(),
+        -3 => text!(Error::WrongState.advice()).as_ptr(),
+        -4 => text!(Error::Undrained.advice()).as_ptr(),
+        -5 => text!(Error::TooLong { max: 0 }.advice()).as_ptr(),
+        -6 => text!(Error::BadArgument.advice()).as_ptr(),
+        -7 => text!(Error::Rng.advice()).as_ptr(),
+        -8 => text!(Error::KeyExhausted.advice()).as_ptr(),
+        -9 => text!(Error::BadBlob.advice()).as_ptr(),
+        -10 => text!(Error::BlobRolledBack.advice()).as_ptr(),
+        -11 => text!(Error::SuiteMismatch.advice()).as_ptr(),
+        -12 => text!(Error::NoRecord.advice()).as_ptr(),
+        -13 => text!(Error::Locked.advice()).as_ptr(),
+        -14 => text!(Error::Full.advice()).as_ptr(),
+        NULL => text!("a pointer is NULL that must not be: see the function's arguments").as_ptr(),
+        NOT_SET_UP => text!("the object was never set up, or was wiped: call its constructor first").as_ptr(),
+        STRUCT_SIZE => text!("a struct_size field is not the size of its structure: set it to sizeof").as_ptr(),
+        HOOK => text!("a hook of the platform failed, or is needed here and missing").as_ptr(),
+        INTERNAL => text!("a bug in iotkm: wipe the association, set it up again, and please report it").as_ptr(),
+        BUSY => text!("the object is in use: by the call that this one came from, or by an association that holds it")
+            .as_ptr(),
+        SCHEME => text!("the association is of another scheme than the function").as_ptr(),
+        EMPTY => text!("nothing is stored in that slot").as_ptr(),
+        _ => text!("unknown status").as_ptr(),
     }
 }

@@ -8,7 +8,7 @@ use crate::object::fits;
 use crate::output::iotkm_addr;
 use crate::platform::{check_size, iotkm_cx};
 use crate::raw;
-use crate::status::{Outcome, iotkm_status::*, returned};
+use crate::status::{Outcome, iotkm_status::*, returned, text};
 use crate::suites::iotkm_suite;
 use core::ffi::c_int;
 use core::ptr::NonNull;
@@ -171,7 +171,7 @@ pub unsafe extern "C" fn iotkm_history_connect(
     cx: *const iotkm_cx,
     to: *const iotkm_addr,
 ) -> c_int {
-    verb_of_kind(association, KIND, cx, c"iotkm_history_connect", |a: &mut Kind, cx| {
+    verb_of_kind(association, KIND, cx, text!("iotkm_history_connect"), |a: &mut Kind, cx| {
         Ok(a.connect(cx, &iotkm_addr::get(to)?)?)
     })
 }
@@ -182,7 +182,7 @@ pub unsafe extern "C" fn iotkm_history_connect(
 /// IOTKM_E_WRONG_STATE while an update is under way; IOTKM_E_UNDRAINED, IOTKM_E_RNG.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_history_update(association: *mut iotkm_association, cx: *const iotkm_cx) -> c_int {
-    verb_of_kind(association, KIND, cx, c"iotkm_history_update", |a: &mut Kind, cx| Ok(a.update(cx)?))
+    verb_of_kind(association, KIND, cx, text!("iotkm_history_update"), |a: &mut Kind, cx| Ok(a.update(cx)?))
 }
 
 /// 1 if a datagram is a first message that names this association's peer, 0 if not, or an error: for programs that keep

@@ -7,7 +7,7 @@ use crate::object::fits;
 use crate::output::iotkm_addr;
 use crate::platform::{IOTKM_STORE_EMPTY, device, iotkm_cx, iotkm_platform};
 use crate::raw::{self, Out};
-use crate::status::{iotkm_status::*, returned};
+use crate::status::{iotkm_status::*, returned, text};
 use crate::suites::{iotkm_cpace, iotkm_suite};
 use core::ffi::c_int;
 use core_of_iotkm::Slot;
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn iotkm_history_pairing_restore_attempts(
     blob: *const u8,
     blob_len: usize,
 ) -> c_int {
-    verb_of_kind(association(pairing), KIND, cx, c"iotkm_history_pairing_restore_attempts", |a: &mut Kind, cx| {
+    verb_of_kind(association(pairing), KIND, cx, text!("iotkm_history_pairing_restore_attempts"), |a: &mut Kind, cx| {
         Ok(a.restore_attempts(cx.device, floor, raw::bytes(blob, blob_len)?)?)
     })
 }
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn iotkm_history_pairing_load_attempts(
             Err(_) => Err(IOTKM_E_HOOK.into()),
         }
     });
-    logged(cx, c"iotkm_history_pairing_load_attempts", loaded)
+    logged(cx, text!("iotkm_history_pairing_load_attempts"), loaded)
 }
 
 /// Failed attempts so far; at IOTKM_HISTORY_ATTEMPTS pairing is locked.
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn iotkm_history_pairing_listen(
     sk_len: usize,
     window_ms: u64,
 ) -> c_int {
-    verb_of_kind(association(pairing), KIND, cx, c"iotkm_history_pairing_listen", |a: &mut Kind, cx| {
+    verb_of_kind(association(pairing), KIND, cx, text!("iotkm_history_pairing_listen"), |a: &mut Kind, cx| {
         Ok(a.listen(cx, raw::bytes(sk, sk_len)?, window_ms)?)
     })
 }
@@ -158,7 +158,7 @@ pub unsafe extern "C" fn iotkm_history_pairing_start(
     sk: *const u8,
     sk_len: usize,
 ) -> c_int {
-    verb_of_kind(association(pairing), KIND, cx, c"iotkm_history_pairing_start", |a: &mut Kind, cx| {
+    verb_of_kind(association(pairing), KIND, cx, text!("iotkm_history_pairing_start"), |a: &mut Kind, cx| {
         Ok(a.start(cx, &iotkm_addr::get(to)?, raw::bytes(sk, sk_len)?)?)
     })
 }

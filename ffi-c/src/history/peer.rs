@@ -4,7 +4,7 @@ use crate::association::logged;
 use crate::object::{self, Head, Magic, fits};
 use crate::platform::{IOTKM_STORE_EMPTY, device, iotkm_cx, iotkm_platform};
 use crate::raw::{self, Out};
-use crate::status::{Outcome, iotkm_status::*, returned};
+use crate::status::{Outcome, iotkm_status::*, returned, text};
 use crate::suites::iotkm_suite;
 use core::ffi::c_int;
 use core::ptr::NonNull;
@@ -139,7 +139,7 @@ pub unsafe extern "C" fn iotkm_history_peer_restore(
 ) -> c_int {
     logged(
         cx,
-        c"iotkm_history_peer_restore",
+        text!("iotkm_history_peer_restore"),
         raw::inside(|| {
             let place = Out::new(peer.cast::<Object>())?;
             let blob = raw::bytes(blob, blob_len)?;
@@ -164,7 +164,7 @@ pub unsafe extern "C" fn iotkm_history_peer_seal(
 ) -> c_int {
     logged(
         cx,
-        c"iotkm_history_peer_seal",
+        text!("iotkm_history_peer_seal"),
         change(peer, |peer| {
             let (out, out_len, place) = (raw::bytes_mut(out, out_capacity)?, Out::new(out_len)?, Out::new(version)?);
             let (len, version) = peer.seal(&device(cx)?, out)?;
@@ -185,7 +185,7 @@ pub unsafe extern "C" fn iotkm_history_peer_load(
 ) -> c_int {
     logged(
         cx,
-        c"iotkm_history_peer_load",
+        text!("iotkm_history_peer_load"),
         raw::inside(|| {
             let place = Out::new(peer.cast::<Object>())?;
             let mut blob = [0; IOTKM_HISTORY_PEER_BLOB_MAX];
@@ -207,7 +207,7 @@ pub unsafe extern "C" fn iotkm_history_peer_load(
 pub unsafe extern "C" fn iotkm_history_peer_store(peer: *mut iotkm_history_peer, cx: *const iotkm_cx) -> c_int {
     logged(
         cx,
-        c"iotkm_history_peer_store",
+        text!("iotkm_history_peer_store"),
         change(peer, |peer| {
             let platform = iotkm_platform::of(cx)?;
             let mut blob = [0; IOTKM_HISTORY_PEER_BLOB_MAX];
