@@ -1,4 +1,4 @@
-/* The history scheme, both sides on one board: the exchange without and with Diffie-Hellman, and 64-byte records. */
+/* The history scheme, both sides on one board: the exchange without and with Diffie-Hellman, pairing, and 64-byte records. */
 #include "bench.h"
 #include "side.h"
 
@@ -32,6 +32,52 @@ static void symmetric(void) { both(&iotkm_suite_4_symmetric); }
 static void with_aes(void) { both(&iotkm_suite_0_symmetric); }
 static void with_x25519(void) { both(&iotkm_suite_4); }
 static void with_p256(void) { both(&iotkm_suite_2); }
+
+/* ---- pairing: the hub's window is open ---- */
+
+static iotkm_history_pairing pairing[2];
+
+static void pairing_drain(unsigned who, struct side *side)
+{
+    static uint8_t buffer[SLOT_MAX];
+    bench_expect(iotkm_drain(&pairing[who].association, &side->cx, buffer, sizeof buffer, &side->wake_at) == IOTKM_OK);
+}
+
+static unsigned pairing_take_all(struct side *from, unsigned who, struct side *to)
+{
+    unsigned count = from->sent;
+    from->sent = 0;
+    for (unsigned i = 0; i < count; i++) {
+        iotkm_received received;
+        bench_expect(iotkm_receive(&pairing[who].association, &to->cx, &to->peer_addr, from->wire[i].bytes, from->wire[i].length,
+                                   &received) == IOTKM_OK);
+        pairing_drain(who, to);
+    }
+    return count;
+}
+
+static void pairings(void)
+{
+    const iotkm_history_id ids[] = { { 1, { 'd' } }, { 1, { 'h' } } };
+    const iotkm_config config = { .struct_size = sizeof config, .mtu = MTU };
+    symmetric();
+    for (unsigned i = 0; i < 2; i++)
+        bench_expect(iotkm_history_pairing_open(&pairing[i], &ids[i], &iotkm_suite_4_symmetric, &iotkm_cpace_ristretto255, 1, 2,
+                                                &config) == IOTKM_OK);
+}
+
+static void pair(void)
+{
+    static const uint8_t sk[] = "correct horse";
+    bench_expect(iotkm_history_pairing_listen(&pairing[1], &hub.cx, sk, sizeof sk - 1, 60000) == IOTKM_OK);
+    pairing_drain(1, &hub);
+    bench_expect(iotkm_history_pairing_start(&pairing[0], &device.cx, &device.peer_addr, sk, sizeof sk - 1) == IOTKM_OK);
+    pairing_drain(0, &device);
+    while (pairing_take_all(&device, 1, &hub) + pairing_take_all(&hub, 0, &device) > 0) { }
+    bench_expect(device.paired == 1 && hub.paired == 1 && device.stored > 0 && hub.stored > 0);
+}
+
+/* ---- records ---- */
 
 static uint8_t record[MTU];
 static size_t record_length;
@@ -68,6 +114,7 @@ const struct bench benches[] = {
     { "history.aes", exchange, with_aes },
     { "history.dh.x25519", exchange, with_x25519 },
     { "history.dh.p256", exchange, with_p256 },
+    { "history.cpace", pair, pairings },
     { "record.suite_4.seal64", seal, session },
     { "record.suite_4.open64", open, 0 },
     { "record.suite_0.seal64", seal, session_aes },

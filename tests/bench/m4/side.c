@@ -41,6 +41,7 @@ static void happened(void *ctx, const iotkm_event *event)
 {
     struct side *side = ctx;
     side->established += event->kind == IOTKM_EVENT_ESTABLISHED;
+    side->paired += event->kind == IOTKM_EVENT_PAIRED;
 }
 
 void side_init(struct side *side, char name, char peer, const iotkm_suite *suite)

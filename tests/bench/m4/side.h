@@ -15,7 +15,7 @@ struct side {
     iotkm_cx cx;
     iotkm_addr peer_addr;
     uint64_t wake_at;
-    unsigned sent, established, stored;
+    unsigned sent, established, paired, stored;
     struct {
         size_t length;
         uint8_t bytes[MTU];
