@@ -1,6 +1,6 @@
 // Two devices of one user talk over UDP on the loopback interface: exchange, data both ways, a key update.
 //
-//     kotlin-swift/generate swift && swift run --package-path examples/swift
+//     kotlin-swift/generate swift && swift run --package-path examples/swift/udp-loopback
 //
 // What a real application does otherwise: the vault is the Keychain, the store is files, and the peer comes out of a pairing
 // that is done once.

@@ -1,0 +1,156 @@
+package org.iotkm
+
+import com.google.gson.JsonArray
+import com.google.gson.JsonNull
+import com.google.gson.JsonObject
+import com.google.gson.JsonParser
+import com.google.gson.JsonPrimitive
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.DynamicTest
+import org.junit.jupiter.api.TestFactory
+import java.io.File
+
+/** Plays tests/vectors: every call with the same time and randomness gives the same bytes as in every other language. */
+class VectorTest {
+    @TestFactory
+    fun vectors(): List<DynamicTest> {
+        val files = File("../../tests/vectors").listFiles { file -> file.name.endsWith(".json") }!!.sorted()
+        check(files.isNotEmpty())
+        return files.map { file -> DynamicTest.dynamicTest(file.name) { play(JsonParser.parseString(file.readText()).asJsonObject) } }
+    }
+
+    private fun play(vector: JsonObject) {
+        val nodes = listOf("a", "b").associateWith { Node(vector.getAsJsonObject(it)) }
+        vector.getAsJsonArray("steps").map { it.asJsonObject }.forEachIndexed { i, step ->
+            val node = nodes.getValue(step.text("node"))
+            val place = "${vector.text("name")}, step $i: ${step.text("node")} ${step.text("do")}"
+            node.draws.addAll(step.getAsJsonArray("random").map { unhex(it.asString) })
+            assertEquals(step.getAsJsonObject("returns"), node.call(step), "$place: what it returns")
+            val (outputs, wake) = node.drain(step["now"].asLong.toULong())
+            assertEquals(step.getAsJsonArray("outputs"), outputs, "$place: outputs")
+            assertEquals(step["wake"]?.takeUnless { it.isJsonNull }?.asLong?.toULong(), wake, "$place: when to wake up")
+            assertEquals(0, node.draws.size, "$place: randomness left over")
+        }
+    }
+
+    private class Node(private val about: JsonObject) {
+        val draws = ArrayDeque<ByteArray>()
+        private val vault = object : KeyVault { override fun deviceSecret() = unhex(about.text("device")) }
+        private val random = object : RandomSource {
+            override fun random(length: UInt) = draws.removeFirst().also { check(it.size == length.toInt()) }
+        }
+        private val device = Device(vault, random)
+        private val suite = Suite.valueOf("SUITE" + about.text("suite").uppercase())
+        private val config = Config(
+            cid = about["cid"]?.let { unhex(it.asString) } ?: byteArrayOf(),
+            mtu = about["mtu"]?.asInt?.toUShort() ?: 1200u,
+            log = 24u,
+        )
+        private val other = about.text("other").toByteArray()
+        private var stored: ByteArray? = null
+        private var history: History? = null
+        private var pairing: Pairing? = null
+
+        init {
+            if (about.has("cpace")) {
+                val pace = if (about.text("cpace") == "p256") Pace.P256 else Pace.RISTRETTO255
+                pairing = Pairing.open(device, Setup(unhex(about.text("id")), suite, pace, 1u, 2u), config, null)
+            } else {
+                fun key(name: String) = SecretBytes(unhex(about.text(name)))
+                val peer = Peer.provisioned(1u, unhex(about.text("id")), unhex(about.text("peer")), suite, key("sk"), key("t"), key("li"))
+                if (about.has("psk")) peer.setPsk(key("psk"))
+                history = History.open(device, peer, suite, config, null)
+            }
+        }
+
+        private fun cx(now: ULong) = Cx(now, about["wall"]?.asLong?.let { it.toULong() + now }, unhex(about.text("place")))
+
+        fun call(step: JsonObject): JsonObject {
+            val cx = cx(step["now"].asLong.toULong())
+            val returns = JsonObject()
+            fun bytes(name: String) = unhex(step.text(name))
+            pairing?.let { pairing ->
+                when (step.text("do")) {
+                    "listen" -> pairing.listen(cx, SecretBytes(bytes("secret")), step["window"].asLong.toULong())
+                    "start" -> pairing.start(cx, other, SecretBytes(bytes("secret")))
+                    "timeout" -> pairing.handleTimeout(cx)
+                    "input" -> pairing.handleInput(cx, other, bytes("bytes"))
+                    else -> error("no verb $step")
+                }
+                return returns
+            }
+            var history = history!!
+            when (step.text("do")) {
+                "connect" -> history.connect(cx, other)
+                "update" -> history.update(cx)
+                "timeout" -> history.handleTimeout(cx)
+                "input" -> history.handleInput(cx, other, bytes("bytes"))?.let {
+                    returns.addProperty("payload", hex(it.payload))
+                    returns.add("time", it.time?.let { time -> JsonPrimitive(time.toLong()) } ?: JsonNull.INSTANCE)
+                    returns.addProperty("place", hex(it.place))
+                }
+                "send" -> returns.addProperty("bytes", hex(history.send(cx, bytes("payload")).bytes))
+                "export" -> returns.addProperty("bytes", hex(history.export(cx)))
+                "exporter" -> {
+                    val secret = history.exporter(bytes("label").decodeToString(), bytes("context"), 40u)
+                    returns.addProperty("bytes", hex(secret.expose()))
+                }
+                "restart" -> {
+                    history = History.open(device, Peer.fromBlob(device, 1u, 0u, stored!!), suite, config, null)
+                    this.history = history
+                    if (step.has("bytes")) history.restore(cx, bytes("bytes"))
+                }
+                else -> error("no verb $step")
+            }
+            return returns
+        }
+
+        fun drain(now: ULong): Pair<JsonArray, ULong?> {
+            val outputs = JsonArray()
+            while (true) {
+                val said = JsonObject()
+                when (val output = pairing?.poll(cx(now)) ?: history!!.poll(cx(now))) {
+                    is Output.Idle -> return outputs to output.wakeAt
+                    is Output.Datagram -> {
+                        said.addProperty("datagram", output.to.decodeToString())
+                        said.addProperty("bytes", hex(output.bytes))
+                    }
+                    is Output.Persist -> {
+                        said.addProperty("persist", output.slot.toInt())
+                        said.addProperty("version", output.version.toInt())
+                        said.addProperty("bytes", hex(output.bytes))
+                        if (output.slot == 1.toUShort()) stored = output.bytes
+                        pairing?.persisted(output.slot, true) ?: history!!.persisted(output.slot, true)
+                    }
+                    is Output.Happened -> event(output.event, said)
+                }
+                outputs.add(said)
+            }
+        }
+
+        private fun event(event: Event, said: JsonObject) {
+            fun name(name: String) = said.addProperty("event", name)
+            fun generation(generation: UInt) = said.addProperty("generation", generation.toInt())
+            when (event) {
+                is Event.Established -> {
+                    name("established")
+                    said.addProperty("fingerprint", event.fingerprint)
+                    said.addProperty("initiator", event.initiator)
+                }
+                is Event.Resumed -> { name("resumed"); generation(event.generation) }
+                is Event.Rekeyed -> { name("rekeyed"); generation(event.generation) }
+                is Event.Paired -> { name("paired"); said.addProperty("fingerprint", event.fingerprint) }
+                is Event.UpdateAgreed -> { name("update_agreed"); generation(event.generation) }
+                is Event.KeyReplaced -> { name("key_replaced"); generation(event.generation) }
+                is Event.Terminated -> name("terminated")
+                else -> error("no vector has $event")
+            }
+        }
+    }
+
+    private companion object {
+        fun JsonObject.text(name: String): String = this[name].asString
+        fun hex(bytes: ByteArray) = bytes.joinToString("") { "%02x".format(it) }
+        fun unhex(text: String) = ByteArray(text.length / 2) { text.substring(2 * it, 2 * it + 2).toInt(16).toByte() }
+    }
+}

@@ -1,0 +1,176 @@
+import Foundation
+import XCTest
+
+@testable import Iotkm
+
+private typealias Json = [String: Any]
+
+private func hex(_ bytes: Data) -> String { bytes.map { String(format: "%02x", $0) }.joined() }
+
+private func unhex(_ text: Any?) -> Data {
+    let digits = Array((text as? String ?? "").utf8)
+    return Data(stride(from: 0, to: digits.count, by: 2).map {
+        UInt8(String(decoding: digits[$0..<$0 + 2], as: UTF8.self), radix: 16)!
+    })
+}
+
+/// JSON with its keys in order, to compare.
+private func text(_ json: Any) throws -> String {
+    String(decoding: try JSONSerialization.data(withJSONObject: json, options: .sortedKeys), as: UTF8.self)
+}
+
+private final class Given: RandomSource, @unchecked Sendable {
+    var draws: [Data] = []
+    func random(length: UInt32) throws -> Data {
+        guard let first = draws.first, first.count == Int(length) else {
+            throw CallbackError.Failed(reason: "the vector has no \(length) bytes here")
+        }
+        return draws.removeFirst()
+    }
+}
+
+private final class VectorVault: KeyVault, @unchecked Sendable {
+    let secret: Data
+    init(_ secret: Data) { self.secret = secret }
+    func deviceSecret() throws -> Data { secret }
+}
+
+private let suites: [String: Suite] = [
+    "0": .suite0, "1": .suite1, "2": .suite2, "3": .suite3, "4": .suite4, "5": .suite5, "0_symmetric": .suite0Symmetric,
+    "1_symmetric": .suite1Symmetric, "2_symmetric": .suite2Symmetric, "3_symmetric": .suite3Symmetric,
+    "4_symmetric": .suite4Symmetric, "5_symmetric": .suite5Symmetric,
+]
+
+private final class Node {
+    let given = Given()
+    private let about: Json
+    private let device: Device
+    private let suite: Suite
+    private let config: Config
+    private let other: Data
+    private var stored = Data()
+    private var history: History!
+    private var pairing: Pairing?
+
+    init(_ about: Json) throws {
+        self.about = about
+        device = Device(vault: VectorVault(unhex(about["device"])), random: given)
+        suite = suites[about["suite"] as! String]!
+        config = Config(cid: unhex(about["cid"]), mtu: UInt16(about["mtu"] as? Int ?? 1200), log: 24)
+        other = Data((about["other"] as! String).utf8)
+        if let cpace = about["cpace"] as? String {
+            let setup = Setup(
+                me: unhex(about["id"]), suite: suite, pace: cpace == "p256" ? .p256 : .ristretto255, peerSlot: 1, attemptsSlot: 2)
+            pairing = try Pairing.open(device: device, setup: setup, config: config, store: nil)
+        } else {
+            func key(_ name: String) -> SecretBytes { SecretBytes(bytes: unhex(about[name])) }
+            let peer = try Peer.provisioned(
+                slotNumber: 1, me: unhex(about["id"]), peer: unhex(about["peer"]), suite: suite, sk: key("sk"), t: key("t"),
+                li: key("li"))
+            if about["psk"] != nil { try peer.setPsk(psk: key("psk")) }
+            history = try History.open(device: device, peer: peer, suite: suite, config: config, store: nil)
+        }
+    }
+
+    private func cx(_ now: UInt64) -> Cx {
+        Cx(now: now, wall: (about["wall"] as? Int).map { UInt64($0) + now }, place: unhex(about["place"]))
+    }
+
+    func call(_ step: Json) throws -> Json {
+        let cx = self.cx(UInt64(step["now"] as! Int))
+        let verb = step["do"] as! String
+        if let pairing {
+            let secret = SecretBytes(bytes: unhex(step["secret"]))
+            switch verb {
+            case "listen": try pairing.listen(cx: cx, sk: secret, windowMs: UInt64(step["window"] as! Int))
+            case "start": try pairing.start(cx: cx, to: other, sk: secret)
+            case "timeout": try pairing.handleTimeout(cx: cx)
+            default: try pairing.handleInput(cx: cx, from: other, datagram: unhex(step["bytes"]))
+            }
+            return [:]
+        }
+        switch verb {
+        case "connect": try history.connect(cx: cx, to: other)
+        case "update": try history.update(cx: cx)
+        case "timeout": try history.handleTimeout(cx: cx)
+        case "input":
+            if let got = try history.handleInput(cx: cx, from: other, datagram: unhex(step["bytes"])) {
+                let time: Any = got.time.map { NSNumber(value: $0) } ?? NSNull()
+                return ["payload": hex(got.payload), "time": time, "place": hex(got.place)]
+            }
+        case "send": return ["bytes": hex(try history.send(cx: cx, payload: unhex(step["payload"])).bytes)]
+        case "export": return ["bytes": hex(try history.export(cx: cx))]
+        case "exporter":
+            let label = String(decoding: unhex(step["label"]), as: UTF8.self)
+            return ["bytes": hex(try history.exporter(label: label, context: unhex(step["context"]), length: 40).expose())]
+        case "restart":
+            let peer = try Peer.fromBlob(device: device, slotNumber: 1, floor: 0, blob: stored)
+            history = try History.open(device: device, peer: peer, suite: suite, config: config, store: nil)
+            if step["bytes"] != nil { try history.restore(cx: cx, blob: unhex(step["bytes"])) }
+        default: XCTFail("no verb \(verb)")
+        }
+        return [:]
+    }
+
+    func drain(_ now: UInt64) throws -> ([Json], UInt64?) {
+        var outputs: [Json] = []
+        while true {
+            switch try pairing?.poll(cx: cx(now)) ?? history.poll(cx: cx(now)) {
+            case .idle(let wakeAt): return (outputs, wakeAt)
+            case .datagram(let to, let bytes):
+                outputs.append(["datagram": String(decoding: to, as: UTF8.self), "bytes": hex(bytes)])
+            case .persist(let slot, let version, let bytes):
+                outputs.append(["persist": Int(slot), "version": Int(version), "bytes": hex(bytes)])
+                if slot == 1 { stored = bytes }
+                if let pairing {
+                    try pairing.persisted(slot: slot, stored: true)
+                } else {
+                    try history.persisted(slot: slot, stored: true)
+                }
+            case .happened(let event): outputs.append(said(event))
+            }
+        }
+    }
+
+    private func said(_ event: Event) -> Json {
+        switch event {
+        case .established(let fingerprint, let initiator):
+            return ["event": "established", "fingerprint": fingerprint, "initiator": initiator]
+        case .resumed(let generation): return ["event": "resumed", "generation": Int(generation)]
+        case .rekeyed(let generation): return ["event": "rekeyed", "generation": Int(generation)]
+        case .paired(let fingerprint): return ["event": "paired", "fingerprint": fingerprint]
+        case .updateAgreed(let generation): return ["event": "update_agreed", "generation": Int(generation)]
+        case .keyReplaced(let generation): return ["event": "key_replaced", "generation": Int(generation)]
+        case .terminated: return ["event": "terminated"]
+        default: return ["event": "\(event)"]
+        }
+    }
+}
+
+/// Plays tests/vectors: every call with the same time and randomness gives the same bytes as in every other language.
+final class VectorTests: XCTestCase {
+    func testVectors() throws {
+        let folder = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../../../tests/vectors").standardizedFileURL
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".json") }.sorted()
+        XCTAssertFalse(names.isEmpty)
+        for name in names {
+            let data = try Data(contentsOf: folder.appendingPathComponent(name))
+            try play(JSONSerialization.jsonObject(with: data) as! Json)
+        }
+    }
+
+    private func play(_ vector: Json) throws {
+        let nodes = ["a": try Node(vector["a"] as! Json), "b": try Node(vector["b"] as! Json)]
+        for (i, step) in (vector["steps"] as! [Json]).enumerated() {
+            let node = nodes[step["node"] as! String]!
+            let place = "\(vector["name"]!), step \(i): \(step["node"]!) \(step["do"]!)"
+            node.given.draws = (step["random"] as! [String]).map { unhex($0) }
+            let returned = try node.call(step)
+            let (outputs, wake) = try node.drain(UInt64(step["now"] as! Int))
+            XCTAssertEqual(try text(returned), try text(step["returns"]!), "\(place): what it returns")
+            XCTAssertEqual(try text(outputs), try text(step["outputs"]!), "\(place): outputs")
+            XCTAssertEqual(wake, (step["wake"] as? Int).map { UInt64($0) }, "\(place): when to wake up")
+            XCTAssertTrue(node.given.draws.isEmpty, "\(place): randomness left over")
+        }
+    }
+}
