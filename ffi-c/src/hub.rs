@@ -57,7 +57,9 @@ impl<S: Scheme, M: Scratch<S>> Joined for Endpoint<S, M> {
     fn named(&mut self, message: &[u8]) -> bool {
         self.is_named(message)
     }
-    fn from_peer(&mut self, message: &[u8]) -> bool;
+    fn from_peer(&mut self, message: &[u8]) -> bool {
+        self.is_from_peer(message)
+    }
     fn each_name(&mut self, name: &mut dyn FnMut(u32)) {
         self.names(name);
     }
