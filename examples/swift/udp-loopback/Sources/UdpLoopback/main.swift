@@ -43,7 +43,8 @@ final class UdpNode {
     init(_ name: String, peer: Peer, device: Device, store: BlobStore) throws {
         self.name = name
         history = try History.open(device: device, peer: peer, suite: .suite0, config: Config(), store: store)
-        handle = socket(AF_INET, datagramSocket, 0)
+        let handle = socket(AF_INET, datagramSocket, 0)
+        self.handle = handle
         var at = sockaddr_in()
         at.sin_family = sa_family_t(AF_INET)
         at.sin_addr.s_addr = inet_addr("127.0.0.1")
