@@ -45,7 +45,7 @@ const _: () = assert!(
 /// What a hub asks of a member beside the verbs.
 pub(crate) trait Joined: Verbs {
     fn named(&mut self, message: &[u8]) -> bool;
-    fn from_peer(&mut self, message: &[u8]) -> bool;
+    fn peers_own(&mut self, message: &[u8]) -> bool;
     fn each_name(&mut self, name: &mut dyn FnMut(u32));
     fn version_of_names(&self) -> u32;
     fn take_connection_id(&mut self, cid: ConnectionId);
@@ -57,7 +57,7 @@ impl<S: Scheme, M: Scratch<S>> Joined for Endpoint<S, M> {
     fn named(&mut self, message: &[u8]) -> bool {
         self.is_named(message)
     }
-    fn from_peer(&mut self, message: &[u8]) -> bool {
+    fn peers_own(&mut self, message: &[u8]) -> bool {
         self.is_from_peer(message)
     }
     fn each_name(&mut self, name: &mut dyn FnMut(u32)) {
@@ -175,7 +175,7 @@ impl Routed for Member {
         self.enter(false, |a| a.named(message))
     }
     fn is_from_peer(&mut self, message: &[u8]) -> bool {
-        self.enter(false, |a| a.from_peer(message))
+        self.enter(false, |a| a.peers_own(message))
     }
     fn names(&mut self, name: &mut dyn FnMut(u32)) {
         self.enter((), |a| a.each_name(name));
