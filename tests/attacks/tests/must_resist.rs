@@ -354,6 +354,35 @@ fn state_seized_after_an_update_opens_no_exchange_before_it() {
 
 // ---- what is not resisted, as spec.md says ----
 
+/// An attempt counts as failed until the pairing is done, and success takes the count back to 0. Somebody on the way can
+/// so ask the initiator about four secrets and then let the honest answer pass.
+#[test]
+fn not_resisted_four_guesses_beside_each_honest_pairing() {
+    let mut net = pairing(&SUITE_0, 12, [b"secret", b"secret"]);
+    net.flush();
+    let p1 = net.trace[0].1.clone();
+    net.cut();
+    let (now, from, drone) = (net.now, net.a.addr, net.b.addr);
+    let mut guesses = 0u8;
+    for guess in 0..8u64 {
+        let mut mallory = hardened::pairing_node(&SUITE_0, NAMES[1], 1_000 + guess);
+        mallory.with(now, |m, cx| m.listen(cx, format!("guess {guess}").as_bytes(), 60_000)).unwrap();
+        mallory.input(now, &from, &p1);
+        let p2 = mallory.drain(now).0.remove(0).1;
+        let sent = net.trace.len();
+        if guess + 1 < u64::from(ATTEMPTS) {
+            net.inject(false, &drone, &p2);
+        }
+        net.cut();
+        guesses += u8::from(net.trace[sent..].iter().any(|(from_a, b)| *from_a && b[1] >> 4 == 10));
+    }
+    assert_eq!(guesses, ATTEMPTS - 1, "P3s, each the verifier of one guess");
+    assert_eq!(net.a.a.attempts(), guesses);
+    net.inject(true, &from, &p1);
+    assert!(net.drive(60_000, |n| n.a.saw(paired) && n.b.saw(paired)), "{:?} {:?}", net.a.events, net.b.events);
+    assert_eq!(net.a.a.attempts(), 0, "and nobody is told");
+}
+
 #[test]
 fn not_resisted_who_has_a_devices_triple_is_its_peer_towards_it() {
     let net = lab::<2>(&Plan::symmetric(), 11, Link::GOOD);
