@@ -828,7 +828,7 @@ int iotkm_history_update(iotkm_association *association,
                          const iotkm_cx *cx);
 
 // 1 if a datagram is a first message that names this association's peer, 0 if not, or an error: for programs that keep
-// several associations on one socket.
+// several associations on one socket without an iotkm_hub.
 int iotkm_history_is_named_by(iotkm_association *association,
                               const uint8_t *datagram,
                               size_t datagram_len);

@@ -186,7 +186,7 @@ pub unsafe extern "C" fn iotkm_history_update(association: *mut iotkm_associatio
 }
 
 /// 1 if a datagram is a first message that names this association's peer, 0 if not, or an error: for programs that keep
-/// several associations on one socket.
+/// several associations on one socket without an iotkm_hub.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_history_is_named_by(
     association: *mut iotkm_association,
