@@ -127,7 +127,7 @@ class Node:
     # Exchange.
 
     def _c1(self, message):
-        if self.initiator and not self.candidate and self.pair.lower:
+        if self.initiator and self.pair.lower:
             raise Dropped("glare")
         if self.responder:
             run, n_i = message[2:6], message[10:18]
@@ -153,6 +153,7 @@ class Node:
         if message in self.acked:
             return self._plain(self.acked[message])
         require(self.responder, "no run")
+        require(not (self.candidate and self.pair.lower), "crossing runs: the lower id's goes on")
         ack = self.responder.on_c5(message)
         run, self.responder = self.responder, None
         inside = self._established(run, initiator=False)
@@ -189,7 +190,9 @@ class Node:
 
     def _established(self, run, initiator):
         self.session = self.candidate if initiator else self._session(run, initiator)
-        self.initiator = self.candidate = self.responder = self.flight = self.asker = self.ended = None
+        if not initiator or self.pair.lower:
+            self.responder = None
+        self.initiator = self.candidate = self.flight = self.asker = self.ended = None
         self.running, self.r3, self.acked = None, b"", {}
         if self.pending and run.triple == self.pending:
             self.replaced, self.triple = self.triple, self.pending
@@ -197,9 +200,13 @@ class Node:
             self.sent, self.received = {}, {}
             self.events.append(("key_replaced", self.triple.generation))
         self.events.append(("established", self.session.fingerprint, initiator))
-        if self.pending and self.confirmed:
-            return self._ask_inside(update.close(self.session, self.triple, self.pending_attempt))
-        return []
+        return self._close_again()
+
+    def _close_again(self):
+        """In a session that began under the current triple, where the pending one is confirmed."""
+        if not self.confirmed:
+            return []
+        return self._ask_inside(update.close(self.session, self.triple, self.pending_attempt))
 
     # Records.
 
@@ -216,8 +223,8 @@ class Node:
         else:
             raise Dropped("record")
         if self.r3:
-            self.r3 = b""
-            self.flight = None
+            self.r3, self.flight = b"", None
+            inside = self._close_again()
         if followed:
             inside += self._inside(bytes([records.NOTHING]), session)
         if control:
@@ -255,7 +262,7 @@ class Node:
 
     def _asked(self, body):
         if self.confirmed:
-            return self._ask_inside(update.close(self.session, self.triple, self.pending_attempt))
+            return self._close_again()
         if self.pending and body == self.last_ask:
             return self._inside(self.last_answer)
         if self.asker and self.pair.lower:
@@ -285,9 +292,13 @@ class Node:
 
     def _close(self, body, session):
         generation, attempt = update.read_close(session, body)
-        has_it = self.pending is not None and (generation, attempt) == (self.triple.generation, self.pending_attempt)
+        mine = self.pending is not None and (generation, attempt) == (self.triple.generation, self.pending_attempt)
+        if mine and self.confirmed and session is self.session:
+            self._ends()  # both close it: as good as CLOSED
+            return self.connect()
+        has_it = mine or generation < self.triple.generation
         answer = self._inside(update.closed(session, generation, attempt, has_it), session)
-        if has_it and session is self.session:
+        if mine and session is self.session:
             self.confirmed = True
             self._ends()
         return answer
@@ -319,7 +330,7 @@ class Node:
     def _r2(self, message):
         require(self.restarted, "no resume")
         self.session = self.restarted.on_r2(message)
-        self.r3, self.restarted = self.restarted.r3, None
+        self.r3, self.restarted, self.asker = self.restarted.r3, None, None
         self.events.append(("resumed", self.session.fingerprint))
         return self._ask(self.r3)
 
@@ -327,9 +338,11 @@ class Node:
         require(self.running, "no resume")
         session, record = self.running.on_r3(message)
         if not self.session or self.session.th != session.th:
-            self.session = session
+            self.session, self.asker, self.flight = session, None, None
             self.events.append(("resumed", session.fingerprint))
-        answer = self._inside(bytes([records.NOTHING]))
+            answer = self._inside(bytes([records.NOTHING])) + self._close_again()
+        else:
+            answer = self._inside(bytes([records.NOTHING]))
         return answer + (self._record(record) if record else [])
 
 

@@ -95,8 +95,10 @@ class Session:
         low = reader.number(2)
         head = record[: reader.at]
         step = (first & 3) - self.back.generation & 3
-        require(step < 2, "generation")
-        way = self.back.following() if step else self.back
+        require(step < (3 if self.out.generation > self.back.generation else 2), "generation")
+        way = self.back
+        for _ in range(step):
+            way = way.following()
         number = way.nearest(low)
         way.check_new(number)
         key, nonce, head, generation = way.sealing(head, number)
@@ -104,7 +106,7 @@ class Session:
         way.mark(number)
         self.back = way
         followed = self.out.generation < way.generation
-        if followed:
+        while self.out.generation < way.generation:
             self.out = self.out.following()
         return bool(first & 4), text, (self.number, way.generation, number), followed
 

@@ -27,10 +27,10 @@ def choose(received, random):
     """A record whose two shown digests no other has: (where, digests, hidden)."""
     entries = list(received.items())
     first, start = random[0], int.from_bytes(random[1:3], "big")
-    for step in range(len(entries)):
-        where, digests = entries[(start + step) % len(entries)]
-        for turn in HIDDEN:
-            hidden = (first + turn) % 3
+    for turn in HIDDEN:
+        hidden = (first + turn) % 3
+        for step in range(len(entries)):
+            where, digests = entries[(start + step) % len(entries)]
             if sum(shown(other, hidden) == shown(digests, hidden) for _, other in entries) == 1:
                 return where, digests, hidden
     return None
@@ -84,7 +84,7 @@ def answer(session, triple, ask, answered, sent, draw):
     digests = sent.get(where)
     reason = 0 if attempt <= answered else 1 if digests is None or not same(two, shown(digests, hidden)) else None
     if reason is not None:
-        body = bytes([records.REFUSE]) + u16(attempt) + u16(answered) + bytes([reason])
+        body = bytes([records.REFUSE]) + u16(attempt) + u16(0 if reason else answered) + bytes([reason])
         return tagged(master, "ref", session.side, body), attempt, None
     scalar = pair.suite.group.scalar(draw) if pair.dh else None
     share = pair.suite.group.share(scalar) if pair.dh else b""
