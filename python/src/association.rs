@@ -421,7 +421,6 @@ impl Association {
         Ok(format!("<Association {}>", standing(established, fingerprint)))
     }
 
-    #[expect(clippy::missing_errors_doc, reason = "Python's protocol")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.platform)
     }

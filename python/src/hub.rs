@@ -201,7 +201,6 @@ impl Hub {
         Ok(format!("<Hub {} of {}>", self.__len__(), self.capacity(py)?))
     }
 
-    #[expect(clippy::missing_errors_doc, reason = "Python's protocol")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.platform)?;
         let Ok(members) = self.members.try_lock() else { return Ok(()) };

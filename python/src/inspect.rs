@@ -102,12 +102,12 @@ pub fn inspect<'py>(py: Python<'py>, data: Bytes, cid_len: usize) -> PyResult<Bo
             dict.set_item("scheme", scheme)?;
             dict.set_item("message", name)?;
             dict.set_item("run_low", run)?;
-            if name == "C1" {
-                if let Ok(c1) = C1::peek(&data) {
-                    dict.set_item("run", c1.run)?;
-                    dict.set_item("hint", hex(&c1.hint))?;
-                    dict.set_item("cid", hex(c1.cid.as_bytes()))?;
-                }
+            if name == "C1"
+                && let Ok(c1) = C1::peek(&data)
+            {
+                dict.set_item("run", c1.run)?;
+                dict.set_item("hint", hex(&c1.hint))?;
+                dict.set_item("cid", hex(c1.cid.as_bytes()))?;
             }
         }
     }

@@ -118,7 +118,6 @@ impl Platform {
         Ok(format!("<Platform place={}>", self.place(py).repr()?))
     }
 
-    #[expect(clippy::missing_errors_doc, reason = "Python's protocol")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.rng)?;
         visit.call(&self.clock)?;
@@ -131,7 +130,10 @@ impl Platform {
         static START: OnceLock<std::time::Instant> = OnceLock::new();
         match &self.clock {
             // From 1 s on, so that times a little before the first call exist.
-            None => Ok(START.get_or_init(std::time::Instant::now).elapsed().as_millis() as u64 + 1_000),
+            None => {
+                let since = START.get_or_init(std::time::Instant::now).elapsed();
+                Ok((since.as_millis() as u64).saturating_add(1_000))
+            }
             Some(clock) => Python::attach(|py| clock.call0(py)?.extract(py)),
         }
     }
