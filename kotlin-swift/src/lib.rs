@@ -2,7 +2,7 @@
 //!
 //! - [`KeyVault`], [`BlobStore`], [`RandomSource`], [`Cx`]: what an application lends; [`Device`]: what comes of it.
 //! - [`Pairing`], [`Peer`], [`History`]: two devices meet; what each knows of the other; the association.
-//! [`Hub`]: many of them on one socket.
+//!   [`Hub`]: many of them on one socket.
 //! - [`Output`], [`Event`] and the other words; [`IotkmError`]; [`SecretBytes`].
 //! - `driver`: what the objects share. `lock`: one caller at a time, `Busy` instead of a deadlock.
 //!

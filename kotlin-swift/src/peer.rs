@@ -49,7 +49,6 @@ impl Peer {
     /// # Errors
     /// `BadArgument` for ids that are equal or too long, or keys that are not 32 bytes.
     #[uniffi::constructor]
-    #[allow(clippy::too_many_arguments)]
     pub fn provisioned(
         slot_number: u16,
         me: Vec<u8>,
