@@ -320,11 +320,10 @@ class Node:
     # Resume.
 
     def _r1(self, message):
-        if self.restarted and not self.restarted.old.initiator:
-            self.running, self.restarted = resume.Running(self.pair, self.restarted.old, self.draw), None
         if not self.running:
-            require(self.session, "no session")
-            self.running = resume.Running(self.pair, self.export(), self.draw)
+            both = self.restarted and not self.restarted.old.initiator
+            require(self.session or both, "no session")
+            self.running = resume.Running(self.pair, self.export() if self.session else self.restarted.old, self.draw)
         return self._plain(self.running.on_r1(message))
 
     def _r2(self, message):
@@ -338,7 +337,7 @@ class Node:
         require(self.running, "no resume")
         session, record = self.running.on_r3(message)
         if not self.session or self.session.th != session.th:
-            self.session, self.asker, self.flight = session, None, None
+            self.session, self.asker, self.restarted, self.flight = session, None, None, None
             self.events.append(("resumed", session.fingerprint))
             answer = self._inside(bytes([records.NOTHING])) + self._close_again()
         else:

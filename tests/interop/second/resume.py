@@ -15,7 +15,7 @@ class Export:
 
     root: bytes
     session: int
-    generation: int
+    generation: int  # that this side sends under
     initiator: bool  # whether this side started the session
     my_cid: bytes
     peer_cid: bytes
@@ -25,7 +25,7 @@ def export(session):
     return Export(
         expand(session.master, "resume"),
         session.number,
-        max(session.out.generation, session.back.generation),
+        session.out.generation,
         session.initiator,
         session.my_cid,
         session.peer_cid,
@@ -62,7 +62,7 @@ class Restarted:
         salt_b, generation, tag = reader.take(8), reader.number(4), reader.take(16)
         reader.end()
         th = sha256(self.th_0, self.salt, salt_b, u32(generation))
-        require(same(tag, _tag(old, "r2", th)) and generation > old.generation, "R2")
+        require(same(tag, _tag(old, "r2", th)), "R2")
         self.r3 = engine_header(wire.R3) + old.peer_cid + self.salt + _tag(old, "r3", th)
         return _session(self.pair, old, self.salt, salt_b, th, generation)
 
