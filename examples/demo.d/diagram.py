@@ -47,7 +47,7 @@ class Diagram:
         self.phases: list[Phase] = []
 
     def paint(self, text: str, *colours: str) -> str:
-        if not self.colours or not colours:
+        if not (self.colours and colours and text):
             return text
         return "".join(f"\033[{COLOURS[c]}m" for c in colours) + text + "\033[0m"
 
