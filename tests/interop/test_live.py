@@ -4,7 +4,7 @@ from random import Random
 
 import iotkm
 import pytest
-from iotkm import Established, Failed, Hub, KeyReplaced, PeerMoved, Reason, Resumed, Terminated
+from iotkm import Failed, Hub, PeerMoved, Reason, Terminated
 from live import Clock, Link, Wheel, node, wheel_history, wheel_pairing, wheel_platform
 from second import cpace, pairing, records, update
 from second.crypto import SUITES, Triple
@@ -104,15 +104,18 @@ def test_psk_connection_ids_small_datagrams(name, first):
 @pytest.mark.parametrize("name", ["1", "3_SYMMETRIC"])
 def test_loss(name, first):
     for seed in range(10):
-        link = link_of(name, loss=0.3, seed=seed)
-        first_ = getattr(link, first)
-        link.call(first_, "connect")
-        link.wait(lambda: agreed(link))
-        for n in range(12):
-            for end in (link.mine, link.theirs):
-                link.carry(end, [end.send(b"%d" % n)])
-        link.call(link.other(first_), "update")
-        link.wait(lambda: generation(link, 1))
+        lossy_life(link_of(name, loss=0.3, seed=seed), first)
+
+
+def lossy_life(link, first):
+    first = getattr(link, first)
+    link.call(first, "connect")
+    link.wait(lambda: agreed(link))
+    for n in range(12):
+        for end in (link.mine, link.theirs):
+            link.carry(end, [end.send(b"%d" % n)])
+    link.call(link.other(first), "update")
+    link.wait(lambda: generation(link, 1))
 
 
 @pytest.mark.parametrize("lower", [True, False], ids=["lower", "higher"])
@@ -330,7 +333,8 @@ def test_pairing(name, group, initiator, ids):
         number, _, symmetric = name.partition("_")
         pair = Pair(ids[0], link.mine.side.peer, SUITES[int(number)], not symmetric)
         assert pair.peer == ids[1] and peer.info.id == ids[0]
-        talking = Link(node(pair, link.mine.triple, link.clock), Wheel(iotkm.History(wheel.platform, peer), wheel.platform), link.clock)
+        history = Wheel(iotkm.History(wheel.platform, peer), wheel.platform)
+        talking = Link(node(pair, link.mine.triple, link.clock), history, link.clock)
         talking.call(talking.mine, "connect")
         assert agreed(talking)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from . import wire
-from .crypto import Suite, Triple, expand, extract, halves, lv, require, same, sha256, short, u32
+from .crypto import Suite, expand, extract, halves, lv, require, same, sha256, short, u32
 from .wire import Reader, header
 
 HINT = 4

@@ -98,7 +98,7 @@ def _expand_message_xmd(message, dst, length):
     first = hashlib.sha256(bytes(64) + message + length.to_bytes(2, "big") + b"\0" + dst).digest()
     out, block = b"", bytes(32)
     for counter in range(1, -(-length // 32) + 1):
-        block = bytes(x ^ y for x, y in zip(first, block))
+        block = bytes(x ^ y for x, y in zip(first, block, strict=True))
         block = hashlib.sha256(block + bytes([counter]) + dst).digest()
         out += block
     return out[:length]

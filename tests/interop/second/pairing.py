@@ -91,14 +91,15 @@ class Initiator:
 
     def on_p4(self, message, time, place):
         """P4, answered with P5."""
-        for self.peer, self.keys in self.runs.values():
+        for peer, keys in self.runs.values():
             try:
-                theirs = self.keys.open(wire.P4, "p4", message)
+                theirs = keys.open(wire.P4, "p4", message)
                 break
             except Dropped:
                 pass
         else:
             raise Dropped("P4")
+        self.peer, self.keys = peer, keys
         p5 = self.keys.sealed(wire.P5, "p5", u64(time) + short(place))
         self.triple = self.keys.triple(self.sk, (time, place), theirs, self.me < self.peer)
         return p5

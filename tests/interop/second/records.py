@@ -28,7 +28,7 @@ class Way:
         return Way(suite, self.first, self.generation + 1, root, key, iv)
 
     def nonce(self, number):
-        return bytes(a ^ b for a, b in zip(self.iv, bytes(self.suite.nonce - 4) + u32(number)))
+        return bytes(a ^ b for a, b in zip(self.iv, bytes(self.suite.nonce - 4) + u32(number), strict=True))
 
     def sealing(self, head, number):
         """Key, nonce and associated data."""

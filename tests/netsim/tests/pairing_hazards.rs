@@ -113,7 +113,8 @@ fn harmed(step: usize, harm: Harm) {
     assert!(net.a.a.attempts() <= before.0 + 1 && net.b.a.attempts() <= before.1 + 1);
     assert!(net.drive(60_000, done), "step {step} {harm:?}: {:?} {:?}", net.a.events, net.b.events);
     assert_same(&net);
-    assert_eq!((net.a.a.attempts(), net.b.a.attempts()), (0, 0));
+    // Its own attempt is forgiven; what the harm cost stays counted, one at most.
+    assert!(net.a.a.attempts() <= 1 && net.b.a.attempts() <= 1);
 }
 
 #[test]
