@@ -32,11 +32,9 @@ impl Rng for Source {
                 out.copy_from_slice(&draws.remove(0));
             }
             Self::Noted(seed, draws) => {
-                let mut at = 0u32;
-                for chunk in out.chunks_mut(32) {
+                for (at, chunk) in (0u32..).zip(out.chunks_mut(32)) {
                     let bytes = crypto::kdf::hash(&[b"iotkm vector", &seed.to_be_bytes(), &at.to_be_bytes()]);
                     chunk.copy_from_slice(&bytes[..chunk.len()]);
-                    at += 1;
                 }
                 *seed += 1;
                 draws.push(out.to_vec());
