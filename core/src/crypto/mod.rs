@@ -9,7 +9,9 @@ pub mod cpace;
 pub mod group;
 pub mod hedge;
 pub mod kdf;
+pub mod keys;
 pub mod secret;
+pub mod sign;
 
 pub use aead::Aead;
 pub use group::{Dh, PrimeGroup};

@@ -12,6 +12,7 @@ mod groups;
 mod hedge;
 mod kdf;
 mod secrets;
+mod sign;
 mod wycheproof;
 
 use iotkm::crypto::{Rng, RngError, Secret};

