@@ -80,6 +80,14 @@ suite! {
     /// Suite 5: ChaCha20/Poly1305, SHA-256, P-256.
     SUITE_5, SUITE_5_SYMMETRIC, 5, aead::CHACHA20_POLY1305, 16, group::P256
 }
+suite! {
+    /// Suite -21: AES-CCM-16-64-128 (8-byte tags), SHA-256, a subgroup of Z_p* with p of 2048 bits: the papers' setting.
+    SUITE_FFC2048, SUITE_FFC2048_SYMMETRIC, -21, aead::AES_CCM_8, 8, group::FFC2048
+}
+suite! {
+    /// Suite -22: AES-CCM-16-64-128 (8-byte tags), SHA-256, a subgroup of Z_p* with p of 3072 bits.
+    SUITE_FFC3072, SUITE_FFC3072_SYMMETRIC, -22, aead::AES_CCM_8, 8, group::FFC3072
+}
 
 impl core::fmt::Debug for Suite {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {

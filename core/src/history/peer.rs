@@ -139,9 +139,9 @@ impl Peer {
     /// Suite and Diffie-Hellman on or off are fixed from here on and part of every transcript.
     ///
     /// # Errors
-    /// [`Error::BadArgument`] where both ids are the same.
+    /// [`Error::BadArgument`] where both ids are the same, and for a suite whose group is too long for this scheme (FFC).
     pub fn provisioned(slot: Slot, me: Id, peer: Id, suite: &'static Suite, triple: Triple) -> Result<Self, Error> {
-        if me == peer {
+        if me == peer || suite.id < 0 {
             return Err(Error::BadArgument);
         }
         Ok(Self {

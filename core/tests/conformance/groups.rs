@@ -1,14 +1,16 @@
-//! X25519, ristretto255 and P-256.
+//! X25519, ristretto255, P-256 and the subgroups of Z_p*.
 
 use crate::{Script, hex, hex32, scalar};
-use iotkm::crypto::group::{Dh, GroupError, P256, PrimeGroup, Ristretto255, Scalar, X25519};
+use iotkm::crypto::group::{
+    Dh, FFC2048, FFC3072, GroupError, LONGEST, P256, PrimeGroup, Ristretto255, Scalar, X25519, lend,
+};
 use iotkm::crypto::{Rng, RngError, Secret};
 use proptest::prelude::*;
 
 const BAD: Result<(), GroupError> = Err(GroupError::BadElement);
 
-static DH: [&dyn Dh; 3] = [&X25519, &Ristretto255, &P256];
-static GROUPS: [&dyn PrimeGroup; 2] = [&Ristretto255, &P256];
+static DH: [&dyn Dh; 5] = [&X25519, &Ristretto255, &P256, &FFC2048, &FFC3072];
+static GROUPS: [&dyn PrimeGroup; 4] = [&Ristretto255, &P256, &FFC2048, &FFC3072];
 
 fn power(group: &dyn PrimeGroup, element: &[u8], scalar: &Scalar) -> Result<Vec<u8>, GroupError> {
     let mut out = vec![0; group.element_len()];
@@ -26,22 +28,37 @@ fn double_power(group: &dyn PrimeGroup, a: &[u8], x: &Scalar, b: &[u8], y: &Scal
     group.double_power(a, x, b, y, &mut out).map(|()| out)
 }
 
+/// Where the lowest byte of a scalar is: ristretto255 is little-endian.
+fn lowest(group: &dyn PrimeGroup) -> usize {
+    if group.element_len() == 32 { 0 } else { 31 }
+}
+
 /// A small number in the group's byte order.
 fn small(group: &dyn PrimeGroup, number: u8) -> Scalar {
     let mut bytes = [0; 32];
-    bytes[if group.element_len() == 65 { 31 } else { 0 }] = number;
+    bytes[lowest(group)] = number;
     Secret::new(bytes)
 }
 
 /// The order minus `number`.
 fn negative(group: &dyn PrimeGroup, number: u8) -> Scalar {
-    let (order, at) = if group.element_len() == 65 { (P256_ORDER, 31) } else { (RISTRETTO_ORDER, 0) };
-    let mut bytes = hex32(order);
-    bytes[at] -= number;
+    let mut bytes = hex32(order(group));
+    bytes[lowest(group)] -= number;
     Secret::new(bytes)
 }
 
+fn order(group: &dyn PrimeGroup) -> &'static str {
+    match group.element_len() {
+        32 => RISTRETTO_ORDER,
+        65 => P256_ORDER,
+        256 => FFC2048_ORDER,
+        _ => FFC3072_ORDER,
+    }
+}
+
 const RISTRETTO_ORDER: &str = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
+const FFC2048_ORDER: &str = "f904e52248d282eaefeaedad643766bda0dcc45595e3a94606a0abe929610d3b";
+const FFC3072_ORDER: &str = "f04af57125d271e8bde55572ba1773b9082619c76156b7f4535268b596486e59";
 const P256_ORDER: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
 
 // X25519
@@ -338,8 +355,8 @@ fn refuse(group: &dyn PrimeGroup, bad: impl IntoIterator<Item = Vec<u8>>) {
 #[test]
 fn two_sides_agree() {
     for dh in DH {
-        let draws = (1..=64u8).collect::<Vec<_>>();
-        let mut rng = Script(draws);
+        let draw = if dh.share_len() == 32 { 32 } else { 48 };
+        let mut rng = Script((1..=2 * draw).collect());
         let (mut a, mut b) = (Secret::zero(), Secret::zero());
         let (mut ga, mut gb) = (vec![0; dh.share_len()], vec![0; dh.share_len()]);
         dh.generate(&mut rng, &mut a, &mut ga).unwrap();
@@ -354,10 +371,10 @@ fn two_sides_agree() {
         for wrong in [&ga[1..], &[&ga[..], &[0]].concat(), &[]] {
             assert_eq!(dh.agree(&a, wrong, &mut ab), BAD);
         }
-        let mut short = [7; 31];
+        let mut short = vec![7; dh.secret_len() - 1];
         assert_eq!(dh.agree(&a, &gb, &mut short), BAD);
-        assert_eq!(short, [7; 31]);
-        assert_eq!(dh.generate(&mut Script(vec![1; 32]), &mut a, &mut short), BAD);
+        assert!(short.iter().all(|byte| *byte == 7));
+        assert_eq!(dh.generate(&mut Script(vec![1; 48]), &mut a, &mut short), BAD);
     }
 }
 
@@ -410,14 +427,65 @@ fn reduction() {
         (GROUPS[0], [0xff; 48], "70622aa02921823995dd4f5e437f4ab631c1a2305aced97e9a3286d015621002"),
         (GROUPS[1], ramp, "7b6636cafdc26d654e21efa830cb372efcc95a04beafab5c518ca70ccd81f518"),
         (GROUPS[1], [0xff; 48], "431905529c0166ce652e96b7ccca0a99679b73e19ad16947f01cf013fc632550"),
+        (GROUPS[2], ramp, "001888b5d9f1f00b0dd1f71db9ce2030d75185922ed10612f2b3f2e1582d0ea7"),
+        (GROUPS[2], [0xff; 48], "14f887ac7fdf321c6326d47f9c95916121d9a022f47bf504ff5e83b760e3b5b5"),
+        (GROUPS[3], ramp, "592aec631f6ad2af099f94a359d51d8c58f1f855d77c3f63d6d32f4c13a92c11"),
+        (GROUPS[3], [0xff; 48], "1ba116484c427ad343edef770161903230f80dd0f576b18f23c43c850b2bdea9"),
     ] {
         group.reduce(&wide, &mut reduced).unwrap();
         assert_eq!(reduced, scalar(expected));
     }
-    let order = [[&hex32(RISTRETTO_ORDER)[..], &[0; 16]], [&[0; 16], &hex32(P256_ORDER)[..]]];
-    for (group, order) in GROUPS.iter().zip(order) {
+    for group in GROUPS {
+        let order = [&[0; 16], &hex32(order(group))[..], &[0; 16]].concat();
+        let order = if lowest(group) == 0 { &order[16..] } else { &order[..48] };
         assert_eq!(group.reduce(&[0; 48], &mut reduced), BAD);
-        assert_eq!(group.reduce(&order.concat().try_into().unwrap(), &mut reduced), BAD);
+        assert_eq!(group.reduce(order.try_into().unwrap(), &mut reduced), BAD);
+    }
+}
+
+/// g^(ab + c) = (g^a)^b g^c, and what adds up to nothing is refused.
+#[test]
+fn scalars_multiply_and_add() {
+    for group in GROUPS {
+        let wide = |byte| [byte; 48];
+        let [a, b, c] = [1, 2, 3].map(|byte| reduced(group, &wide(byte)));
+        let (one, zero) = (small(group, 1), small(group, 0));
+        let mut sum = Secret::zero();
+        group.mul_add(&a, &b, &c, &mut sum).unwrap();
+        let ga = base(group, &a);
+        assert_eq!(base(group, &sum), double_power(group, &ga, &b, &base(group, &one), &c).unwrap());
+        group.mul_add(&a, &one, &zero, &mut sum).unwrap();
+        assert_eq!(sum, a);
+        group.mul_add(&negative(group, 3), &negative(group, 5), &negative(group, 7), &mut sum).unwrap();
+        assert_eq!(sum, small(group, 8));
+        assert_eq!(group.mul_add(&a, &zero, &zero, &mut sum), BAD);
+        assert_eq!(group.mul_add(&small(group, 3), &small(group, 2), &negative(group, 6), &mut sum), BAD);
+    }
+}
+
+/// Shares as elements and back; an element whose y is odd has no share.
+#[test]
+fn shares_are_elements() {
+    for group in GROUPS {
+        let (mut scalar, mut share) = (Secret::zero(), vec![0; group.share_len()]);
+        group.generate(&mut Script((1..=48).collect()), &mut scalar, &mut share).unwrap();
+        let (mut element, mut again) = (vec![0; group.element_len()], vec![0; group.share_len()]);
+        group.element_of_share(&share, &mut element).unwrap();
+        assert_eq!(element, base(group, &scalar));
+        group.share_of_element(&element, &mut again).unwrap();
+        assert_eq!(again, share);
+        for wrong in [&share[1..], &[]] {
+            assert_eq!(group.element_of_share(wrong, &mut element), BAD);
+        }
+        assert_eq!(group.element_of_share(&share, &mut element[1..]), BAD);
+        let mut shares = [0, 0];
+        for number in 1..=20 {
+            let element = base(group, &small(group, number));
+            let odd = element.len() == 65 && element[64] % 2 == 1;
+            assert_eq!(group.share_of_element(&element, &mut share).is_err(), odd);
+            shares[usize::from(odd)] += 1;
+        }
+        assert_eq!(shares[1] > 3, group.element_len() == 65);
     }
 }
 
@@ -480,7 +548,9 @@ proptest! {
 
 /// The product of two elements from the libraries alone.
 fn sum_of_library(group: &dyn PrimeGroup, a: &[u8], b: &[u8]) -> Vec<u8> {
-    if group.element_len() == 65 {
+    if group.element_len() > 65 {
+        crate::ffc::product(group, a, b)
+    } else if group.element_len() == 65 {
         use p256::PublicKey;
         use p256::elliptic_curve::sec1::ToSec1Point;
         let [a, b] = [a, b].map(|bytes| PublicKey::from_sec1_bytes(bytes).unwrap().to_projective());
@@ -490,4 +560,12 @@ fn sum_of_library(group: &dyn PrimeGroup, a: &[u8], b: &[u8]) -> Vec<u8> {
         let [a, b] = [a, b].map(|bytes| CompressedRistretto::from_slice(bytes).unwrap().decompress().unwrap());
         (a + b).compress().0.to_vec()
     }
+}
+
+#[test]
+fn buffers_are_lent_by_length() {
+    for length in [0, 1, 65, 66, 256, 257, LONGEST] {
+        assert!(lend(length, &mut |buffer| buffer.len() == length && buffer.iter().all(|byte| *byte == 0)));
+    }
+    assert_eq!(lend(LONGEST + 1, &mut |buffer| buffer.len()), 0);
 }

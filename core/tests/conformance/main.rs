@@ -8,6 +8,7 @@
 
 mod aead;
 mod cpace;
+mod ffc;
 mod groups;
 mod hedge;
 mod kdf;

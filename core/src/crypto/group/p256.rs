@@ -124,6 +124,12 @@ impl PrimeGroup for P256 {
         if *scalar == Secret::zero() { Err(GroupError::BadElement) } else { Ok(()) }
     }
 
+    fn mul_add(&self, a: &Scalar, b: &Scalar, c: &Scalar, out: &mut Scalar) -> Result<(), GroupError> {
+        let product = Zeroizing::new(*exponent(a) * *exponent(b));
+        *out.as_mut() = Zeroizing::new(*product + *exponent(c)).to_bytes().into();
+        if *out == Secret::zero() { Err(GroupError::BadElement) } else { Ok(()) }
+    }
+
     fn base(&self, scalar: &Scalar, out: &mut [u8]) {
         let _ = put(out, &encode(&ProjectivePoint::mul_by_generator(&exponent(scalar)).to_affine()));
     }
@@ -135,5 +141,14 @@ impl PrimeGroup for P256 {
     fn double_power(&self, a: &[u8], x: &Scalar, b: &[u8], y: &Scalar, out: &mut [u8]) -> Result<(), GroupError> {
         let terms = Zeroizing::new([(element(a)?.into(), *exponent(x)), (element(b)?.into(), *exponent(y))]);
         put(out, &encode(&*affine(&Zeroizing::new(ProjectivePoint::lincomb(&*terms)))?))
+    }
+
+    fn element_of_share(&self, share: &[u8], element: &mut [u8]) -> Result<(), GroupError> {
+        put(element, &encode(&lift(share)?))
+    }
+
+    fn share_of_element(&self, bytes: &[u8], share: &mut [u8]) -> Result<(), GroupError> {
+        let point = element(bytes)?;
+        if bool::from(point.y_is_odd()) { Err(GroupError::BadElement) } else { put(share, &point.x()) }
     }
 }

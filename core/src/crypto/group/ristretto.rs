@@ -89,6 +89,12 @@ impl PrimeGroup for Ristretto255 {
         if *scalar == Secret::zero() { Err(GroupError::BadElement) } else { Ok(()) }
     }
 
+    fn mul_add(&self, a: &Scalar, b: &Scalar, c: &Scalar, out: &mut Scalar) -> Result<(), GroupError> {
+        let product = Zeroizing::new(*exponent(a) * *exponent(b));
+        *out.as_mut() = Zeroizing::new(*product + *exponent(c)).to_bytes();
+        if *out == Secret::zero() { Err(GroupError::BadElement) } else { Ok(()) }
+    }
+
     fn base(&self, scalar: &Scalar, out: &mut [u8]) {
         let _ = put(out, base(scalar).as_bytes());
     }
@@ -103,5 +109,14 @@ impl PrimeGroup for Ristretto255 {
         let product = Zeroizing::new(Zeroizing::new(*ax + *by).compress());
         not_identity(&product)?;
         put(out, product.as_bytes())
+    }
+
+    fn element_of_share(&self, share: &[u8], out: &mut [u8]) -> Result<(), GroupError> {
+        element(share)?;
+        put(out, share)
+    }
+
+    fn share_of_element(&self, element: &[u8], share: &mut [u8]) -> Result<(), GroupError> {
+        self.element_of_share(element, share)
     }
 }

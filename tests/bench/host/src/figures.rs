@@ -105,6 +105,10 @@ static FIGURES: &[&[Figure]] = &[
         figure("crypto.x25519.host.instructions", "instructions", None, |lab| lab.instructions("crypto.x25519", None)),
         figure("crypto.p256.host.us", "us", None, |lab| lab.us("crypto.p256", None)),
         figure("crypto.p256.host.instructions", "instructions", None, |lab| lab.instructions("crypto.p256", None)),
+        // A key pair and a secret of a checked share: 2.4 powers.
+        figure("crypto.ffc2048.host.us", "us", None, |lab| lab.us("crypto.ffc2048", None)),
+        figure("ffc2048.modexp.host.us", "us", None, |lab| lab.us("crypto.ffc2048.modexp", Some("openssl.modexp2048"))),
+        figure("ffc2048.modexp.ratio", "x", Some(1.4), |lab| lab.ratio("crypto.ffc2048.modexp", "openssl.modexp2048")),
     ],
     &handshake!("openssl.dtls12_psk"),
     &handshake!("mbedtls.dtls12_psk"),

@@ -49,6 +49,8 @@ pub fn open(name: &str) -> Result<Box<dyn Op>, Problem> {
         "crypto.chacha20_poly1305" => crypto::seal_and_open(&iotkm::crypto::aead::CHACHA20_POLY1305),
         "crypto.x25519" => crypto::diffie_hellman(&iotkm::crypto::group::X25519),
         "crypto.p256" => crypto::diffie_hellman(&iotkm::crypto::group::P256),
+        "crypto.ffc2048" => crypto::diffie_hellman(&iotkm::crypto::group::FFC2048),
+        "crypto.ffc2048.modexp" => crypto::power_of_base(&iotkm::crypto::group::FFC2048),
         "history.symmetric" => history::exchange(&iotkm::crypto::SUITE_0_SYMMETRIC),
         "history.symmetric.suite_4" => history::exchange(&iotkm::crypto::SUITE_4_SYMMETRIC),
         "history.dh.x25519" => history::exchange(&iotkm::crypto::SUITE_0),
@@ -63,8 +65,11 @@ pub fn open(name: &str) -> Result<Box<dyn Op>, Problem> {
 }
 
 /// The peers written in C: op, program, and the Debian package that it needs to be built.
-const C_PEERS: &[(&str, &str, &str)] =
-    &[("openssl.dtls12_psk", "openssl", "libssl-dev"), ("mbedtls.dtls12_psk", "mbedtls", "libmbedtls-dev")];
+const C_PEERS: &[(&str, &str, &str)] = &[
+    ("openssl.dtls12_psk", "openssl", "libssl-dev"),
+    ("openssl.modexp2048", "openssl_modexp", "libssl-dev"),
+    ("mbedtls.dtls12_psk", "mbedtls", "libmbedtls-dev"),
+];
 
 /// The program that serves an op: reads counts, answers with nanoseconds and bytes (`peers/peer.h`).
 pub fn command(name: &str) -> Result<Command, Problem> {

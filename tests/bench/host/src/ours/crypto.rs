@@ -3,8 +3,8 @@
 use std::hint::black_box;
 
 use iotkm::crypto::aead::{Aead, MAX_KEY, MAX_NONCE, MAX_TAG};
-use iotkm::crypto::group::{Dh, MAX_SECRET, MAX_SHARE, Scalar};
-use iotkm::crypto::{Rng, RngError};
+use iotkm::crypto::group::{Dh, PrimeGroup, Scalar};
+use iotkm::crypto::{Rng, RngError, Secret};
 
 use crate::lab::Problem;
 use crate::ops::{Op, repeat};
@@ -32,19 +32,30 @@ pub fn seal_and_open(cipher: &'static dyn Aead) -> Result<Box<dyn Op>, Problem> 
 /// One side of an ephemeral Diffie-Hellman: a key pair and a shared secret. Two of these are what a handshake cannot save.
 pub fn diffie_hellman(group: &'static dyn Dh) -> Result<Box<dyn Op>, Problem> {
     let generate = |scalar: &mut Scalar| {
-        let mut share = [0; MAX_SHARE];
-        group.generate(&mut Counting(1), scalar, &mut share[..group.share_len()]).expect("a scalar can be drawn");
+        let mut share = vec![0; group.share_len()];
+        group.generate(&mut Counting(1), scalar, &mut share).expect("a scalar can be drawn");
         share
     };
     let peer = generate(&mut Scalar::zero());
     repeat(move || {
         let mut scalar = Scalar::zero();
-        let mut secret = [0; MAX_SECRET];
+        let mut secret = [0; 384];
         black_box(generate(&mut scalar));
-        group
-            .agree(&scalar, &peer[..group.share_len()], &mut secret[..group.secret_len()])
-            .expect("a share from this group is in it");
+        group.agree(&scalar, &peer, &mut secret[..group.secret_len()]).expect("a share from this group is in it");
         black_box(secret);
+        0
+    })
+}
+
+/// g^x for another x each time, without tables of g: what any power costs.
+pub fn power_of_base(group: &'static dyn PrimeGroup) -> Result<Box<dyn Op>, Problem> {
+    let mut rng = Counting(1);
+    let mut element = vec![0; group.element_len()];
+    repeat(move || {
+        let mut scalar = Secret::zero();
+        rng.fill(scalar.as_mut()).expect("this source does not fail");
+        group.base(&scalar, &mut element);
+        black_box(&element);
         0
     })
 }
