@@ -456,7 +456,7 @@ typedef struct {
 
 // An entry of the log of messages.
 typedef struct {
-    uint64_t opaque[8];
+    uint64_t opaque[7];
 } iotkm_history_entry;
 
 // Memory for two runs at once (one of this side's, one of the peer's) and for putting together messages at a small MTU.

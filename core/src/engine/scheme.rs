@@ -107,13 +107,15 @@ pub trait Scheme: Sized {
     fn ended(&mut self) {}
 
     /// Bytes that the scheme puts before the application's payload inside each record; written to the front of `out`.
-    /// The record will have the session's present generation and the number [`sent`](Session::sent).
     ///
     /// # Errors
     /// As [`send`](crate::Association::send).
-    fn stamp(&mut self, _cx: &Cx<'_>, _session: &Session, _payload: &[u8], _out: &mut [u8]) -> Result<usize, Error> {
+    fn stamp(&self, _cx: &Cx<'_>, _out: &mut [u8]) -> Result<usize, Error> {
         Ok(0)
     }
+
+    /// A record of the application's was sealed, the session's last one; `tag` is its AEAD tag.
+    fn sealed(&mut self, _cx: &Cx<'_>, _session: &Session, _tag: &[u8]) {}
 
     /// Length of the scheme's bytes before the payload.
     ///
@@ -123,11 +125,17 @@ pub trait Scheme: Sized {
         Ok(0)
     }
 
-    /// Reads the scheme's bytes before the payload of an authenticated record.
+    /// Reads the scheme's bytes before the payload of an authenticated record, whose AEAD tag is `tag`.
     ///
     /// # Errors
     /// Malformed.
-    fn unstamp<'a>(&mut self, _session: &Session, _record: &Opened, text: &'a [u8]) -> Result<Stamp<'a>, Dropped> {
+    fn unstamp<'a>(
+        &mut self,
+        _session: &Session,
+        _record: &Opened,
+        text: &'a [u8],
+        _tag: &[u8],
+    ) -> Result<Stamp<'a>, Dropped> {
         Ok(Stamp { time: None, place: &[], payload: text })
     }
 

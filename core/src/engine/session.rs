@@ -329,6 +329,16 @@ impl Session {
         Ok((needed, ratcheted))
     }
 
+    /// What the two sides hold of a record and nobody else does, unique to it and free: its tag (zeros behind a short one)
+    /// xor its nonce. `sent`: this side sealed it under its present keys; else it opened it under them.
+    pub fn witness(&self, sent: bool, number: u32, tag: &[u8]) -> [u8; 16] {
+        let direction = if sent { &self.send } else { &self.recv };
+        let mut witness = [0; 16];
+        wire::copy(&mut witness, &direction.nonce(self.suite, number).0);
+        witness.iter_mut().zip(tag).for_each(|(w, t)| *w ^= t);
+        witness
+    }
+
     /// Opens a record in place. `cid_len` is the length of this side's connection id.
     ///
     /// # Errors

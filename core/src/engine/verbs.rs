@@ -32,9 +32,11 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
         let record = out.get_mut(prefix..needed).ok_or(Error::BufferTooSmall { needed })?;
         let text = record.get_mut(session.header_len()..).ok_or(Error::BufferTooSmall { needed })?;
         let stepped = session.prepare()?;
-        let stamp = self.scheme.stamp(cx, session, payload, text)?;
+        let stamp = self.scheme.stamp(cx, text)?;
         wire::copy(text.get_mut(stamp..).unwrap_or(&mut []), payload);
         let (len, ratcheted) = session.seal(false, record, stamp.saturating_add(payload.len()))?;
+        let tag = len.saturating_sub(session.suite().aead.tag_len());
+        self.scheme.sealed(cx, session, record.get(tag..len).unwrap_or(&[]));
         if session.sent() == session.rekey_after() {
             self.outbox.note(Note::RekeyNeeded);
         }
@@ -190,8 +192,10 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 return if reason == Dropped::Rng { Err(Error::Rng) } else { Ok(None) };
             }
         };
-        let text = record.get(opened.start..opened.start.saturating_add(opened.len)).unwrap_or(&[]);
-        let stamp = self.session.as_ref().ok_or(Dropped::NoKey).and_then(|s| self.scheme.unstamp(s, &opened, text));
+        let body = record.get(opened.start..).unwrap_or(&[]);
+        let (text, tag) = body.split_at_checked(opened.len).unwrap_or((&[], &[]));
+        let session = self.session.as_ref().ok_or(Dropped::NoKey);
+        let stamp = session.and_then(|session| self.scheme.unstamp(session, &opened, text, tag));
         match stamp {
             Ok(stamp) => Ok(Some(Received { payload: stamp.payload, time: stamp.time, place: stamp.place })),
             Err(reason) => {

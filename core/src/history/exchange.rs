@@ -2,13 +2,13 @@
 
 use super::initiator;
 use super::keys::{self, Tags};
-use super::log::{Entry, Log, RecordName};
+use super::log::{Entry, Log, Logged, RecordName};
 use super::peer::Peer;
 use super::wire::{self, message};
 use crate::association::{Addr, Authenticated, Cx, Error, Reason, Slot, Stage, UnixTime};
 use crate::crypto::aead::MAX_TAG;
 use crate::crypto::group::Scalar;
-use crate::crypto::{Prk, Secret, Suite};
+use crate::crypto::{Secret, Suite};
 use crate::engine::drops::Dropped;
 use crate::engine::memory::{Half, Memory, Scratch};
 use crate::engine::rekey::Which;
@@ -263,17 +263,6 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         });
         self.closing = false;
     }
-
-    fn log_entry(&self, session: &Session, number: u32, generation: u32, stamp: &Stamp<'_>) -> Entry {
-        let log = Prk::new(keys::NAME, self.peer.borrow().current.aux.expose());
-        let time = stamp.time.map_or(0, |t| t.0).to_be_bytes();
-        let digests = [
-            keys::log_digest(&log, "log.t", &time),
-            keys::log_digest(&log, "log.li", stamp.place),
-            keys::log_digest(&log, "log.data", stamp.payload),
-        ];
-        Entry::new(RecordName { session: session.id(), generation, number }, digests)
-    }
 }
 
 impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange<P, L> {
@@ -391,28 +380,34 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange
         Ok(cx.place.len().saturating_add(9))
     }
 
-    fn stamp(&mut self, cx: &Cx<'_>, session: &Session, payload: &[u8], out: &mut [u8]) -> Result<usize, Error> {
-        let stamp = Stamp { time: cx.wall, place: cx.place, payload };
+    fn stamp(&self, cx: &Cx<'_>, out: &mut [u8]) -> Result<usize, Error> {
         let mut w = Writer::new(out);
-        w.put(&stamp.time.map_or(0, |t| t.0).to_be_bytes()).short(cx.place);
-        let len = w.finish().map_err(|needed| Error::BufferTooSmall { needed })?;
-        if !self.log.is_off() {
-            let entry = self.log_entry(session, session.sent(), session.generation(), &stamp);
-            self.log.sent(entry);
-        }
-        Ok(len)
+        w.put(&cx.wall.map_or(0, |t| t.0).to_be_bytes()).short(cx.place);
+        w.finish().map_err(|needed| Error::BufferTooSmall { needed })
     }
 
-    fn unstamp<'a>(&mut self, session: &Session, record: &Opened, text: &'a [u8]) -> Result<Stamp<'a>, Dropped> {
+    fn sealed(&mut self, cx: &Cx<'_>, session: &Session, tag: &[u8]) {
+        let (generation, number) = (session.generation(), session.sent().saturating_sub(1));
+        let name = RecordName { session: session.id(), generation, number };
+        let witness = session.witness(true, number, tag);
+        let record = Logged { name, time: cx.wall.map_or(0, |t| t.0), place: cx.place, witness };
+        self.log.sent(&record, &self.peer.borrow().current.aux);
+    }
+
+    fn unstamp<'a>(
+        &mut self,
+        session: &Session,
+        record: &Opened,
+        text: &'a [u8],
+        tag: &[u8],
+    ) -> Result<Stamp<'a>, Dropped> {
         let mut r = Reader::new(text);
         let time = r.u64()?;
         let place = r.short(PLACE_MAX)?;
-        let stamp = Stamp { time: (time != 0).then_some(UnixTime(time)), place, payload: r.rest() };
-        if !self.log.is_off() {
-            let entry = self.log_entry(session, record.number, record.generation, &stamp);
-            self.log.received(entry);
-        }
-        Ok(stamp)
+        let name = RecordName { session: session.id(), generation: record.generation, number: record.number };
+        let witness = session.witness(false, record.number, tag);
+        self.log.received(&Logged { name, time, place, witness }, &self.peer.borrow().current.aux);
+        Ok(Stamp { time: (time != 0).then_some(UnixTime(time)), place, payload: r.rest() })
     }
 
     fn first_name(message: &[u8]) -> Option<u32> {

@@ -85,7 +85,7 @@ pub fn th_0(terms: &Terms, initiator: &Id, responder: &Id) -> Transcript {
     ])
 }
 
-/// `aux = KDF(lv(sk, t, li), 0, "aux", generation)`: hints and log digests; proves nothing.
+/// `aux = KDF(lv(sk, t, li), 0, "aux", generation)`: hints and digests of the log; proves nothing.
 pub fn aux(sk: &Secret<32>, t: &Secret<32>, li: &Secret<32>, generation: u32) -> Secret<32> {
     Prk::extract(NAME, &[], &[sk.expose(), t.expose(), li.expose()]).secret("aux", &[&generation.to_be_bytes()])
 }
@@ -177,10 +177,10 @@ pub fn gone_tag(aux: &Secret<32>, th_1: &Transcript, c1_tag: &[u8]) -> [u8; 16] 
     tag
 }
 
-/// The digest under which an element stands in the log: `KDF(aux, 0, "log." label, element)`, 16 bytes.
-pub fn log_digest(log: &Prk, label: &'static str, element: &[u8]) -> [u8; 16] {
+/// The digest of a log's element in an update: `KDF(aux, 0, "log." element's name, element)`, 16 bytes.
+pub fn log_digest(aux: &Prk, label: &'static str, element: &[u8]) -> [u8; 16] {
     let mut digest = [0; 16];
-    log.expand(label, &[element], &mut digest);
+    aux.expand(label, &[element], &mut digest);
     digest
 }
 

@@ -14,7 +14,7 @@
 use super::exchange::{Exchange, Run};
 use super::initiator::{Share, dropped};
 use super::keys;
-use super::log::{DIGEST_LEN, Entry, Hidden, RecordName};
+use super::log::{DIGEST_LEN, Digest, Entry, Hidden, RecordName};
 use super::peer::Peer;
 use super::wire::{ASK_MAX, control, share_len};
 use crate::association::{Cx, Error, Reason};
@@ -22,7 +22,7 @@ use crate::crypto::group::MAX_SECRET;
 use crate::crypto::{Prk, Secret, secret::ct_eq};
 use crate::engine::drops::Dropped;
 use crate::engine::rekey::Decision;
-use crate::engine::scheme::{Io, Note};
+use crate::engine::scheme::{Io, Note, Scheme};
 use crate::engine::session::Session;
 use crate::engine::transcript::Transcript;
 use crate::engine::wire::{Reader, Writer};
@@ -70,7 +70,8 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
 
         let session = io.session.as_ref().ok_or(Error::NotEstablished)?;
         let (master, initiator) = (session.master(), session.initiator);
-        let (shown, answer) = hidden.split(entry.digests());
+        let digests = entry.digests(&self.peer.borrow().current.aux);
+        let (shown, answer) = hidden.split(&digests);
         let name = entry.name();
         let (tries, now) = (io.config.tries, cx.now);
         let flight = io.flight(place).map_err(|_| Error::WrongState)?;
@@ -87,8 +88,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             th = tagged(w, &master, "ask", initiator);
         });
         flight.launch(now, tries);
-        let run =
-            Run::Asking { attempt, name, digests: *entry.digests(), hidden: *answer, scalar: ours.scalar, th, more };
+        let run = Run::Asking { attempt, name, digests, hidden: *answer, scalar: ours.scalar, th, more };
         io.start(place, run);
         Ok(())
     }
@@ -151,7 +151,8 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             Decision::Refuse { answered } => return self.refuse(cx, io, th, attempt, answered, refusal::ATTEMPT),
             Decision::Answer => {}
         }
-        let Some(entry) = self.log.find_sent(&name, hidden, shown).copied() else {
+        let aux = &self.peer.borrow().current.aux;
+        let Some(digests) = self.log.find_sent(&name, hidden, shown, aux) else {
             return self.refuse(cx, io, th, attempt, 0, refusal::UNKNOWN);
         };
         let mut ours = Share::default();
@@ -164,12 +165,9 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         let (master, initiator) = (session.master(), session.initiator);
         let mut fields = [0; ASK_MAX];
         let mut w = Writer::new(&mut fields);
-        w.put(&[control::ANSWER])
-            .put(&attempt.to_be_bytes())
-            .put(hidden.split(entry.digests()).1)
-            .put(ours.share(suite));
+        w.put(&[control::ANSWER]).put(&attempt.to_be_bytes()).put(hidden.split(&digests).1).put(ours.share(suite));
         let fields = w.written();
-        let triple = next_triple(&master, &th.then(&[fields]), dh, &entry, generation);
+        let triple = next_triple(&master, &th.then(&[fields]), dh, &digests, generation);
         if asking.is_some() {
             io.free(place);
             io.note(Note::UpdateFailed(Reason::Superseded));
@@ -226,7 +224,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         let third = r.take(DIGEST_LEN)?;
         let place = io.find(|run| matches!(run, Run::Asking { attempt, .. } if *attempt == number));
         let place = place.ok_or(Dropped::Unexpected)?;
-        let Some(Run::Asking { name, digests, hidden, scalar, th, .. }) = io.run(place) else {
+        let Some(Run::Asking { digests, hidden, scalar, th, .. }) = io.run(place) else {
             return Err(Dropped::Unexpected);
         };
         if !ct_eq(third, hidden) {
@@ -234,14 +232,13 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             io.note(Note::UpdateFailed(Reason::Unknown));
             return Ok(());
         }
-        let ours = Share::of(scalar.clone());
+        let (digests, ours) = (*digests, Share::of(scalar.clone()));
         let mut dh = Secret::<MAX_SECRET>::zero();
         let dh = agree(suite, &ours, r.rest(), &mut dh)?;
-        let entry = Entry::new(*name, *digests);
         let th = th.then(&[fields]);
         let master = io.session.as_ref().ok_or(Dropped::NoKey)?.master();
         let generation = self.peer().generation();
-        let triple = next_triple(&master, &th, dh, &entry, generation);
+        let triple = next_triple(&master, &th, dh, &digests, generation);
         let peer = self.peer();
         peer.pending = Some(triple);
         peer.replacement.confirm(number);
@@ -359,7 +356,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     /// The session is over for the new triple's sake: connect again under it.
     pub(super) fn terminated(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>) {
         io.end_session();
-        self.closing = false;
+        self.ended();
         io.note(Note::Terminated);
         if let Some(to) = io.peer.filter(|_| io.find(Run::is_ours).is_none()) {
             self.begin_or_tell(cx, io, &to, self.rounds());
@@ -404,7 +401,13 @@ fn agree<'a>(
     }
 }
 
-fn next_triple(master: &Prk, th: &Transcript, dh: &[u8], entry: &Entry, generation: u32) -> super::peer::Triple {
-    let [t, li, data] = entry.digests();
+fn next_triple(
+    master: &Prk,
+    th: &Transcript,
+    dh: &[u8],
+    digests: &[Digest; 3],
+    generation: u32,
+) -> super::peer::Triple {
+    let [t, li, data] = digests;
     keys::next_triple(master, th, dh, [t, li, data], generation.saturating_add(1))
 }

@@ -19,7 +19,7 @@ use core_of_iotkm::history::{Entry, Exchange, History, HistoryMemory, wire};
 #[repr(C)]
 #[derive(Debug)]
 pub struct iotkm_history_entry {
-    opaque: [u64; 8],
+    opaque: [u64; 7],
 }
 
 /// Memory for two runs at once (one of this side's, one of the peer's) and for putting together messages at a small MTU.

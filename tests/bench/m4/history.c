@@ -97,17 +97,17 @@ static void open(void)
     bench_expect(received.payload_len == 64 && memcmp(received.payload, "64 bytes", 9) == 0);
 }
 
-static void session(void)
+/* A first record each: it hashes the place for the log, the next ones do not while the device stays where it is. */
+static void session_with(void (*sides)(void))
 {
-    symmetric();
+    sides();
     exchange();
+    seal();
+    open();
 }
 
-static void session_aes(void)
-{
-    with_aes();
-    exchange();
-}
+static void session(void) { session_with(symmetric); }
+static void session_aes(void) { session_with(with_aes); }
 
 const struct bench benches[] = {
     { "history.symmetric", exchange, symmetric },

@@ -40,8 +40,8 @@ class Node:
 
     def send(self, payload):
         time = self.clock()
-        record, where = self.session.data(time, self.place, payload)
-        self.sent[where] = records.digests(self.triple.aux, time, self.place, payload)
+        record, where, witness = self.session.data(time, self.place, payload)
+        self.sent[where] = records.digests(self.triple.aux, time, self.place, witness)
         return self.r3 + record
 
     def update(self):
@@ -214,7 +214,7 @@ class Node:
         inside = []
         for session in filter(None, (self.candidate, self.session, self.ended)):
             try:
-                control, text, where, followed = session.open(record)
+                control, text, where, witness, followed = session.open(record)
             except Dropped:
                 continue
             if session is self.candidate:
@@ -230,7 +230,7 @@ class Node:
         if control:
             return inside + self._control(text, session)
         time, place, payload = records.parse_data(text)
-        self.received[where] = records.digests(self.triple.aux, time, place, payload)
+        self.received[where] = records.digests(self.triple.aux, time, place, witness)
         self.payloads.append((time, place, payload))
         return inside
 

@@ -34,6 +34,11 @@ class Way:
         """Key, nonce and associated data."""
         return self.key, self.nonce(number), head, u32(self.generation)
 
+    def witness(self, number, record):
+        """What stands for the data of a record, which ends in its tag, in the log."""
+        tag = record[-self.suite.tag :].ljust(16, b"\0")
+        return bytes(a ^ b for a, b in zip(tag, self.nonce(number).ljust(16, b"\0"), strict=True))
+
     def nearest(self, low):
         """The number nearest to the next one whose low 16 bits are these."""
         near = (self.next & ~0xFFFF) | low
@@ -77,9 +82,10 @@ class Session:
         return [self.seal(piece, True) for piece in cut(body, mtu - self.overhead())]
 
     def data(self, time, place, payload):
-        """A record, and where in the log it is."""
+        """A record, where in the log it is, and what stands there for the data."""
         where = (self.number, self.out.generation, self.out.next)
-        return self.seal(u64(time) + short(place) + payload), where
+        record = self.seal(u64(time) + short(place) + payload)
+        return record, where, self.out.witness(where[2], record)
 
     def advance(self):
         """Moves sending to the next generation."""
@@ -87,7 +93,7 @@ class Session:
         self.out = self.out.following()
 
     def open(self, record):
-        """(is control, text, where in the log, whether the receiver moved)."""
+        """(is control, text, where in the log, what stands there for the data, whether the receiver moved)."""
         reader = Reader(record)
         require(len(record) > 0 and is_record(record), "not a record")
         first = reader.number(1)
@@ -108,7 +114,7 @@ class Session:
         followed = self.out.generation < way.generation
         while self.out.generation < way.generation:
             self.out = self.out.following()
-        return bool(first & 4), text, (self.number, way.generation, number), followed
+        return bool(first & 4), text, (self.number, way.generation, number), way.witness(number, record), followed
 
     def exporter(self, label, context, length):
         return expand(expand(self.master, "exp"), "exporter", short(label) + context, length)
@@ -123,12 +129,12 @@ def parse_data(text):
     return reader.number(8), reader.short(32), reader.rest()
 
 
-def digests(aux, time, place, payload):
+def digests(aux, time, place, witness):
     """d_T, d_LI, d_D."""
     return (
         expand(aux, "log.t", u64(time), 16),
         expand(aux, "log.li", place, 16),
-        expand(aux, "log.data", payload, 16),
+        expand(aux, "log.data", witness, 16),
     )
 
 
