@@ -50,7 +50,7 @@ pub struct Triple {
     pub(super) sk: Secret<32>,
     pub(super) t: Secret<32>,
     pub(super) li: Secret<32>,
-    /// Hints and log digests; proves nothing.
+    /// Hints and digests of the log; proves nothing.
     pub(super) aux: Secret<32>,
 }
 
@@ -115,6 +115,8 @@ pub struct Peer {
     pub(super) runs: Reserved,
     /// The peer's last completed run; stored with whatever is stored next.
     seen: u32,
+    /// The highest run in an authentic C1 of the peer's; not stored.
+    heard: u32,
     ours: Hints,
     theirs: Hints,
 }
@@ -158,6 +160,7 @@ impl Peer {
             replacement: Replacement::new(),
             runs: Reserved::starting(0),
             seen: 0,
+            heard: 0,
             ours: Hints::default(),
             theirs: Hints::default(),
         })
@@ -204,6 +207,7 @@ impl Peer {
             replacement,
             runs,
             seen,
+            heard: seen,
             ours: Hints::default(),
             theirs: Hints::default(),
         })
@@ -349,6 +353,13 @@ impl Peer {
     /// The peer has completed this run of its own: its next ones are in this window or the one after.
     pub(super) const fn saw_run(&mut self, run: u32) {
         self.seen = run;
+    }
+
+    /// An authentic C1 of this run: whether none of it or a later one came before.
+    pub(super) fn hears_run(&mut self, run: u32) -> bool {
+        let new = run > self.heard.max(self.seen);
+        self.heard = self.heard.max(run);
+        new
     }
 
     /// Whether a C1 of this run may be a replay of one that led to a session.

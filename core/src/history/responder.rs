@@ -12,11 +12,19 @@ use crate::crypto::group::{MAX_SECRET, MAX_SHARE};
 use crate::crypto::{Secret, secret::ct_eq};
 use crate::engine::drops::Dropped;
 use crate::engine::rekey::Which;
-use crate::engine::scheme::{Io, Note};
+use crate::engine::scheme::{Io, Note, Scheme};
 use crate::engine::session::ConnectionId;
 use crate::engine::transcript::Transcript;
 use crate::engine::wire::{HEADER_LEN, Reader, Writer, header};
 use core::borrow::BorrowMut;
+
+/// The peer has started another run (`new`: not a C1 that came before) while this side waits for it in one of its own: it
+/// may have lost its power in the middle, and then nobody answers. One try more, and soon there is room for the peer.
+fn hurry<S: Scheme<Run = Run>>(cx: &Cx<'_>, io: &mut Io<'_, S>, new: bool) {
+    let waits = |r: &Run| matches!(r, Run::AwaitC4(_) | Run::AwaitAck(_) | Run::Asking { .. } | Run::Closing { .. });
+    let waiting = io.halves.iter_mut().filter(|half| half.scheme().is_some_and(waits));
+    waiting.filter(|_| new).for_each(|half| half.flight.launch(cx.now, 2));
+}
 
 impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     /// The triple and pair that C1 was made with (lines 6 to 9), and th_1; `None`: a triple that is gone, which has no key
@@ -59,6 +67,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         let Some((which, pair, th_1)) = self.verify_c1(&c1)? else {
             return self.gone(cx, io, from, &c1, bytes.len());
         };
+        let new = self.peer().hears_run(c1.run);
         let peer = self.peer.borrow();
         let triple = peer.triple(which).ok_or(Dropped::NoKey)?;
         // Glare: both sides have sent C1. The lower id's run goes on; the higher id answers it, and its own is ended by
@@ -68,6 +77,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             r => r.is_ours(),
         };
         if peer.is_lower() && io.find(glare).is_some() {
+            hurry(cx, io, new);
             return Err(Dropped::Unexpected);
         }
         // A run of the peer's gives way to a later one only: nobody but the peer can make a C1 with a higher number.
@@ -115,7 +125,10 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
                 if peer.is_past(c1.run) {
                     return Err(Dropped::Replayed);
                 }
-                let place = io.find(|r| matches!(r, Run::AwaitC2(_))).ok_or(reason)?;
+                let Some(place) = io.find(|r| matches!(r, Run::AwaitC2(_))) else {
+                    hurry(cx, io, new);
+                    return Err(reason);
+                };
                 io.free(place);
                 io.note(Note::Failed(Stage::Exchange, Reason::Superseded));
                 place

@@ -16,8 +16,8 @@ use iotkm_netsim::lab::SLOT;
 use iotkm_netsim::{Lab, Link, Plan, SimRng, each_seed, lab};
 
 /// Two exchanges, an update by each side, a close, an exchange again; stops where a side dies.
-fn life(net: &mut Lab, seed: u64) {
-    let alive = |n: &Lab| !n.a.dead && !n.b.dead;
+fn life<const RUNS: usize>(net: &mut Lab<RUNS>, seed: u64) {
+    let alive = |n: &Lab<RUNS>| !n.a.dead && !n.b.dead;
     let first = (seed % 2) as usize;
     for (round, who) in [first, 1 - first].into_iter().enumerate() {
         let _ = net.connect(who);
@@ -82,6 +82,46 @@ fn a_cut_at_every_write() {
     let cuts = (0..2).map(|seed| every_cut(&plan, Link::GOOD, seed)).sum::<u32>();
     let cuts = cuts + every_cut(&Plan::new(&crypto::SUITE_0), Link::GOOD, 1);
     println!("{cuts} cuts");
+}
+
+/// Whoever lost its power and asks for a session again gets one soon, whatever the other side still waited for.
+fn soon_up_again<const RUNS: usize>() {
+    let plan = Plan::symmetric();
+    let mut waited = 0;
+    for (seed, who) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        for write in 0..20 {
+            for after in [false, true] {
+                let mut net: Lab<RUNS> = lab(&plan, seed, Link::GOOD);
+                net.node(who).writes_left = Some(write);
+                net.node(who).cut_after = after;
+                life(&mut net, seed);
+                if !net.node(who).dead {
+                    continue;
+                }
+                net.drive([100, 3_000, 30_000][(write as usize + usize::from(after)) % 3], |_| false);
+                net.restart(&plan, who);
+                let start = net.now;
+                net.connect(who).unwrap();
+                let up = net.drive(15_000, Lab::both);
+                assert!(up, "seed {seed}, side {who}, write {write}, after {after}: {}", net.state());
+                waited = waited.max(net.now - start);
+                net.drive(5_000, |_| false);
+                assert!(net.drive(15_000, Lab::both) && net.talk(5_000));
+                net.assert_same_keys();
+            }
+        }
+    }
+    println!("{waited} ms at most");
+}
+
+#[test]
+fn up_again_soon_after_a_cut() {
+    soon_up_again::<2>();
+}
+
+#[test]
+fn up_again_soon_after_a_cut_with_one_place() {
+    soon_up_again::<1>();
 }
 
 #[test]
