@@ -20,6 +20,7 @@ pub struct Instant(pub u64);
 impl Instant {
     /// This instant and `ms` milliseconds, at most the end of time.
     #[must_use]
+    #[inline(never)]
     pub const fn plus(self, ms: u64) -> Self {
         Self(self.0.saturating_add(ms))
     }

@@ -8,11 +8,11 @@ use crate::output::{
 use crate::platform::{iotkm_cx, iotkm_platform, with_cx};
 use crate::raw::{self, Out};
 use crate::status::{Outcome, iotkm_status::*, returned, text};
-use core::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::NonNull;
+use core_of_iotkm::engine::BLOB_MAX;
 use core_of_iotkm::engine::drops::Dropped;
-use core_of_iotkm::engine::{BLOB_MAX, Endpoint, Scheme, Scratch};
-use core_of_iotkm::{Association, Cx, Error, Slot, StoreError};
+use core_of_iotkm::{Addr, Association, Cx, Slot, StoreError};
 
 /// The longest blob of iotkm_export() in bytes.
 pub const IOTKM_SESSION_BLOB_MAX: usize = 106;
@@ -29,18 +29,26 @@ pub struct iotkm_association {
     opaque: [u64; 56],
 }
 
-/// The verbs, and those that are not in [`Association`].
+/// The verbs, and those that are not in [`Association`]. The ones at the end are for schemes that have them; the caller has
+/// checked the scheme.
 pub(crate) trait Verbs: Association {
-    fn close(&mut self) -> Result<(), Error>;
-    fn restore(&mut self, cx: &mut Cx<'_>, blob: &[u8]) -> Result<(), Error>;
-}
-
-impl<S: Scheme, M: Scratch<S>> Verbs for Endpoint<S, M> {
-    fn close(&mut self) -> Result<(), Error> {
-        self.close()
+    fn close(&mut self) -> Outcome;
+    fn restore(&mut self, cx: &mut Cx<'_>, blob: &[u8]) -> Outcome;
+    fn connect(&mut self, _cx: &mut Cx<'_>, _to: &Addr) -> Outcome {
+        Err(IOTKM_E_SCHEME.into())
     }
-    fn restore(&mut self, cx: &mut Cx<'_>, blob: &[u8]) -> Result<(), Error> {
-        self.restore(cx, blob)
+    fn update(&mut self, _cx: &mut Cx<'_>) -> Outcome {
+        Err(IOTKM_E_SCHEME.into())
+    }
+    fn is_named_by(&mut self, _datagram: &[u8]) -> bool {
+        false
+    }
+    fn release(&mut self) -> Outcome {
+        Err(IOTKM_E_SCHEME.into())
+    }
+    /// `memory` is of the type that the scheme's lending function takes.
+    unsafe fn lend(&mut self, _memory: NonNull<c_void>) -> Outcome {
+        Err(IOTKM_E_SCHEME.into())
     }
 }
 
@@ -69,7 +77,8 @@ unsafe fn view<A: Verbs + 'static>(front: NonNull<Front>) -> NonNull<dyn Verbs> 
     value_at::<A>(front)
 }
 
-/// Sets an association up. `kind` is the scheme's number, and above 255 where a scheme has several kinds.
+/// Sets an association up. `kind` is the scheme's number; above 255 which of the scheme's associations it is, and from bit 16
+/// on which type of those.
 pub(crate) unsafe fn make<A: Verbs + 'static, O>(place: NonNull<O>, kind: u32, value: A) -> Outcome {
     const {
         assert!(size_of::<Made<A>>() <= size_of::<O>(), "raise the number of words");
@@ -89,7 +98,8 @@ pub(crate) unsafe fn make<A: Verbs + 'static, O>(place: NonNull<O>, kind: u32, v
 /// Any kind of association.
 pub(crate) const ANY: u32 = 0;
 
-/// Calls `f` with what the association is made of, if it is set up, not in use, and of this kind.
+/// Calls `f` with what the association is made of, if it is set up, not in use, and of this kind (of any type, where `kind`
+/// names none).
 pub(crate) unsafe fn at(
     association: *mut iotkm_association,
     kind: u32,
@@ -99,7 +109,8 @@ pub(crate) unsafe fn at(
     Head::enter(front.cast(), Magic::ASSOCIATION, || {
         // SAFETY: the magic word says that `make` set this up.
         let found = unsafe { (*front.as_ptr()).kind };
-        if kind == ANY || found == kind { f(front) } else { Err(IOTKM_E_SCHEME.into()) }
+        let same = found == kind || found & 0xffff == kind;
+        if kind == ANY || same { f(front) } else { Err(IOTKM_E_SCHEME.into()) }
     })
 }
 
@@ -132,8 +143,17 @@ unsafe fn value<'a, A>(front: NonNull<Front>) -> &'a mut A {
 }
 
 /// Calls `f` with the association, whatever its scheme.
-unsafe fn with(association: *mut iotkm_association, mut f: impl FnMut(&mut dyn Verbs) -> Outcome) -> Outcome {
-    at(association, ANY, &mut |front| f(verbs(front)))
+unsafe fn with(association: *mut iotkm_association, f: impl FnMut(&mut dyn Verbs) -> Outcome) -> Outcome {
+    with_verbs(association, ANY, f)
+}
+
+/// Calls `f` with the association, if it is of this kind, whatever its type.
+pub(crate) unsafe fn with_verbs(
+    association: *mut iotkm_association,
+    kind: u32,
+    mut f: impl FnMut(&mut dyn Verbs) -> Outcome,
+) -> Outcome {
+    at(association, kind, &mut |front| f(verbs(front)))
 }
 
 /// Calls `f` with the association, which is of the kind whose type is `A`.
@@ -172,9 +192,20 @@ unsafe fn verb(
     association: *mut iotkm_association,
     cx: *const iotkm_cx,
     call: &CStr,
+    f: impl FnMut(&mut dyn Verbs, &mut Cx<'_>) -> Outcome,
+) -> c_int {
+    verb_of(association, ANY, cx, call, f)
+}
+
+/// A verb with surroundings, on an association of this kind, whatever its type.
+pub(crate) unsafe fn verb_of(
+    association: *mut iotkm_association,
+    kind: u32,
+    cx: *const iotkm_cx,
+    call: &CStr,
     mut f: impl FnMut(&mut dyn Verbs, &mut Cx<'_>) -> Outcome,
 ) -> c_int {
-    verb_at(association, ANY, cx, call, &mut |front, cx| f(verbs(front), cx))
+    verb_at(association, kind, cx, call, &mut |front, cx| f(verbs(front), cx))
 }
 
 /// A verb with surroundings, on an association of the kind whose type is `A`.

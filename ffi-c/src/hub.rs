@@ -53,7 +53,10 @@ pub(crate) trait Joined: Verbs {
     fn busy(&self) -> bool;
 }
 
-impl<S: Scheme, M: Scratch<S>> Joined for Endpoint<S, M> {
+impl<S: Scheme, M: Scratch<S>> Joined for Endpoint<S, M>
+where
+    Self: Verbs,
+{
     fn named(&mut self, message: &[u8]) -> bool {
         self.is_named(message)
     }

@@ -5,8 +5,21 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// `N` secret bytes: zeroized on drop, compared in constant time, never shown.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone)]
 pub struct Secret<const N: usize>([u8; N]);
+
+impl<const N: usize> Drop for Secret<N> {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+impl<const N: usize> ZeroizeOnDrop for Secret<N> {}
+
+/// Out of line, and the same for every length: a run drops secrets in dozens of places.
+#[inline(never)]
+fn wipe(bytes: &mut [u8]) {
+    bytes.zeroize();
+}
 
 impl<const N: usize> Secret<N> {
     /// All zero bytes, to be written through [`as_mut`](Self::as_mut).

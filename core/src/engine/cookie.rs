@@ -8,8 +8,8 @@ use crate::engine::wire::{self, Writer};
 pub const LEN: usize = 8;
 /// Length of a request for a cookie in bytes.
 pub const REQUEST_LEN: usize = wire::HEADER_LEN + LEN;
-/// How long a cookie is good for at least, in ms; at most twice that.
-const PERIOD: u64 = 60_000;
+/// A cookie is good for 2^16 ms at least and twice that at most. A power of two: small devices divide 64 bits in software.
+const PERIOD_BITS: u32 = 16;
 
 fn of_period(device: &Device, period: u64, from: &Addr) -> [u8; LEN] {
     let mut cookie = [0; LEN];
@@ -19,12 +19,12 @@ fn of_period(device: &Device, period: u64, from: &Addr) -> [u8; LEN] {
 
 /// The cookie for this address now.
 pub fn make(device: &Device, now: Instant, from: &Addr) -> [u8; LEN] {
-    of_period(device, now.0 / PERIOD, from)
+    of_period(device, now.0 >> PERIOD_BITS, from)
 }
 
 /// Whether this cookie was made here for this address, in this period or the one before.
 pub fn verify(device: &Device, now: Instant, from: &Addr, cookie: &[u8]) -> bool {
-    let period = now.0 / PERIOD;
+    let period = now.0 >> PERIOD_BITS;
     let this = ct_eq(&of_period(device, period, from), cookie);
     let last = ct_eq(&of_period(device, period.wrapping_sub(1), from), cookie);
     this | last

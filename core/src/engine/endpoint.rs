@@ -10,7 +10,7 @@
 use super::cookie;
 use super::drops::{Dropped, Drops};
 use super::flight::{self};
-use super::memory::{Candidate, Half, Run, Scratch};
+use super::memory::{Candidate, Half, Scratch};
 use super::scheme::{Io, Note, Outbox, Scheme, Store};
 use super::session::{ConnectionId, Opened, REKEY_AFTER, Session};
 use super::state;
@@ -84,9 +84,11 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     /// An endpoint at rest.
     ///
     /// # Errors
-    /// [`Error::BadArgument`] for a configuration out of range.
+    /// [`Error::BadArgument`] for a configuration out of range: also for an MTU below the longest message, where the
+    /// association has no fragments.
     pub fn new(scheme: S, config: Config, memory: M) -> Result<Self, Error> {
-        if !config.is_valid() {
+        let whole = S::HAS.fragments || usize::from(config.mtu) >= size_of::<S::Flight>();
+        if !config.is_valid() || !whole {
             return Err(Error::BadArgument);
         }
         Ok(Self {
@@ -193,6 +195,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     // ---- input ----
 
     /// Opens a record; what it found, if it is for the application.
+    #[inline(never)]
     pub(super) fn record(
         &mut self,
         cx: &mut Cx<'_>,
@@ -201,17 +204,8 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         alone: bool,
     ) -> Result<Option<Opened>, Dropped> {
         let bits = datagram.first().copied().unwrap_or(0) & 3;
-        let opened = match self.agreed(bits) {
-            Some((place, mut session)) => {
-                let opened = session.open(self.config.cid.len(), datagram)?;
-                self.with(|scheme, io| {
-                    // The peer is where this side found it; a record from elsewhere has yet to prove its address.
-                    let to = io.flight(place).map_or(*from, |flight| flight.to);
-                    io.install(session, to);
-                    scheme.confirmed(cx, io, place);
-                });
-                opened
-            }
+        let opened = match self.agreed(cx, bits) {
+            Some(place) => self.open_agreed(cx, place, datagram)?,
             None => {
                 let session = self.session.as_mut().ok_or(Dropped::NoKey)?;
                 let opened = session.open(self.config.cid.len(), datagram)?;
@@ -231,16 +225,35 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         Ok(Some(opened))
     }
 
-    /// The run whose agreed session records of this generation belong to.
-    fn agreed(&self, bits: u8) -> Option<(usize, Session)> {
-        let halves = self.memory.as_ref()?.halves();
-        halves.iter().enumerate().find_map(|(place, half)| match &half.run {
-            Some(Run::Scheme(run)) => self.scheme.agreed(run, bits).map(|session| (place, session)),
-            _ => None,
-        })
+    /// Where the run is whose agreed session records of this generation belong to.
+    fn agreed(&self, cx: &Cx<'_>, bits: u8) -> Option<usize> {
+        let ours = |half: &Half<S>| {
+            let agreed = half.scheme().and_then(|run| self.scheme.agreed(run, cx.now, self.config.rekey_after));
+            agreed.is_some_and(|(_, terms)| terms.generation & 3 == u32::from(bits))
+        };
+        self.memory.as_ref()?.halves().iter().position(ours)
+    }
+
+    /// Opens a record under the session that the run in this place has agreed on: if it verifies, the run is complete.
+    #[inline(never)]
+    fn open_agreed(&mut self, cx: &Cx<'_>, place: usize, datagram: &mut [u8]) -> Result<Opened, Dropped> {
+        let half = self.memory.as_ref().and_then(|m| m.halves().get(place)).ok_or(Dropped::NoKey)?;
+        let agreed = half.scheme().and_then(|run| self.scheme.agreed(run, cx.now, self.config.rekey_after));
+        let (keys, terms) = agreed.ok_or(Dropped::NoKey)?;
+        let mut session = Session::new(self.scheme.suite(), &S::NAME, keys, &terms);
+        let opened = session.open(self.config.cid.len(), datagram)?;
+        // The peer is where this side found it; a record from elsewhere has yet to prove its address.
+        let peer = half.flight.to;
+        self.session = Some(session);
+        self.with(|scheme, io| {
+            io.installed(peer);
+            scheme.confirmed(cx, io, place);
+        });
+        Ok(opened)
     }
 
     /// What an authenticated record says besides its text: the peer's generation and address.
+    #[inline(never)]
     fn after_open(&mut self, cx: &Cx<'_>, from: &Addr, opened: &Opened) {
         if opened.ratcheted {
             self.outbox.note(Note::Rekeyed);
@@ -255,7 +268,8 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         if silent && followed && (opened.ratcheted || first_of_many) {
             self.outbox.sign = true;
         }
-        if opened.newest
+        if S::HAS.moves
+            && opened.newest
             && self.peer != Some(*from)
             && let Some(memory) = &mut self.memory
         {
@@ -263,6 +277,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         }
     }
 
+    #[inline(never)]
     fn control(&mut self, cx: &mut Cx<'_>, from: &Addr, body: &[u8]) -> Result<(), Dropped> {
         let (kind, rest) = body.split_first().ok_or(Dropped::Malformed)?;
         match *kind {
@@ -271,13 +286,13 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 self.outbox.path_response = Some(rest.try_into().map_err(|_| Dropped::Malformed)?);
                 Ok(())
             }
-            control::PATH_RESPONSE => self.path_answered(from, rest),
+            control::PATH_RESPONSE if S::HAS.moves => self.path_answered(from, rest),
             control::CLOSE => {
                 self.end_session();
                 self.outbox.note(Note::Terminated);
                 Ok(())
             }
-            control::FRAGMENT => {
+            control::FRAGMENT if S::HAS.fragments => {
                 let piece = body.get(wire::HEADER_LEN..).ok_or(Dropped::Malformed)?;
                 self.piece(cx, from, piece, |scheme, cx, io, whole| scheme.control(cx, io, whole))
             }
@@ -316,10 +331,11 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         then(&mut self.scheme, cx, &mut io, whole)
     }
 
+    #[inline(never)]
     pub(super) fn engine(&mut self, cx: &mut Cx<'_>, from: &Addr, message: u8, datagram: &[u8]) -> Result<(), Dropped> {
         let body = datagram.get(wire::HEADER_LEN..).ok_or(Dropped::Malformed)?;
         match message {
-            wire::engine::FRAGMENT => {
+            wire::engine::FRAGMENT if S::HAS.fragments => {
                 self.piece(cx, from, body, |scheme, cx, io, whole| handshake(scheme, cx, io, from, whole))
             }
             wire::engine::COOKIE_REQUEST => {
@@ -332,8 +348,8 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 Ok(())
             }
             wire::engine::COOKIE_ECHO => self.with(|scheme, io| handshake(scheme, cx, io, from, datagram)),
-            wire::engine::RESUME_1 => self.resume_1(cx, from, body),
-            wire::engine::RESUME_2 => self.resume_2(cx, body),
+            wire::engine::RESUME_1 if S::HAS.resume => self.resume_1(cx, from, body),
+            wire::engine::RESUME_2 if S::HAS.resume => self.resume_2(cx, body),
             _ => Err(Dropped::Version),
         }
     }
@@ -348,6 +364,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         Some(token)
     }
 
+    #[inline(never)]
     fn path_answered(&mut self, from: &Addr, answer: &[u8]) -> Result<(), Dropped> {
         let token = self.path_token(from).ok_or(Dropped::NoKey)?;
         let candidate = self.memory.as_mut().ok_or(Dropped::NoRoom)?.parts().candidate;
@@ -387,6 +404,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn persist<'o>(&mut self, device: &Device, out: &'o mut [u8]) -> Output<'o> {
         let room = out.get_mut(state::OVERHEAD..).unwrap_or(&mut []);
         let len = match self.scheme.save(room) {
@@ -429,6 +447,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     }
 
     /// The next datagram of the flight in this place: its address and length.
+    #[inline(never)]
     fn flight_datagram(&mut self, cx: &Cx<'_>, place: usize, out: &mut [u8]) -> Result<Option<(Addr, usize)>, usize> {
         let mtu = usize::from(self.config.mtu);
         let Some(memory) = &mut self.memory else { return Ok(None) };
@@ -444,13 +463,13 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             if out.len() < needed {
                 return Err(needed);
             }
-            let len = half.flight.write(room, out.get_mut(header..).unwrap_or(&mut []))?;
+            let len = half.write(room, out.get_mut(header..).unwrap_or(&mut []))?;
             let Ok((len, ratcheted)) = session.seal(true, out, len) else { return Ok(None) };
             self.moved_ahead(ratcheted);
             return Ok(self.peer.map(|to| (to, len)));
         }
         let to = half.flight.to;
-        let len = half.flight.write(mtu, out)?;
+        let len = half.write(mtu, out)?;
         if half.flight.spend(len) {
             return Ok(Some((to, len)));
         }
@@ -463,6 +482,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         Ok(Some((to, wire::copy(out, &cookie::request(cx.device, cx.now, &to)))))
     }
 
+    #[inline(never)]
     pub(super) fn next_datagram(&mut self, cx: &Cx<'_>, out: &mut [u8]) -> Result<Option<(Addr, usize)>, usize> {
         let count = self.memory.as_ref().map_or(0, |m| m.halves().len());
         for place in 0..count {
@@ -477,6 +497,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 }
             }
         }
+        if !S::HAS.sessions {
+            return Ok(None);
+        }
         let Some(peer) = self.peer else { return Ok(None) };
         if self.session.is_none() {
             return Ok(None);
@@ -489,7 +512,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             return Ok(sealed.map(|len| (peer, len)));
         }
         let candidate = self.memory.as_mut().and_then(|m| *m.parts().candidate).filter(|c| c.challenge);
-        if let Some((to, token)) = candidate.and_then(|c| Some((c.addr, self.path_token(&c.addr)?))) {
+        if S::HAS.moves
+            && let Some((to, token)) = candidate.and_then(|c| Some((c.addr, self.path_token(&c.addr)?)))
+        {
             let sealed = self.control_record(out, |w| {
                 w.put(&[control::PATH_CHALLENGE]).put(&token);
             })?;

@@ -56,6 +56,7 @@ pub struct Flight<B> {
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
     /// Nothing under way to an address that asked with `received` bytes, or (`None`) that the caller named.
+    #[inline(never)]
     pub fn reset(&mut self, to: Addr, received: Option<usize>) {
         self.buffer.as_mut().fill(0);
         self.len = 0;
@@ -82,6 +83,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
     }
 
     /// Sends the message now, and again until it is answered.
+    #[inline(never)]
     pub fn launch(&mut self, now: Instant, tries: u8) {
         self.pending = true;
         self.piece = 0;
@@ -91,6 +93,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
     }
 
     /// Sends the message once, and keeps it for whoever asks again.
+    #[inline(never)]
     pub fn answer(&mut self, now: Instant) {
         self.timer = Some(now.plus(ANSWER_LIFE));
         self.tries = 0;
@@ -106,6 +109,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
     }
 
     /// The question came again: the answer goes out again, within what the address has earned.
+    #[inline(never)]
     pub fn again(&mut self) {
         if !self.pending {
             self.pending = true;
@@ -115,6 +119,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
 
     /// The question came (again), `n` bytes from `from`: the answer goes there. Whoever copies a question gets a copy of
     /// the answer, and does not keep it from the one who asked.
+    #[inline(never)]
     pub fn asked(&mut self, from: &Addr, n: usize) {
         if self.to != *from {
             self.to = *from;
@@ -193,6 +198,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
     }
 
     /// The message, in the echo of a cookie where one was asked for.
+    #[inline(never)]
     pub fn message(&self) -> &[u8] {
         let start = if self.cookie { 0 } else { ROOM };
         self.buffer.as_ref().get(start..ROOM.saturating_add(usize::from(self.len))).unwrap_or(&[])
@@ -223,6 +229,16 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
             self.piece = 0;
         }
         piece
+    }
+
+    /// The whole message, written into `out`; its length.
+    ///
+    /// # Errors
+    /// The size that `out` needs.
+    pub fn write_whole(&mut self, out: &mut [u8]) -> Result<usize, usize> {
+        let len = Writer::new(out).put(self.message()).finish()?;
+        self.quiet();
+        Ok(len)
     }
 
     /// The next datagram of a handshake message, written into `out`; its length.

@@ -74,11 +74,27 @@ impl<S: Scheme> Half<S> {
         self.flight.reset(Addr::default(), Some(0));
     }
 
+    /// The next datagram of the flight's message, written into `out`; its length.
+    ///
+    /// # Errors
+    /// The size that `out` needs.
+    pub fn write(&mut self, mtu: usize, out: &mut [u8]) -> Result<usize, usize> {
+        if S::HAS.fragments { self.flight.write(mtu, out) } else { self.flight.write_whole(out) }
+    }
+
     /// The scheme's run, if it is one.
     pub const fn scheme(&self) -> Option<&S::Run> {
         match &self.run {
             Some(Run::Scheme(run)) => Some(run),
             _ => None,
+        }
+    }
+
+    /// The scheme's run, if it is one, and the flight.
+    pub const fn both(&mut self) -> (Option<&mut S::Run>, &mut Flight<S::Flight>) {
+        match &mut self.run {
+            Some(Run::Scheme(run)) => (Some(run), &mut self.flight),
+            _ => (None, &mut self.flight),
         }
     }
 

@@ -27,6 +27,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     /// # Errors
     /// [`Error::BadBlob`], [`Error::WrongState`] with a session, a run or without memory, [`Error::Rng`].
     pub fn restore(&mut self, cx: &mut Cx<'_>, blob: &[u8]) -> Result<(), Error> {
+        if !S::HAS.resume {
+            return Err(Error::WrongState);
+        }
         self.drained()?;
         if self.session.is_some() || self.memory.as_ref().is_none_or(|m| m.halves().iter().any(|h| h.run.is_some())) {
             return Err(Error::WrongState);
@@ -51,6 +54,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     }
 
     pub(super) fn export_session(&self, device: &Device, out: &mut [u8]) -> Result<usize, Error> {
+        if !S::HAS.resume {
+            return Err(Error::WrongState);
+        }
         let (session, peer) = self.session.as_ref().zip(self.peer).ok_or(Error::NotEstablished)?;
         let mut w = Writer::new(out.get_mut(state::OVERHEAD..).unwrap_or(&mut []));
         w.put(&[S::NUMBER, session.suite().id as u8, u8::from(session.initiator), u8::from(session.healed)]);
@@ -65,6 +71,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
 
     /// What this side knows if the peer is the one that was restored: from the live session, or from its own blob where
     /// both were restored and the peer, having started the session, goes first.
+    #[inline(never)]
     fn known(&self) -> Option<Known> {
         if let Some(session) = &self.session {
             let root = Root {
@@ -92,7 +99,11 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         if cid == self.config.cid.as_bytes() { Ok(rest) } else { Err(Dropped::NoKey) }
     }
 
+    #[inline(never)]
     pub(super) fn resume_1(&mut self, cx: &mut Cx<'_>, from: &Addr, body: &[u8]) -> Result<(), Dropped> {
+        if !S::HAS.resume {
+            return Err(Dropped::Version);
+        }
         let known = self.known().ok_or(Dropped::NoKey)?;
         let salt_a = known.root.read_1(self.behind_cid(body)?)?;
         let now = cx.now;
@@ -106,7 +117,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 },
                 None => {
                     let old = io.halves.iter().position(|half| matches!(half.run, Some(Run::Answering { .. })));
-                    let place = old.map_or_else(|| io.free_place(S::is_half_open), Ok)?;
+                    let place = old.map_or_else(|| io.free_place(&S::is_half_open), Ok)?;
                     let mut nonce = Secret::zero();
                     cx.rng.fill(nonce.as_mut()).map_err(|_| Dropped::Rng)?;
                     (place, nonce, known.generation.wrapping_add(1))
@@ -126,11 +137,15 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         })
     }
 
+    #[inline(never)]
     pub(super) fn resume_2(&mut self, cx: &Cx<'_>, body: &[u8]) -> Result<(), Dropped> {
+        if !S::HAS.resume {
+            return Err(Dropped::Version);
+        }
         let body = self.behind_cid(body)?;
         let suite = self.scheme.suite();
         let (rekey_after, tries, now) = (self.config.rekey_after, self.config.tries, cx.now);
-        let (session, peer) = self.with(|_, io| {
+        let peer = self.with(|_, io| {
             let half = io.halves.iter_mut().find(|half| matches!(half.run, Some(Run::Resuming(_))));
             let half = half.ok_or(Dropped::Unexpected)?;
             let Some(Run::Resuming(run)) = &mut half.run else { return Err(Dropped::Unexpected) };
@@ -152,14 +167,19 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 healed: run.healed,
                 secret: run.healed,
             };
-            Ok((Session::new(suite, &S::NAME, &keys, &terms), half.flight.to))
+            *io.session = Some(Session::new(suite, &S::NAME, &keys, &terms));
+            Ok(half.flight.to)
         })?;
-        self.resumed(cx, session, peer);
+        self.resumed(cx, peer);
         Ok(())
     }
 
     /// R3; where in the datagram a record follows, if one does.
+    #[inline(never)]
     pub(super) fn resume_3(&mut self, cx: &Cx<'_>, from: &Addr, datagram: &[u8]) -> Result<Option<usize>, Dropped> {
+        if !S::HAS.resume {
+            return Err(Dropped::Version);
+        }
         let start = wire::HEADER_LEN.saturating_add(self.config.cid.len());
         let body = self.behind_cid(datagram.get(wire::HEADER_LEN..).ok_or(Dropped::Malformed)?)?;
         let salt_a: Salt = Root::salt_of_3(body)?;
@@ -168,7 +188,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         let known = self.known().ok_or(Dropped::NoKey)?;
         let suite = self.scheme.suite();
         let (rekey_after, now) = (self.config.rekey_after, cx.now);
-        let session = self.with(|_, io| {
+        let peer = self.with(|_, io| {
             let half = io.halves.iter_mut().find(|half| matches!(half.run, Some(Run::Answering { .. })));
             let half = half.ok_or(Dropped::Unexpected)?;
             let Some(Run::Answering { nonce, generation, done }) = &mut half.run else {
@@ -200,18 +220,19 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             let peer = if half.flight.to == *from { *from } else { io.peer.unwrap_or(*from) };
             // Where both sides were restored, this side's own attempt is over.
             io.halves.iter_mut().filter(|h| matches!(h.run, Some(Run::Resuming(_)))).for_each(|h| h.clear());
-            Ok(Some((Session::new(suite, &S::NAME, &keys, &terms), peer)))
+            *io.session = Some(Session::new(suite, &S::NAME, &keys, &terms));
+            Ok(Some(peer))
         })?;
-        if let Some((session, peer)) = session {
-            self.resumed(cx, session, peer);
+        if let Some(peer) = peer {
+            self.resumed(cx, peer);
         }
         self.outbox.sign = true;
         Ok(follows)
     }
 
-    fn resumed(&mut self, cx: &Cx<'_>, session: Session, peer: Addr) {
+    fn resumed(&mut self, cx: &Cx<'_>, peer: Addr) {
         self.with(|scheme, io| {
-            io.replace(session, peer);
+            io.replaced(peer);
             io.note(Note::Resumed);
             scheme.resumed(cx, io);
         });
@@ -219,6 +240,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
 
     /// A record stood alone: the peer has heard the last message of a resume.
     pub(super) fn resume_heard(&mut self) {
+        if !S::HAS.resume {
+            return;
+        }
         self.with(|_, io| {
             let done = |run: &Option<Run<S>>| {
                 matches!(
@@ -232,6 +256,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
 
     /// While R3 is not known to have arrived, it goes before each record: as much of it as fits is written; its length.
     pub(super) fn resume_prefix(&self, out: &mut [u8]) -> usize {
+        if !S::HAS.resume {
+            return 0;
+        }
         let Some(memory) = &self.memory else { return 0 };
         let waiting = memory
             .halves()
@@ -244,6 +271,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
 
     /// The flight in this place is over: was it a resume's?
     pub(super) fn resume_over(&mut self, place: usize) {
+        if !S::HAS.resume {
+            return;
+        }
         let gave_up =
             self.with(|_, io| matches!(io.halves.get(place).map(|half| &half.run), Some(Some(Run::Resuming(_)))));
         if gave_up {

@@ -4,7 +4,7 @@ use super::drops::Dropped;
 use super::endpoint::Config;
 use super::flight::Flight;
 use super::memory::{Candidate, Half, Run};
-use super::session::{Opened, Session};
+use super::session::{Keys, Opened, Session, Terms};
 use super::state;
 use crate::association::{Addr, Authenticated, Cx, Error, Fingerprint, Instant, Reason, Slot, Stage, UnixTime};
 use crate::crypto::Suite;
@@ -19,6 +19,8 @@ pub trait Scheme: Sized {
     const STAGE: Stage;
     /// What an established session proves about the peer.
     const AUTHENTICATED: Authenticated;
+    /// The parts of the engine that its associations have.
+    const HAS: Has = Has::ALL;
     /// What a run keeps between two messages.
     type Run;
     /// An array that holds [`flight::ROOM`](super::flight::ROOM) bytes and its longest message.
@@ -49,8 +51,9 @@ pub trait Scheme: Sized {
         Err(Dropped::Unexpected)
     }
 
-    /// The session that this run has agreed on and only waits to see confirmed, if records of this generation are its.
-    fn agreed(&self, _run: &Self::Run, _generation_bits: u8) -> Option<Session> {
+    /// The session that this run has agreed on and only waits to see confirmed: its keys, and what it is called. `now` and
+    /// `rekey_after` are for the terms.
+    fn agreed<'r>(&self, _run: &'r Self::Run, _now: Instant, _rekey_after: u32) -> Option<(&'r Keys, Terms)> {
         None
     }
 
@@ -181,6 +184,26 @@ pub trait Scheme: Sized {
     fn stored(&mut self) -> bool {
         false
     }
+}
+
+/// Parts of the engine. What a type of association does without is not in its code: each is asked for where it begins, and
+/// the compiler knows the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Has {
+    /// Records, and all that comes with a session.
+    pub sessions: bool,
+    /// [`export`](crate::Association::export) and [`restore`](super::Endpoint::restore), and answers to a peer that was
+    /// restored.
+    pub resume: bool,
+    /// Messages longer than the MTU, either way.
+    pub fragments: bool,
+    /// A peer that comes from another address is challenged there, and followed.
+    pub moves: bool,
+}
+
+impl Has {
+    /// All of it.
+    pub const ALL: Self = Self { sessions: true, resume: true, fragments: true, moves: true };
 }
 
 /// What a record carries for the application.
@@ -315,8 +338,9 @@ pub struct Io<'a, S: Scheme> {
 
 impl<S: Scheme> Io<'_, S> {
     /// The place of the run that `test` accepts.
-    pub fn find(&self, test: impl Fn(&S::Run) -> bool) -> Option<usize> {
-        self.halves.iter().position(|half| half.scheme().is_some_and(&test))
+    #[inline(never)]
+    pub fn find(&self, test: &dyn Fn(&S::Run) -> bool) -> Option<usize> {
+        self.halves.iter().position(|half| half.scheme().is_some_and(test))
     }
 
     /// The run in this place.
@@ -336,7 +360,8 @@ impl<S: Scheme> Io<'_, S> {
     ///
     /// # Errors
     /// All are taken.
-    pub fn free_place(&mut self, gives_way: impl Fn(&S::Run) -> bool) -> Result<usize, Dropped> {
+    #[inline(never)]
+    pub fn free_place(&mut self, gives_way: &dyn Fn(&S::Run) -> bool) -> Result<usize, Dropped> {
         if let Some(place) = self.halves.iter().position(|half| half.run.is_none()) {
             return Ok(place);
         }
@@ -350,8 +375,9 @@ impl<S: Scheme> Io<'_, S> {
     ///
     /// # Errors
     /// All are taken.
-    pub fn claim_place(&mut self, gives_way: impl Fn(&S::Run) -> bool) -> Result<usize, Dropped> {
-        let place = self.free_place(gives_way).or_else(|_| self.free_place(S::is_half_open));
+    #[inline(never)]
+    pub fn claim_place(&mut self, gives_way: &dyn Fn(&S::Run) -> bool) -> Result<usize, Dropped> {
+        let place = self.free_place(gives_way).or_else(|_| self.free_place(&S::is_half_open));
         place.or_else(|reason| {
             let answering = |half: &Half<S>| matches!(half.run, Some(Run::Answering { done: None, .. }));
             let place = self.halves.iter().position(answering).ok_or(reason)?;
@@ -387,8 +413,9 @@ impl<S: Scheme> Io<'_, S> {
     }
 
     /// Ends the runs that `test` accepts.
-    pub fn free_all(&mut self, test: impl Fn(&S::Run) -> bool) {
-        self.halves.iter_mut().filter(|half| half.scheme().is_some_and(&test)).for_each(Half::clear);
+    #[inline(never)]
+    pub fn free_all(&mut self, test: &dyn Fn(&S::Run) -> bool) {
+        self.halves.iter_mut().filter(|half| half.scheme().is_some_and(test)).for_each(Half::clear);
     }
 
     /// Ends the session.
@@ -418,16 +445,35 @@ impl<S: Scheme> Io<'_, S> {
         self.outbox.note(note);
     }
 
-    /// A session takes the place of what was there before; to resume that is of no more use.
-    pub fn install(&mut self, session: Session, peer: Addr) {
-        let resumes = |half: &&mut Half<S>| matches!(half.run, Some(Run::Resuming(_) | Run::Answering { .. }));
-        self.halves.iter_mut().filter(resumes).for_each(Half::clear);
-        self.replace(session, peer);
+    /// A session under the keys of the run in this place takes the place of what was there before.
+    ///
+    /// # Errors
+    /// There is no run, or it has no keys.
+    #[inline(never)]
+    pub fn install(
+        &mut self,
+        place: usize,
+        suite: &'static Suite,
+        keys: fn(&S::Run) -> Option<&Keys>,
+        terms: &Terms,
+        peer: Addr,
+    ) -> Result<(), Dropped> {
+        let run = self.halves.get(place).and_then(Half::scheme).ok_or(Dropped::Unexpected)?;
+        let keys = keys(run).ok_or(Dropped::Unexpected)?;
+        *self.session = Some(Session::new(suite, &S::NAME, keys, terms));
+        self.installed(peer);
+        Ok(())
     }
 
-    /// The same, while runs go on.
-    pub fn replace(&mut self, session: Session, peer: Addr) {
-        *self.session = Some(session);
+    /// There is a new session, by a run of the scheme: to resume the one before is of no more use.
+    pub(super) fn installed(&mut self, peer: Addr) {
+        let resumes = |half: &&mut Half<S>| matches!(half.run, Some(Run::Resuming(_) | Run::Answering { .. }));
+        self.halves.iter_mut().filter(resumes).for_each(Half::clear);
+        self.replaced(peer);
+    }
+
+    /// There is a new session.
+    pub(super) fn replaced(&mut self, peer: Addr) {
         *self.peer = Some(peer);
         self.outbox.sign = false;
         self.outbox.close = false;

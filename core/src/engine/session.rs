@@ -223,13 +223,6 @@ impl Session {
         }
     }
 
-    /// Sets when it began, where that was not known when its keys were first tried.
-    pub const fn begin(&mut self, now: Instant, rekey_after: u32) {
-        self.started = now;
-        self.secret_since = now;
-        self.rekey_after = rekey_after;
-    }
-
     /// The session's name.
     pub const fn id(&self) -> u32 {
         self.id

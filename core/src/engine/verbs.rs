@@ -14,6 +14,9 @@ use crate::crypto::Prk;
 
 impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
     fn send<'o>(&mut self, cx: &mut Cx<'_>, payload: &[u8], out: &'o mut [u8]) -> Result<Sent<'o>, Error> {
+        if !S::HAS.sessions {
+            return Err(Error::NotEstablished);
+        }
         self.drained()?;
         self.clock = cx.wall.is_some();
         let to = self.peer.ok_or(Error::NotEstablished)?;
@@ -55,7 +58,7 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
         self.clock = cx.wall.is_some();
         let result = match wire::classify(datagram) {
             Ok(Kind::Record) => return self.received(cx, from, datagram, true),
-            Ok(Kind::Handshake { scheme: wire::ENGINE, message: wire::engine::RESUME_3, .. }) => {
+            Ok(Kind::Handshake { scheme: wire::ENGINE, message: wire::engine::RESUME_3, .. }) if S::HAS.resume => {
                 match self.resume_3(cx, from, datagram) {
                     Ok(Some(start)) => {
                         return self.received(cx, from, datagram.get_mut(start..).unwrap_or(&mut []), false);
@@ -135,6 +138,9 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
     }
 
     fn exporter(&self, label: &[u8], context: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        if !S::HAS.sessions {
+            return Err(Error::NotEstablished);
+        }
         let session = self.session.as_ref().ok_or(Error::NotEstablished)?;
         if out.len() > 255 * 32 || label.len() > 255 || context.len() > usize::from(u16::MAX) {
             return Err(Error::BadArgument);
@@ -184,6 +190,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         record: &'b mut [u8],
         alone: bool,
     ) -> Result<Option<Received<'b>>, Error> {
+        if !S::HAS.sessions {
+            return Ok(None);
+        }
         let opened = match self.record(cx, from, record, alone) {
             Ok(Some(opened)) => opened,
             Ok(None) => return Ok(None),

@@ -93,6 +93,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// There are fewer.
+    #[inline(never)]
     pub fn take(&mut self, n: usize) -> Result<&'a [u8], Dropped> {
         let (head, tail) = self.0.split_at_checked(n).ok_or(Dropped::Malformed)?;
         self.0 = tail;
@@ -109,6 +110,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// There is none.
+    #[inline(never)]
     pub fn u8(&mut self) -> Result<u8, Dropped> {
         Ok(u8::from_be_bytes(self.array()?))
     }
@@ -123,6 +125,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// There are fewer.
+    #[inline(never)]
     pub fn u32(&mut self) -> Result<u32, Dropped> {
         Ok(u32::from_be_bytes(self.array()?))
     }
@@ -193,6 +196,7 @@ impl<'a> Writer<'a> {
         self
     }
     /// What was written so far.
+    #[inline(never)]
     pub fn written(&self) -> &[u8] {
         self.out.get(..self.at).unwrap_or(&[])
     }
@@ -212,6 +216,7 @@ impl<'a> Writer<'a> {
     ///
     /// # Errors
     /// The length that it needs, where the buffer was too short.
+    #[inline(never)]
     pub const fn finish(&self) -> Result<usize, usize> {
         if self.at <= self.out.len() { Ok(self.at) } else { Err(self.at) }
     }

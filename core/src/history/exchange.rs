@@ -1,43 +1,47 @@
 //! The association of two paired devices: what it is made of, and which handler a message goes to.
 
+use super::extent::{Extent, Whole};
 use super::initiator;
 use super::keys::{self, Tags};
 use super::log::{Entry, Log, Logged, RecordName};
 use super::peer::Peer;
 use super::wire::{self, message};
-use crate::association::{Addr, Authenticated, Cx, Error, Reason, Slot, Stage, UnixTime};
+use crate::association::{Addr, Authenticated, Cx, Error, Instant, Reason, Slot, Stage, UnixTime};
 use crate::crypto::aead::MAX_TAG;
 use crate::crypto::group::Scalar;
 use crate::crypto::{Secret, Suite};
 use crate::engine::drops::Dropped;
 use crate::engine::memory::{Half, Memory, Scratch};
 use crate::engine::rekey::Which;
-use crate::engine::scheme::{Io, Note, Scheme, Stamp};
+use crate::engine::scheme::{Has, Io, Note, Scheme, Stamp};
 use crate::engine::session::{ConnectionId, Keys, Opened, Session, Terms};
 use crate::engine::state::Kind;
 use crate::engine::transcript::Transcript;
 use crate::engine::wire::{Kind as Datagram, Reader, Writer, classify};
 use crate::engine::{Config, Endpoint};
 use core::borrow::BorrowMut;
+use core::marker::PhantomData;
 
 /// The longest place (LI) in bytes.
 pub const PLACE_MAX: usize = 32;
 
 /// The history scheme between this device and one peer. `P` is the [`Peer`], owned or lent; `L` the log's memory;
-/// `M` the runs' memory ([`HistoryMemory`], owned, boxed or lent).
-pub type History<P, L, M> = Endpoint<Exchange<P, L>, M>;
+/// `M` the runs' memory ([`HistoryMemory`], owned, boxed or lent); `E` how much of the scheme it has.
+pub type History<P, L, M, E = Whole> = Endpoint<Exchange<P, L, E>, M>;
 
 /// Memory for a [`History`]'s runs: see [`Memory`].
-pub type HistoryMemory<P, L, const RUNS: usize, const REASSEMBLY: usize> = Memory<Exchange<P, L>, RUNS, REASSEMBLY>;
+pub type HistoryMemory<P, L, const RUNS: usize, const REASSEMBLY: usize, E = Whole> =
+    Memory<Exchange<P, L, E>, RUNS, REASSEMBLY>;
 
 /// The scheme's part of a [`History`].
 #[derive(Debug)]
-pub struct Exchange<P, L> {
+pub struct Exchange<P, L, E = Whole> {
     pub(super) peer: P,
     pub(super) log: Log<L>,
     pub(super) suite: &'static Suite,
     /// A termination message was sent or answered: the session only waits for its end.
     pub(super) closing: bool,
+    extent: PhantomData<E>,
 }
 
 /// A run that is past its Diffie-Hellman: what is left is to see the other side's tag.
@@ -127,6 +131,13 @@ pub enum Run {
 }
 
 impl Run {
+    /// The session's keys, once there are some.
+    pub(super) const fn keys(&self) -> Option<&Keys> {
+        match self {
+            Self::AwaitC4(run) | Self::AwaitAck(run) | Self::AwaitC5(run) => Some(&run.keys),
+            _ => None,
+        }
+    }
     /// Whether it is a handshake that this side started.
     pub(super) const fn is_ours(&self) -> bool {
         matches!(self, Self::AwaitC2(_) | Self::AwaitC4(_) | Self::AwaitAck(_))
@@ -158,7 +169,9 @@ impl Run {
     }
 }
 
-impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, M: Scratch<Exchange<P, L>>> History<P, L, M> {
+impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, M: Scratch<Exchange<P, L, E>>, E: Extent>
+    History<P, L, M, E>
+{
     /// An association with a paired peer, at rest: it answers the peer's runs, and starts one on
     /// [`connect`](Self::connect). `log` may be empty; there are no updates then.
     ///
@@ -167,7 +180,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, M: Scratch<Exchange
     /// out of range.
     pub fn open(peer: P, log: L, suite: &'static Suite, config: Config, memory: M) -> Result<Self, Error> {
         peer.borrow().fits(suite)?;
-        Self::new(Exchange { peer, log: Log::new(log), suite, closing: false }, config, memory)
+        Self::new(Exchange { peer, log: Log::new(log), suite, closing: false, extent: PhantomData }, config, memory)
     }
 
     /// Starts an exchange with the peer at this address. A session that there is goes on until the new one is complete.
@@ -188,6 +201,9 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, M: Scratch<Exchange
     /// [`Error::WrongState`] while an update is under way; [`Error::Rng`].
     pub fn update(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
         self.drained()?;
+        if !E::UPDATES {
+            return Err(Error::NoRecord);
+        }
         self.with(|scheme, io| scheme.ask(cx, io))
     }
 
@@ -208,17 +224,17 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, M: Scratch<Exchange
     }
 }
 
-impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
+impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange<P, L, E> {
     pub(super) fn peer(&mut self) -> &mut Peer {
         self.peer.borrow_mut()
     }
 
-    /// The session that a finished run leads to. Its name tells the two directions of run numbers apart; its record
+    /// What the session is called that a finished run leads to. Its name tells the two directions of run numbers apart; its record
     /// generations start at the run's number, so that the bits in the header differ from the last session's.
-    pub(super) fn session_of(&self, run: &Finishing, now: crate::Instant, rekey_after: u32) -> Session {
+    pub(super) fn terms_of(&self, run: &Finishing, now: Instant, rekey_after: u32) -> Terms {
         let initiator_is_lower = self.peer.borrow().is_lower() == run.initiator;
         let healed = self.suite.dh.is_some();
-        let terms = Terms {
+        Terms {
             id: run.run << 1 | u32::from(initiator_is_lower),
             generation: run.run,
             initiator: run.initiator,
@@ -227,20 +243,22 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             now,
             healed,
             secret: healed || run.under == Which::Pending,
-        };
-        Session::new(self.suite, &keys::NAME, &run.keys, &terms)
+        }
     }
 
     /// A run is complete, its session installed: every other handshake is stale, and a triple that was pending is current.
     ///
     /// But where the higher id's own run is complete, a run of the lower's is a later one: the lower would have given it
     /// up when it completed ours. (The other way round the lower has answered no C1 since its own.)
+    #[inline(never)]
     pub(super) fn complete(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, under: Which) {
         let keep = !self.peer().is_lower() && io.session.as_ref().is_some_and(|s| s.initiator);
-        io.free_all(|run| if keep { run.is_ours() } else { run.is_handshake() });
-        self.end_updates(io);
+        io.free_all(&|run| if keep { run.is_ours() } else { run.is_handshake() });
+        if E::UPDATES {
+            self.end_updates(io);
+        }
         if self.peer().complete(under) {
-            io.free_all(|run| run.under() == Some(Which::Current));
+            io.free_all(&|run| run.under() == Some(Which::Current));
             io.halves.iter_mut().filter_map(Half::scheme_mut).for_each(Run::moved_up);
             self.log.clear();
             io.outbox.want_store();
@@ -248,28 +266,31 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         }
         io.note(Note::Established);
         // Complete under current although the peer had the pending key: it may have been rolled back. Ask it.
-        if let Some(attempt) = self.peer().replacement.confirmed() {
+        if E::UPDATES
+            && let Some(attempt) = self.peer().replacement.confirmed()
+        {
             self.close(cx, io, attempt);
         }
     }
 
     /// The session's keys are others now: what an update had under way went with the old ones.
     fn end_updates(&mut self, io: &mut Io<'_, Self>) {
-        if io.find(|run| matches!(run, Run::Asking { .. })).is_some() {
+        if io.find(&|run| matches!(run, Run::Asking { .. })).is_some() {
             io.note(Note::UpdateFailed(Reason::Superseded));
         }
-        io.free_all(|run| {
+        io.free_all(&|run| {
             matches!(run, Run::Asking { .. } | Run::Closing { .. } | Run::Closed { .. } | Run::AnsweredAsk { .. })
         });
         self.closing = false;
     }
 }
 
-impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange<P, L> {
+impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Scheme for Exchange<P, L, E> {
     const NUMBER: u8 = wire::NUMBER;
     const NAME: &'static str = keys::NAME;
     const STAGE: Stage = Stage::Exchange;
     const AUTHENTICATED: Authenticated = Authenticated::PairedPeer;
+    const HAS: Has = E::HAS;
 
     type Run = Run;
     type Flight = FlightBuffer;
@@ -288,11 +309,11 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange
     ) -> Result<(), Dropped> {
         let Datagram::Handshake { message, run, .. } = classify(bytes)? else { return Err(Dropped::Malformed) };
         match message {
-            message::C1 => self.on_c1(cx, io, from, proven, bytes),
+            message::C1 if E::ANSWERS => self.on_c1(cx, io, from, proven, bytes),
             message::C2 => self.on_c2(cx, io, run, bytes),
-            message::C3 => self.on_c3(cx, io, from, run, bytes),
+            message::C3 if E::ANSWERS => self.on_c3(cx, io, from, run, bytes),
             message::C4 => self.on_c4(cx, io, run, bytes),
-            message::C5 => self.on_c5(cx, io, from, run, bytes),
+            message::C5 if E::ANSWERS => self.on_c5(cx, io, from, run, bytes),
             message::ACK => self.on_ack(cx, io, run, bytes),
             message::GONE => self.on_gone(cx, io, run, bytes),
             _ => Err(Dropped::Version),
@@ -300,29 +321,24 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange
     }
 
     fn control(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, body: &[u8]) -> Result<(), Dropped> {
-        self.on_control(cx, io, body)
+        if E::UPDATES { self.on_control(cx, io, body) } else { Err(Dropped::Unexpected) }
     }
 
-    fn agreed(&self, run: &Run, generation_bits: u8) -> Option<Session> {
+    fn agreed<'r>(&self, run: &'r Run, now: Instant, rekey_after: u32) -> Option<(&'r Keys, Terms)> {
         match run {
-            Run::AwaitAck(run) if run.run & 3 == u32::from(generation_bits) => {
-                Some(self.session_of(run, crate::Instant::default(), u32::MAX))
-            }
+            Run::AwaitAck(run) => Some((&run.keys, self.terms_of(run, now, rekey_after))),
             _ => None,
         }
     }
 
     fn confirmed(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, place: usize) {
         if let Some(Run::AwaitAck(run)) = io.take(place) {
-            if let Some(session) = io.session {
-                session.begin(cx.now, io.config.rekey_after);
-            }
             self.complete(cx, io, run.under);
         }
     }
 
     fn heard(&mut self, io: &mut Io<'_, Self>) {
-        io.free_all(|run| matches!(run, Run::Acked { .. }));
+        io.free_all(&|run| matches!(run, Run::Acked { .. }));
     }
 
     fn over(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, run: Run) -> Result<(), Error> {
@@ -332,19 +348,19 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange
             Run::AwaitAck(_) => {
                 // The peer may have left the old session for the new one; nobody can tell. Start afresh, and complete
                 // nothing that crossed this run.
-                io.free_all(Run::is_handshake);
+                io.free_all(&Run::is_handshake);
                 io.end_session();
                 self.ended();
                 io.note(Note::Failed(Stage::Exchange, Reason::NoAnswer));
             }
             Run::Asking { .. } => io.note(Note::UpdateFailed(Reason::NoAnswer)),
-            Run::Closing { .. } => self.terminated(cx, io),
+            Run::Closing { .. } if E::UPDATES => self.terminated(cx, io),
             Run::Closed { .. } if self.closing => {
                 io.end_session();
                 self.ended();
             }
             Run::AwaitC3 { .. } | Run::AwaitC5(_) => {}
-            Run::Acked { .. } | Run::Gone | Run::AnsweredAsk { .. } | Run::Closed { .. } => {}
+            Run::Acked { .. } | Run::Gone | Run::AnsweredAsk { .. } | Run::Closing { .. } | Run::Closed { .. } => {}
         }
         Ok(())
     }
@@ -364,7 +380,9 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange
     fn resumed(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>) {
         self.end_updates(io);
         // An update may have been agreed before the restart: it ends as if this were its own session.
-        if let Some(attempt) = self.peer().replacement.confirmed() {
+        if E::UPDATES
+            && let Some(attempt) = self.peer().replacement.confirmed()
+        {
             self.close(cx, io, attempt);
         }
     }
@@ -387,6 +405,9 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange
     }
 
     fn sealed(&mut self, cx: &Cx<'_>, session: &Session, tag: &[u8]) {
+        if !E::UPDATES {
+            return;
+        }
         let (generation, number) = (session.generation(), session.sent().saturating_sub(1));
         let name = RecordName { session: session.id(), generation, number };
         let witness = session.witness(true, number, tag);
@@ -404,9 +425,11 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Scheme for Exchange
         let mut r = Reader::new(text);
         let time = r.u64()?;
         let place = r.short(PLACE_MAX)?;
-        let name = RecordName { session: session.id(), generation: record.generation, number: record.number };
-        let witness = session.witness(false, record.number, tag);
-        self.log.received(&Logged { name, time, place, witness }, &self.peer.borrow().current.aux);
+        if E::UPDATES {
+            let name = RecordName { session: session.id(), generation: record.generation, number: record.number };
+            let witness = session.witness(false, record.number, tag);
+            self.log.received(&Logged { name, time, place, witness }, &self.peer.borrow().current.aux);
+        }
         Ok(Stamp { time: (time != 0).then_some(UnixTime(time)), place, payload: r.rest() })
     }
 

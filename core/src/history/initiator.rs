@@ -1,6 +1,7 @@
 //! Initiator (Algorithm 1a): C1, C3, C5.
 
 use super::exchange::{Exchange, Finishing, Run, open_once, seal_once};
+use super::extent::Extent;
 use super::keys::{self, NONCE_LEN, Pair, R_LEN};
 use super::log::Entry;
 use super::peer::Peer;
@@ -34,19 +35,20 @@ pub struct AwaitC2 {
 /// With a confirmed pending triple: it, it, current (see [`rekey`](crate::engine::rekey)).
 const ROUNDS: u8 = 3;
 
-impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
+impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange<P, L, E> {
     pub(super) fn connect(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, to: &Addr) -> Result<(), Error> {
-        if io.find(Run::is_ours).is_some() {
+        if io.find(&Run::is_ours).is_some() {
             return Err(Error::WrongState);
         }
         self.begin(cx, io, to, self.rounds())
     }
 
     /// C1 = two of the three keys, chosen at random (Algorithm 1a, lines 1 to 4).
+    #[inline(never)]
     fn begin(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, to: &Addr, rounds: u8) -> Result<(), Error> {
         let mut random = Secret::<{ NONCE_LEN + R_LEN + 1 }>::zero();
         cx.rng.fill(random.as_mut())?;
-        let place = io.claim_place(Run::is_done).map_err(|_| Error::WrongState)?;
+        let place = io.claim_place(&Run::is_done).map_err(|_| Error::WrongState)?;
         let mut r = Reader::new(random.expose());
         let mut parts = || Ok::<_, Dropped>((r.array::<NONCE_LEN>()?, Secret::new(r.array::<R_LEN>()?), r.u8()?));
         let (nonce, r_i, byte) = parts().map_err(|_| Error::BadArgument)?;
@@ -104,6 +106,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     }
 
     /// R_R = C2 under the unused key; C3 = R_I under R_R (lines 9 to 13).
+    #[inline(never)]
     pub(super) fn on_c2(
         &mut self,
         cx: &mut Cx<'_>,
@@ -112,7 +115,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         bytes: &[u8],
     ) -> Result<(), Dropped> {
         let suite = self.suite;
-        let place = io.find(|run| matches!(run, Run::AwaitC2(r) if r.run & 15 == u32::from(low)));
+        let place = io.find(&|run| matches!(run, Run::AwaitC2(r) if r.run & 15 == u32::from(low)));
         let place = place.ok_or(Dropped::Unexpected)?;
         let Some(Run::AwaitC2(run)) = io.run(place) else { return Err(Dropped::Unexpected) };
         let triple = self.peer.borrow().triple(run.under).ok_or(Dropped::NoKey)?;
@@ -169,8 +172,9 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     }
 
     /// C4 proves that the responder has both keys; C5 answers it (lines 14 to 20).
+    #[inline(never)]
     pub(super) fn on_c4(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, low: u8, bytes: &[u8]) -> Result<(), Dropped> {
-        let place = io.find(|run| matches!(run, Run::AwaitC4(r) if r.run & 15 == u32::from(low)));
+        let place = io.find(&|run| matches!(run, Run::AwaitC4(r) if r.run & 15 == u32::from(low)));
         let place = place.ok_or(Dropped::Unexpected)?;
         let Some(Run::AwaitC4(run)) = io.run(place) else { return Err(Dropped::Unexpected) };
         if !ct_eq(bytes.get(HEADER_LEN..).unwrap_or(&[]), run.tags.c4()) {
@@ -188,21 +192,25 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     }
 
     /// ACK: both sides have R_I and R_R (lines 21 to 23).
+    #[inline(never)]
     pub(super) fn on_ack(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, low: u8, bytes: &[u8]) -> Result<(), Dropped> {
-        let place = io.find(|run| matches!(run, Run::AwaitAck(r) if r.run & 15 == u32::from(low)));
+        let place = io.find(&|run| matches!(run, Run::AwaitAck(r) if r.run & 15 == u32::from(low)));
         let place = place.ok_or(Dropped::Unexpected)?;
+        let rekey_after = io.config.rekey_after;
         let Some(Run::AwaitAck(run)) = io.run(place) else { return Err(Dropped::Unexpected) };
         if !ct_eq(bytes.get(HEADER_LEN..).unwrap_or(&[]), run.tags.ack()) {
             return Err(Dropped::Forged);
         }
+        let (under, terms) = (run.under, self.terms_of(run, cx.now, rekey_after));
         let to = io.flight(place)?.to;
-        let Some(Run::AwaitAck(run)) = io.take(place) else { return Err(Dropped::Unexpected) };
-        io.install(self.session_of(&run, cx.now, io.config.rekey_after), to);
-        self.complete(cx, io, run.under);
+        io.install(place, self.suite, Run::keys, &terms, to)?;
+        io.free(place);
+        self.complete(cx, io, under);
         Ok(())
     }
 
     /// The peer has left the triple that this C1 was made with.
+    #[inline(never)]
     pub(super) fn on_gone(
         &mut self,
         cx: &mut Cx<'_>,
@@ -210,7 +218,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         low: u8,
         bytes: &[u8],
     ) -> Result<(), Dropped> {
-        let place = io.find(|run| matches!(run, Run::AwaitC2(r) if r.run & 15 == u32::from(low)));
+        let place = io.find(&|run| matches!(run, Run::AwaitC2(r) if r.run & 15 == u32::from(low)));
         let place = place.ok_or(Dropped::Unexpected)?;
         let Some(Run::AwaitC2(run)) = io.run(place) else { return Err(Dropped::Unexpected) };
         let triple = self.peer.borrow().triple(run.under).ok_or(Dropped::NoKey)?;

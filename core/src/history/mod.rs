@@ -18,6 +18,7 @@
 //! The bytes are in [`spec`].
 
 mod exchange;
+pub mod extent;
 mod initiator;
 pub mod keys;
 pub mod log;
@@ -30,6 +31,7 @@ mod update;
 pub mod wire;
 
 pub use exchange::{Exchange, History, HistoryMemory};
+pub use extent::{Extent, Leaf, Whole};
 pub use log::{Entry, Log};
 pub use pairing::Pairing;
 pub use peer::{Id, Peer, Triple};

@@ -1,6 +1,7 @@
 //! Responder (Algorithm 1b): C2, C4, ACK.
 
 use super::exchange::{Exchange, Finishing, Run, open_once, seal_once};
+use super::extent::Extent;
 use super::initiator::{Share, dropped};
 use super::keys::{self, NONCE_LEN, Pair, R_LEN};
 use super::log::Entry;
@@ -26,7 +27,7 @@ fn hurry<S: Scheme<Run = Run>>(cx: &Cx<'_>, io: &mut Io<'_, S>, new: bool) {
     waiting.filter(|_| new).for_each(|half| half.flight.launch(cx.now, 2));
 }
 
-impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
+impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange<P, L, E> {
     /// The triple and pair that C1 was made with (lines 6 to 9), and th_1; `None`: a triple that is gone, which has no key
     /// left to check the tag with.
     pub(super) fn verify_c1(&mut self, c1: &C1<'_>) -> Result<Option<(Which, Pair, Transcript)>, Dropped> {
@@ -44,6 +45,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     }
 
     /// Finds the pair that C1 was made with; C2 = R_R under the unused key (Algorithm 1b, lines 2 to 13).
+    #[inline(never)]
     pub(super) fn on_c1(
         &mut self,
         cx: &mut Cx<'_>,
@@ -55,7 +57,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         let suite = self.suite;
         let c1 = C1::read(bytes, suite.mac_len)?;
         let same = |r: &Run| matches!(r, Run::AwaitC3 { run, nonce, .. } if *run == c1.run && *nonce == c1.nonce);
-        if let Some(place) = io.find(same) {
+        if let Some(place) = io.find(&same) {
             let flight = io.flight(place)?;
             flight.asked(from, bytes.len());
             if proven {
@@ -76,7 +78,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             Run::AwaitC2(ours) => ours.to == *from,
             r => r.is_ours(),
         };
-        if peer.is_lower() && io.find(glare).is_some() {
+        if peer.is_lower() && io.find(&glare).is_some() {
             hurry(cx, io, new);
             return Err(Dropped::Unexpected);
         }
@@ -86,7 +88,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             Run::AwaitC5(theirs) => theirs.run < c1.run,
             _ => false,
         };
-        if io.find(|r| matches!(r, Run::AwaitC3 { .. } | Run::AwaitC5(_)) && !older(r)).is_some() {
+        if io.find(&|r| matches!(r, Run::AwaitC3 { .. } | Run::AwaitC5(_)) && !older(r)).is_some() {
             return Err(Dropped::Replayed);
         }
 
@@ -110,7 +112,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         let tag = tag.get(..suite.mac_len).unwrap_or(&[]);
         let th = th_2.then(&[text, tag, &header(NUMBER, message::C3, c1.run)]);
 
-        io.free_all(older);
+        io.free_all(&older);
         // A C1 under the pending triple shows that the peer has it: no need to close any more.
         // An ACK that is kept gives way to a later run only: an older C1 is a replay.
         let settled = |r: &Run| match r {
@@ -118,14 +120,14 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             Run::Closing { .. } => which == Which::Pending,
             r => r.is_done(),
         };
-        let place = match io.free_place(settled) {
+        let place = match io.free_place(&settled) {
             Ok(place) => place,
             Err(reason) => {
                 // One place only, and our own C1 in it: the lower id's run goes first, if it is one.
                 if peer.is_past(c1.run) {
                     return Err(Dropped::Replayed);
                 }
-                let Some(place) = io.find(|r| matches!(r, Run::AwaitC2(_))) else {
+                let Some(place) = io.find(&|r| matches!(r, Run::AwaitC2(_))) else {
                     hurry(cx, io, new);
                     return Err(reason);
                 };
@@ -158,6 +160,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     }
 
     /// The peer still uses the triple that this side has left: it was rolled back, and must not wait in silence.
+    #[inline(never)]
     fn gone(
         &mut self,
         cx: &Cx<'_>,
@@ -172,7 +175,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         let terms = keys::Terms { generation, ..peer.terms(Which::Current) };
         let th_1 = keys::th_0(&terms, &peer.id, &peer.me).then(&[c1.body]);
         let tag = keys::gone_tag(aux, &th_1, c1.tag);
-        let place = io.free_place(|r| matches!(r, Run::Gone))?;
+        let place = io.free_place(&|r| matches!(r, Run::Gone))?;
         let flight = io.flight(place)?;
         flight.reset(*from, Some(len));
         flight.load(false, |w| {
@@ -184,6 +187,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     }
 
     /// R_I = C3 under R_R; C4 = challenge (lines 14 to 21).
+    #[inline(never)]
     pub(super) fn on_c3(
         &mut self,
         cx: &Cx<'_>,
@@ -193,13 +197,13 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         bytes: &[u8],
     ) -> Result<(), Dropped> {
         let suite = self.suite;
-        if let Some(place) = io.find(|r| matches!(r, Run::AwaitC5(r) if r.run & 15 == u32::from(low))) {
+        if let Some(place) = io.find(&|r| matches!(r, Run::AwaitC5(r) if r.run & 15 == u32::from(low))) {
             let flight = io.flight(place)?;
             flight.asked(from, bytes.len());
             flight.again();
             return Ok(());
         }
-        let place = io.find(|r| matches!(r, Run::AwaitC3 { run, .. } if run & 15 == u32::from(low)));
+        let place = io.find(&|r| matches!(r, Run::AwaitC3 { run, .. } if run & 15 == u32::from(low)));
         let place = place.ok_or(Dropped::Unexpected)?;
         let Some(Run::AwaitC3 { run, under, pair, cid, r_r, scalar, th, .. }) = io.run(place) else {
             return Err(Dropped::Unexpected);
@@ -244,6 +248,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     }
 
     /// C5 verifies: both keys are stored, ACK (lines 22 to 30).
+    #[inline(never)]
     pub(super) fn on_c5(
         &mut self,
         cx: &Cx<'_>,
@@ -253,8 +258,8 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         bytes: &[u8],
     ) -> Result<(), Dropped> {
         // The run under way first: an older one whose ACK is kept may have the same low bits.
-        let Some(place) = io.find(|r| matches!(r, Run::AwaitC5(r) if r.run & 15 == u32::from(low))) else {
-            let acked = io.find(|r| matches!(r, Run::Acked { run } if run & 15 == u32::from(low)));
+        let Some(place) = io.find(&|r| matches!(r, Run::AwaitC5(r) if r.run & 15 == u32::from(low))) else {
+            let acked = io.find(&|r| matches!(r, Run::Acked { run } if run & 15 == u32::from(low)));
             let flight = io.flight(acked.ok_or(Dropped::Unexpected)?)?;
             flight.asked(from, bytes.len());
             flight.again();
@@ -265,24 +270,25 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             return Err(Dropped::Forged);
         }
         // Two runs cross, and C5 of ours is out: the higher id completes ours, so the lower must not complete its.
-        if self.peer.borrow().is_lower() && io.find(|r| matches!(r, Run::AwaitAck(_))).is_some() {
+        if self.peer.borrow().is_lower() && io.find(&|r| matches!(r, Run::AwaitAck(_))).is_some() {
             return Err(Dropped::Unexpected);
         }
-        let Some(Run::AwaitC5(run)) = io.take_run(place) else { return Err(Dropped::Unexpected) };
-        let flight = io.flight(place)?;
-        let to = flight.to;
+        let half = io.halves.get_mut(place).ok_or(Dropped::Unexpected)?;
+        let (Some(Run::AwaitC5(run)), flight) = half.both() else { return Err(Dropped::Unexpected) };
+        let (number, under, to) = (run.run, run.under, flight.to);
+        let terms = self.terms_of(run, cx.now, io.config.rekey_after);
         flight.load(false, |w| {
-            w.put(&header(NUMBER, message::ACK, run.run)).put(run.tags.ack());
+            w.put(&header(NUMBER, message::ACK, number)).put(run.tags.ack());
         });
         flight.asked(from, bytes.len());
         flight.answer(cx.now);
-        io.start(place, Run::Acked { run: run.run });
-        self.peer().saw_run(run.run);
-        io.install(self.session_of(&run, cx.now, io.config.rekey_after), to);
+        io.install(place, self.suite, Run::keys, &terms, to)?;
+        io.start(place, Run::Acked { run: number });
+        self.peer().saw_run(number);
         if to != *from {
             io.challenge(from);
         }
-        self.complete(cx, io, run.under);
+        self.complete(cx, io, under);
         Ok(())
     }
 }

@@ -12,6 +12,7 @@
 //! record's eight. Who may ask, and what becomes of the answer, is [`rekey`](crate::engine::rekey)'s.
 
 use super::exchange::{Exchange, Run};
+use super::extent::Extent;
 use super::initiator::{Share, dropped};
 use super::keys;
 use super::log::{DIGEST_LEN, Digest, Entry, Hidden, RecordName};
@@ -41,13 +42,13 @@ mod refusal {
     pub const UNKNOWN: u8 = 1;
 }
 
-impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
+impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange<P, L, E> {
     /// ASK, by the application's wish.
     pub(super) fn ask(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>) -> Result<(), Error> {
         if io.session.is_none() || self.closing {
             return Err(Error::NotEstablished);
         }
-        if io.find(|r| matches!(r, Run::Asking { .. } | Run::Closing { .. })).is_some() {
+        if io.find(&|r| matches!(r, Run::Asking { .. } | Run::Closing { .. })).is_some() {
             return Err(Error::WrongState);
         }
         self.ask_about_another(cx, io, REQUESTS.saturating_sub(1))
@@ -64,7 +65,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
             hidden.filter_map(|h| Some((h, *self.log.pick(h, start)?))).next().ok_or(Error::NoRecord)?;
         let mut ours = Share::default();
         ours.generate(suite, cx).map_err(|_| Error::Rng)?;
-        let place = io.claim_place(Run::is_done).map_err(|_| Error::WrongState)?;
+        let place = io.claim_place(&Run::is_done).map_err(|_| Error::WrongState)?;
         let attempt = self.peer().replacement.ask()?;
         let generation = self.peer().generation();
 
@@ -116,6 +117,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     }
 
     /// "The receiving device searches its log table based on the two received elements."
+    #[inline(never)]
     fn on_ask(
         &mut self,
         cx: &mut Cx<'_>,
@@ -125,7 +127,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     ) -> Result<(), Dropped> {
         let suite = self.suite;
         let th = Transcript::new(&[keys::NAME.as_bytes(), b"update"]).then(&[body]);
-        if let Some(place) = io.find(|run| matches!(run, Run::AnsweredAsk { th: mine } if *mine == th)) {
+        if let Some(place) = io.find(&|run| matches!(run, Run::AnsweredAsk { th: mine } if *mine == th)) {
             io.flight(place)?.again();
             return Ok(());
         }
@@ -138,7 +140,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         if generation != self.peer().generation() {
             return Err(Dropped::Unexpected);
         }
-        let asking = io.find(|run| matches!(run, Run::Asking { .. }));
+        let asking = io.find(&|run| matches!(run, Run::Asking { .. }));
         let lower = self.peer().is_lower();
         match self.peer().replacement.request(attempt, asking.is_some(), lower) {
             Decision::Mine => return Err(Dropped::Unexpected),
@@ -159,7 +161,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         ours.generate(suite, cx)?;
         let mut dh = Secret::<MAX_SECRET>::zero();
         let dh = agree(suite, &ours, their_share, &mut dh)?;
-        let place = asking.map_or_else(|| io.claim_place(Run::is_done), Ok)?;
+        let place = asking.map_or_else(|| io.claim_place(&Run::is_done), Ok)?;
 
         let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
         let (master, initiator) = (session.master(), session.initiator);
@@ -198,7 +200,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
     ) -> Result<(), Dropped> {
         let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
         let (master, initiator) = (session.master(), session.initiator);
-        let place = io.claim_place(Run::is_done)?;
+        let place = io.claim_place(&Run::is_done)?;
         let flight = io.flight(place)?;
         flight.reset(Default::default(), None);
         flight.load(true, |w| {
@@ -212,6 +214,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
 
     /// "If the received value matches the original value held by the requester, it is proven that both devices share the
     /// same communication record."
+    #[inline(never)]
     fn on_answer(
         &mut self,
         cx: &Cx<'_>,
@@ -222,7 +225,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         let suite = self.suite;
         let number = r.u16()?;
         let third = r.take(DIGEST_LEN)?;
-        let place = io.find(|run| matches!(run, Run::Asking { attempt, .. } if *attempt == number));
+        let place = io.find(&|run| matches!(run, Run::Asking { attempt, .. } if *attempt == number));
         let place = place.ok_or(Dropped::Unexpected)?;
         let Some(Run::Asking { digests, hidden, scalar, th, .. }) = io.run(place) else {
             return Err(Dropped::Unexpected);
@@ -249,10 +252,11 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         Ok(())
     }
 
+    #[inline(never)]
     fn on_refuse(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, mut r: Reader<'_>) -> Result<(), Dropped> {
         let (number, answered, why) = (r.u16()?, r.u16()?, r.u8()?);
         r.end()?;
-        let place = io.find(|run| matches!(run, Run::Asking { attempt, .. } if *attempt == number));
+        let place = io.find(&|run| matches!(run, Run::Asking { attempt, .. } if *attempt == number));
         let place = place.ok_or(Dropped::Unexpected)?;
         let Some(Run::Asking { name, more, .. }) = io.take(place) else { return Err(Dropped::Unexpected) };
         self.peer().replacement.raise(answered);
@@ -273,13 +277,13 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
 
     /// CLOSE: this side has the new triple; the session ends.
     pub(super) fn close(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, attempt: u16) {
-        if io.find(|run| matches!(run, Run::Closing { .. })).is_some() {
+        if io.find(&|run| matches!(run, Run::Closing { .. })).is_some() {
             return;
         }
         let Some(session) = io.session.as_ref() else { return };
         let (master, initiator) = (session.master(), session.initiator);
         let generation = self.peer().generation();
-        let Ok(place) = io.claim_place(Run::is_done) else { return };
+        let Ok(place) = io.claim_place(&Run::is_done) else { return };
         let (tries, now) = (io.config.tries, cx.now);
         let Ok(flight) = io.flight(place) else { return };
         flight.reset(Default::default(), None);
@@ -291,26 +295,27 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         io.start(place, Run::Closing { generation, attempt });
     }
 
+    #[inline(never)]
     fn on_close(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, mut r: Reader<'_>) -> Result<(), Dropped> {
         let (generation, attempt) = (r.u32()?, r.u16()?);
         r.end()?;
         let same =
             |run: &Run| matches!(run, Run::Closed { generation: g, attempt: a } if *g == generation && *a == attempt);
-        if let Some(place) = io.find(same) {
+        if let Some(place) = io.find(&same) {
             io.flight(place)?.again();
             return Ok(());
         }
         // Both sides close the same attempt: each sees by the other's message that both have the key.
         let ours =
             |run: &Run| matches!(run, Run::Closing { generation: g, attempt: a } if *g == generation && *a == attempt);
-        if let Some(place) = io.find(ours) {
+        if let Some(place) = io.find(&ours) {
             io.free(place);
             self.terminated(cx, io);
             return Ok(());
         }
         let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
         let (master, initiator) = (session.master(), session.initiator);
-        let place = io.claim_place(Run::is_done)?;
+        let place = io.claim_place(&Run::is_done)?;
         let (has, changed) = self.peer().replacement.close(generation, attempt);
         if changed {
             io.outbox.want_store();
@@ -327,18 +332,19 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         if ends && !self.closing {
             // The keys stay until the next session, to answer a CLOSE that comes again; the application sends no more.
             self.closing = true;
-            io.free_all(|run| matches!(run, Run::Asking { .. }));
+            io.free_all(&|run| matches!(run, Run::Asking { .. }));
             io.note(Note::Terminated);
         }
         Ok(())
     }
 
+    #[inline(never)]
     fn on_closed(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, mut r: Reader<'_>) -> Result<(), Dropped> {
         let (generation, attempt, has) = (r.u32()?, r.u16()?, r.u8()?);
         r.end()?;
         let same =
             |run: &Run| matches!(run, Run::Closing { generation: g, attempt: a } if *g == generation && *a == attempt);
-        let place = io.find(same).ok_or(Dropped::Unexpected)?;
+        let place = io.find(&same).ok_or(Dropped::Unexpected)?;
         io.free(place);
         if has != 0 {
             self.terminated(cx, io);
@@ -358,7 +364,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>> Exchange<P, L> {
         io.end_session();
         self.ended();
         io.note(Note::Terminated);
-        if let Some(to) = io.peer.filter(|_| io.find(Run::is_ours).is_none()) {
+        if let Some(to) = io.peer.filter(|_| io.find(&Run::is_ours).is_none()) {
             self.begin_or_tell(cx, io, &to, self.rounds());
         }
     }

@@ -2,7 +2,7 @@
 
 use super::lent::{LentLog, LentMemory, LentPeer};
 use super::peer::{self, iotkm_history_peer};
-use crate::association::{Front, Made, iotkm_association, make, value_at, verb_of_kind, with_kind};
+use crate::association::{Front, Made, Verbs, iotkm_association, make, value_at, verb_of, with_verbs};
 use crate::hub::{Joined, iotkm_hub, join};
 use crate::object::fits;
 use crate::output::iotkm_addr;
@@ -10,10 +10,11 @@ use crate::platform::{check_size, iotkm_cx};
 use crate::raw;
 use crate::status::{Outcome, iotkm_status::*, returned, text};
 use crate::suites::iotkm_suite;
-use core::ffi::c_int;
+use core::ffi::{c_int, c_void};
 use core::ptr::NonNull;
 use core_of_iotkm::engine::{Config, ConnectionId, Scheme, Scratch};
-use core_of_iotkm::history::{Entry, Exchange, History, HistoryMemory, wire};
+use core_of_iotkm::history::{Entry, Exchange, Extent, History, HistoryMemory, Leaf, Whole, wire};
+use core_of_iotkm::{Addr, Cx};
 
 /// An entry of the log of messages.
 #[repr(C)]
@@ -54,14 +55,16 @@ pub struct iotkm_config {
     pub rekey_after: u32,
 }
 
-type Kind = History<LentPeer, LentLog, LentMemory>;
-type Runs = HistoryMemory<LentPeer, LentLog, 2, 256>;
-type RunsSmall = HistoryMemory<LentPeer, LentLog, 1, 0>;
+type Kind<E> = History<LentPeer, LentLog, LentMemory<E>, E>;
+type Runs<E> = HistoryMemory<LentPeer, LentLog, 2, 256, E>;
+type RunsSmall<E> = HistoryMemory<LentPeer, LentLog, 1, 0, E>;
 const KIND: u32 = wire::NUMBER as u32;
+const KIND_LEAF: u32 = KIND | 1 << 16;
+const KIND_WHOLE: u32 = KIND | 2 << 16;
 
-fits!(Made<Kind>, iotkm_association);
-fits!(Runs, iotkm_history_memory);
-fits!(RunsSmall, iotkm_history_memory_small);
+fits!(Made<Kind<Whole>>, iotkm_association);
+fits!(Runs<Whole>, iotkm_history_memory);
+fits!(RunsSmall<Whole>, iotkm_history_memory_small);
 const _: () = assert!(size_of::<Entry>() == size_of::<iotkm_history_entry>());
 
 impl iotkm_config {
@@ -88,7 +91,32 @@ impl iotkm_config {
     }
 }
 
-unsafe fn open<M: Scratch<Exchange<LentPeer, LentLog>> + Default + 'static>(
+impl<E: Extent> Verbs for Kind<E> {
+    fn close(&mut self) -> Outcome {
+        Ok(self.close()?)
+    }
+    fn restore(&mut self, cx: &mut Cx<'_>, blob: &[u8]) -> Outcome {
+        Ok(self.restore(cx, blob)?)
+    }
+    fn connect(&mut self, cx: &mut Cx<'_>, to: &Addr) -> Outcome {
+        Ok(self.connect(cx, to)?)
+    }
+    fn update(&mut self, cx: &mut Cx<'_>) -> Outcome {
+        Ok(self.update(cx)?)
+    }
+    fn is_named_by(&mut self, datagram: &[u8]) -> bool {
+        self.is_named_by(datagram)
+    }
+    fn release(&mut self) -> Outcome {
+        self.release().map(drop).ok_or_else(|| IOTKM_E_WRONG_STATE.into())
+    }
+    unsafe fn lend(&mut self, memory: NonNull<c_void>) -> Outcome {
+        Ok(self.lend(LentMemory::new(memory.cast::<Runs<E>>()))?)
+    }
+}
+
+unsafe fn open<E: Extent, M: Scratch<Exchange<LentPeer, LentLog, E>> + Default + 'static>(
+    kind: u32,
     association: *mut iotkm_association,
     peer: *mut iotkm_history_peer,
     entries: *mut iotkm_history_entry,
@@ -114,8 +142,8 @@ unsafe fn open<M: Scratch<Exchange<LentPeer, LentLog>> + Default + 'static>(
         })?;
         let lent = lent.ok_or(IOTKM_E_INTERNAL)?;
         let history =
-            Kind::open(lent, LentLog::new(entries, entry_count), suite.suite, config, LentMemory::new(memory))?;
-        make(place, KIND, history)
+            Kind::<E>::open(lent, LentLog::new(entries, entry_count), suite.suite, config, LentMemory::new(memory))?;
+        make(place, kind, history)
     })
 }
 
@@ -136,7 +164,7 @@ pub unsafe extern "C" fn iotkm_history_open(
     memory: *mut iotkm_history_memory,
 ) -> c_int {
     let config = iotkm_config::get(config);
-    open::<Runs>(association, peer, entries, entry_count, suite, config, memory.cast())
+    open::<Whole, Runs<_>>(KIND_WHOLE, association, peer, entries, entry_count, suite, config, memory.cast())
 }
 
 /// iotkm_history_open() with less memory. While a run is under way the peer's own runs are not answered, and the MTU must be
@@ -155,7 +183,23 @@ pub unsafe extern "C" fn iotkm_history_open_small(
         if usize::from(config.mtu) < IOTKM_HISTORY_MTU_SMALL { Err(IOTKM_E_BAD_ARGUMENT.into()) } else { Ok(config) }
     };
     let config = iotkm_config::get(config).and_then(enough);
-    open::<RunsSmall>(association, peer, entries, entry_count, suite, config, memory.cast())
+    open::<Whole, RunsSmall<_>>(KIND_WHOLE, association, peer, entries, entry_count, suite, config, memory.cast())
+}
+
+/// iotkm_history_open() for a leaf of a star, at two thirds of the code: it connects by itself, to one hub that stays at its
+/// address, and connects again after a restart. It does not answer the peer's own exchanges, nor iotkm_export(),
+/// iotkm_restore() and key updates (whose peer sees no answer), and cannot join an iotkm_hub. The MTU must be at least
+/// IOTKM_HISTORY_MTU_SMALL. Errors: as there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_history_open_leaf(
+    association: *mut iotkm_association,
+    peer: *mut iotkm_history_peer,
+    suite: *const iotkm_suite,
+    config: *const iotkm_config,
+    memory: *mut iotkm_history_memory_small,
+) -> c_int {
+    let config = iotkm_config::get(config);
+    open::<Leaf, RunsSmall<_>>(KIND_LEAF, association, peer, core::ptr::null_mut(), 0, suite, config, memory.cast())
 }
 
 /// The smallest MTU in bytes for iotkm_history_open_small().
@@ -171,9 +215,7 @@ pub unsafe extern "C" fn iotkm_history_connect(
     cx: *const iotkm_cx,
     to: *const iotkm_addr,
 ) -> c_int {
-    verb_of_kind(association, KIND, cx, text!("iotkm_history_connect"), |a: &mut Kind, cx| {
-        Ok(a.connect(cx, &iotkm_addr::get(to)?)?)
-    })
+    verb_of(association, KIND, cx, text!("iotkm_history_connect"), |a, cx| a.connect(cx, &iotkm_addr::get(to)?))
 }
 
 /// Asks the peer for a new triple from a record of the log. IOTKM_EVENT_UPDATE_AGREED or IOTKM_EVENT_UPDATE_FAILED tells how
@@ -182,7 +224,7 @@ pub unsafe extern "C" fn iotkm_history_connect(
 /// IOTKM_E_WRONG_STATE while an update is under way; IOTKM_E_UNDRAINED, IOTKM_E_RNG.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_history_update(association: *mut iotkm_association, cx: *const iotkm_cx) -> c_int {
-    verb_of_kind(association, KIND, cx, text!("iotkm_history_update"), |a: &mut Kind, cx| Ok(a.update(cx)?))
+    verb_of(association, KIND, cx, text!("iotkm_history_update"), |a, cx| a.update(cx))
 }
 
 /// 1 if a datagram is a first message that names this association's peer, 0 if not, or an error: for programs that keep
@@ -194,7 +236,7 @@ pub unsafe extern "C" fn iotkm_history_is_named_by(
     datagram_len: usize,
 ) -> c_int {
     let mut answer = 0;
-    let asked = with_kind(association, KIND, |a: &mut Kind| {
+    let asked = with_verbs(association, KIND, |a| {
         answer = c_int::from(a.is_named_by(raw::bytes(datagram, datagram_len)?));
         Ok(())
     });
@@ -205,9 +247,7 @@ pub unsafe extern "C" fn iotkm_history_is_named_by(
 /// a peer's new address need it again: iotkm_history_lend(). Error: IOTKM_E_WRONG_STATE while it is needed, or not there.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_history_release(association: *mut iotkm_association) -> c_int {
-    returned(with_kind(association, KIND, |a: &mut Kind| {
-        a.release().map(drop).ok_or_else(|| IOTKM_E_WRONG_STATE.into())
-    }))
+    returned(with_verbs(association, KIND, |a| a.release()))
 }
 
 /// Lends memory for runs again, until iotkm_wipe() or iotkm_history_release(). Error: IOTKM_E_WRONG_STATE where there is some.
@@ -216,10 +256,7 @@ pub unsafe extern "C" fn iotkm_history_lend(
     association: *mut iotkm_association,
     memory: *mut iotkm_history_memory,
 ) -> c_int {
-    returned(with_kind(association, KIND, |a: &mut Kind| {
-        let memory = raw::some(memory.cast::<Runs>())?;
-        Ok(a.lend(LentMemory::new(memory))?)
-    }))
+    returned(with_verbs(association, KIND, |a| a.lend(raw::some(memory.cast())?)))
 }
 
 /// Takes an association into a hub, which from now on receives, times out and polls for it; other verbs are called on the
@@ -234,9 +271,9 @@ pub unsafe extern "C" fn iotkm_history_join(
     member: *mut u32,
 ) -> c_int {
     unsafe fn view(front: NonNull<Front>) -> NonNull<dyn Joined> {
-        value_at::<Kind>(front)
+        value_at::<Kind<Whole>>(front)
     }
-    join(association, KIND, hub, wanted, member, view)
+    join(association, KIND_WHOLE, hub, wanted, member, view)
 }
 
 /// The name in a first message, if it is one of this scheme's.

@@ -8,7 +8,7 @@ use core::borrow::{Borrow, BorrowMut};
 use core::ptr::NonNull;
 use core_of_iotkm::engine::Scratch;
 use core_of_iotkm::engine::memory::{Half, Parts};
-use core_of_iotkm::history::{Entry, Exchange, Peer};
+use core_of_iotkm::history::{Entry, Exchange, Extent, Peer};
 
 /// A peer in the caller's memory. While it is lent it cannot be lent again, nor wiped.
 #[derive(Debug)]
@@ -74,31 +74,31 @@ impl Drop for LentLog {
     }
 }
 
-type Scheme = Exchange<LentPeer, LentLog>;
+type Scheme<E> = Exchange<LentPeer, LentLog, E>;
 
 /// Memory for runs, of either size.
-pub(crate) struct LentMemory(NonNull<dyn Scratch<Scheme>>);
+pub(crate) struct LentMemory<E: Extent>(NonNull<dyn Scratch<Scheme<E>>>);
 
-impl LentMemory {
+impl<E: Extent> LentMemory<E> {
     /// Takes memory that is the association's until it is wiped or released.
-    pub(super) unsafe fn new<M: Scratch<Scheme> + Default + 'static>(memory: NonNull<M>) -> Self {
+    pub(super) unsafe fn new<M: Scratch<Scheme<E>> + Default + 'static>(memory: NonNull<M>) -> Self {
         // SAFETY: memory for an M, by contract.
         unsafe { memory.write(M::default()) };
         Self(memory)
     }
 }
 
-impl Scratch<Scheme> for LentMemory {
-    fn parts(&mut self) -> Parts<'_, Scheme> {
+impl<E: Extent> Scratch<Scheme<E>> for LentMemory<E> {
+    fn parts(&mut self) -> Parts<'_, Scheme<E>> {
         // SAFETY: written by `new`, and lent until this is dropped, here and below.
         unsafe { self.0.as_mut() }.parts()
     }
-    fn halves(&self) -> &[Half<Scheme>] {
+    fn halves(&self) -> &[Half<Scheme<E>>] {
         // SAFETY: as above.
         unsafe { self.0.as_ref() }.halves()
     }
 }
-impl Drop for LentMemory {
+impl<E: Extent> Drop for LentMemory<E> {
     fn drop(&mut self) {
         // SAFETY: as above; nobody uses it afterwards.
         unsafe { self.0.drop_in_place() }

@@ -2,17 +2,17 @@
 
 use super::association::iotkm_config;
 use super::peer::{self, iotkm_history_id, iotkm_history_peer};
-use crate::association::{Made, iotkm_association, logged, make, verb_of_kind, with_kind};
+use crate::association::{Made, Verbs, iotkm_association, logged, make, verb_of_kind, with_kind};
 use crate::object::fits;
 use crate::output::iotkm_addr;
 use crate::platform::{IOTKM_STORE_EMPTY, device, iotkm_cx, iotkm_platform};
 use crate::raw::{self, Out};
-use crate::status::{iotkm_status::*, returned, text};
+use crate::status::{Outcome, iotkm_status::*, returned, text};
 use crate::suites::{iotkm_cpace, iotkm_suite};
 use core::ffi::c_int;
-use core_of_iotkm::Slot;
 use core_of_iotkm::history::pairing::{ATTEMPTS, ATTEMPTS_BLOB, Pairing, PairingMemory, SK_MAX, Setup};
 use core_of_iotkm::history::wire;
+use core_of_iotkm::{Cx, Slot};
 
 /// The longest user's secret in bytes.
 pub const IOTKM_HISTORY_SK_MAX: usize = 64;
@@ -39,6 +39,15 @@ pub struct iotkm_history_pairing {
 type Kind = Pairing<PairingMemory<2, 256>>;
 const KIND: u32 = wire::NUMBER as u32 | 1 << 8;
 fits!(Made<Kind>, iotkm_history_pairing);
+
+impl Verbs for Kind {
+    fn close(&mut self) -> Outcome {
+        Ok(self.close()?)
+    }
+    fn restore(&mut self, cx: &mut Cx<'_>, blob: &[u8]) -> Outcome {
+        Ok(self.restore(cx, blob)?)
+    }
+}
 
 unsafe fn association(pairing: *mut iotkm_history_pairing) -> *mut iotkm_association {
     pairing.cast()

@@ -15,8 +15,9 @@ use crate::history::wire::{NUMBER, message};
 
 impl Pair {
     /// P2; also while P3 is out, where an earlier P2 was not the responder's.
+    #[inline(never)]
     pub(super) fn on_p2(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, bytes: &[u8]) -> Result<(), Dropped> {
-        let place = io.find(|run| matches!(run, Run::AwaitP2(_) | Run::AwaitP4 { .. })).ok_or(Dropped::Unexpected)?;
+        let place = io.find(&|run| matches!(run, Run::AwaitP2(_) | Run::AwaitP4 { .. })).ok_or(Dropped::Unexpected)?;
         let digest = kdf::hash(&[bytes]);
         let (start, before) = match io.run(place) {
             Some(Run::AwaitP2(start)) => (start.clone(), None),
@@ -65,8 +66,9 @@ impl Pair {
         Ok(())
     }
 
+    #[inline(never)]
     pub(super) fn on_p4(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, bytes: &[u8]) -> Result<(), Dropped> {
-        let place = io.find(|run| matches!(run, Run::AwaitP4 { .. })).ok_or(Dropped::Unexpected)?;
+        let place = io.find(&|run| matches!(run, Run::AwaitP4 { .. })).ok_or(Dropped::Unexpected)?;
         let Some(Run::AwaitP4 { now, before, .. }) = io.run(place) else { return Err(Dropped::Unexpected) };
         let verify = |c: &Candidate| {
             self.opened(message::P4, &c.th, &c.k_p, bytes).map(|(seen, th)| (c.id, c.k_p.clone(), seen, th))
@@ -85,8 +87,9 @@ impl Pair {
         Ok(())
     }
 
+    #[inline(never)]
     pub(super) fn on_p6(&mut self, io: &mut Io<'_, Self>, bytes: &[u8]) -> Result<(), Dropped> {
-        let place = io.find(|run| matches!(run, Run::AwaitP6 { .. })).ok_or(Dropped::Unexpected)?;
+        let place = io.find(&|run| matches!(run, Run::AwaitP6 { .. })).ok_or(Dropped::Unexpected)?;
         let Some(Run::AwaitP6 { k_p, th, .. }) = io.run(place) else { return Err(Dropped::Unexpected) };
         if !ct_eq(&keys::pairing_tag(k_p, "p6", th), bytes.get(HEADER_LEN..).unwrap_or(&[])) {
             return Err(Dropped::Forged);

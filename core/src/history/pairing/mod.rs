@@ -29,7 +29,7 @@ use crate::crypto::group::Scalar;
 use crate::crypto::{Prk, Rng, RngError, Secret, Suite, secret::ct_eq};
 use crate::engine::drops::Dropped;
 use crate::engine::memory::{Memory, Scratch};
-use crate::engine::scheme::{Io, Note, Scheme};
+use crate::engine::scheme::{Has, Io, Note, Scheme};
 use crate::engine::state::{self, Kind};
 use crate::engine::transcript::Transcript;
 use crate::engine::wire::{HEADER_LEN, Kind as Datagram, Reader, Writer, classify, header};
@@ -290,7 +290,7 @@ impl<M: Scratch<Pair>> Pairing<M> {
         self.scheme.take_secret(sk);
         let now = cx.now;
         self.with(|scheme, io| {
-            let place = io.free_place(|run| matches!(run, Run::Offer | Run::Done)).map_err(|_| Error::WrongState)?;
+            let place = io.free_place(&|run| matches!(run, Run::Offer | Run::Done)).map_err(|_| Error::WrongState)?;
             let tries = io.config.tries;
             let flight = io.flight(place).map_err(|_| Error::WrongState)?;
             flight.reset(*to, None);
@@ -307,7 +307,7 @@ impl<M: Scratch<Pair>> Pairing<M> {
     /// Closes the window, ends a run, forgets the secret.
     pub fn cancel(&mut self) {
         self.scheme.forget();
-        self.with(|_, io| io.free_all(|run| !matches!(run, Run::Done)));
+        self.with(|_, io| io.free_all(&|run| !matches!(run, Run::Done)));
     }
 
     /// The new peer, after [`Event::Paired`](crate::Event::Paired); it is stored already.
@@ -439,7 +439,7 @@ impl Pair {
 
     fn locked(&mut self, io: &mut Io<'_, Self>) {
         self.forget();
-        io.free_all(|run| !matches!(run, Run::Done));
+        io.free_all(&|run| !matches!(run, Run::Done));
         io.note(Note::Failed(Stage::Pairing, Reason::Locked));
     }
 
@@ -490,6 +490,7 @@ impl Scheme for Pair {
     const NAME: &'static str = NAME;
     const STAGE: Stage = Stage::Pairing;
     const AUTHENTICATED: Authenticated = Authenticated::PairedPeer;
+    const HAS: Has = Has { sessions: false, resume: false, moves: false, ..Has::ALL };
 
     type Run = Run;
     type Flight = FlightBuffer;
@@ -537,7 +538,7 @@ impl Scheme for Pair {
         }
         self.window = None;
         // A device that is past its P3 may finish; it knows the secret.
-        if io.find(|r| matches!(r, Run::AwaitP5 { .. })).is_none() {
+        if io.find(&|r| matches!(r, Run::AwaitP5 { .. })).is_none() {
             self.forget();
             io.note(Note::Failed(Stage::Pairing, Reason::NoAnswer));
         }

@@ -64,7 +64,7 @@ impl Pair {
         received: usize,
         p2: &[u8],
     ) -> Result<(), Dropped> {
-        let place = io.free_place(|run| matches!(run, Run::Offer | Run::Done))?;
+        let place = io.free_place(&|run| matches!(run, Run::Offer | Run::Done))?;
         let flight = io.flight(place)?;
         flight.reset(*from, Some(received));
         if proven {
@@ -78,6 +78,7 @@ impl Pair {
         Ok(())
     }
 
+    #[inline(never)]
     pub(super) fn on_p1(
         &mut self,
         cx: &Cx<'_>,
@@ -92,6 +93,7 @@ impl Pair {
         self.send_offer(cx, io, from, proven, bytes.len(), p2.get(..len).unwrap_or(&[]))
     }
 
+    #[inline(never)]
     pub(super) fn on_p3(
         &mut self,
         cx: &Cx<'_>,
@@ -103,14 +105,14 @@ impl Pair {
         let (rest, tag) = rest.split_last_chunk::<TAG_LEN>().ok_or(Dropped::Malformed)?;
         let (body, y_i) = rest.split_last_chunk::<SHARE_LEN>().ok_or(Dropped::Malformed)?;
         let (nonce_i, id_i) = self.read_body(body)?;
-        if let Some(place) = io.find(|r| matches!(r, Run::AwaitP5 { nonce, .. } if *nonce == nonce_i)) {
+        if let Some(place) = io.find(&|r| matches!(r, Run::AwaitP5 { nonce, .. } if *nonce == nonce_i)) {
             let flight = io.flight(place)?;
             flight.asked(from, bytes.len());
             flight.again();
             return Ok(());
         }
         self.open_window(cx)?;
-        if io.find(|r| matches!(r, Run::AwaitP5 { .. })).is_some() {
+        if io.find(&|r| matches!(r, Run::AwaitP5 { .. })).is_some() {
             return Err(Dropped::NoRoom);
         }
         let mut p2 = [0; P2_MAX];
@@ -131,7 +133,7 @@ impl Pair {
             }
             return self.send_offer(cx, io, from, false, bytes.len(), p2);
         }
-        let place = io.free_place(|run| matches!(run, Run::Offer | Run::Done))?;
+        let place = io.free_place(&|run| matches!(run, Run::Offer | Run::Done))?;
         self.count(io);
         let ours = Seen::now(cx);
         let flight = io.flight(place)?;
@@ -144,6 +146,7 @@ impl Pair {
         Ok(())
     }
 
+    #[inline(never)]
     pub(super) fn on_p5(
         &mut self,
         cx: &Cx<'_>,
@@ -152,7 +155,7 @@ impl Pair {
         bytes: &[u8],
     ) -> Result<(), Dropped> {
         // The run under way first: what is not its P5 may be the last device's, whose P6 is kept.
-        let place = io.find(|run| matches!(run, Run::AwaitP5 { .. }));
+        let place = io.find(&|run| matches!(run, Run::AwaitP5 { .. }));
         let opened = match place.and_then(|place| io.run(place)) {
             Some(Run::AwaitP5 { k_p, th, .. }) => self.opened(message::P5, th, k_p, bytes),
             _ => Err(Dropped::Unexpected),
@@ -160,7 +163,7 @@ impl Pair {
         let (theirs, th_5) = match opened {
             Ok(opened) => opened,
             Err(reason) => {
-                let flight = io.flight(io.find(|run| matches!(run, Run::Done)).ok_or(reason)?)?;
+                let flight = io.flight(io.find(&|run| matches!(run, Run::Done)).ok_or(reason)?)?;
                 flight.asked(from, bytes.len());
                 flight.again();
                 return Ok(());
