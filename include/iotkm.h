@@ -813,6 +813,16 @@ int iotkm_history_open_small(iotkm_association *association,
                              const iotkm_config *config,
                              iotkm_history_memory_small *memory);
 
+// iotkm_history_open() for a leaf of a star, at two thirds of the code: it connects by itself, to one hub that stays at its
+// address, and connects again after a restart. It does not answer the peer's own exchanges, nor iotkm_export(),
+// iotkm_restore() and key updates (whose peer sees no answer), and cannot join an iotkm_hub. The MTU must be at least
+// IOTKM_HISTORY_MTU_SMALL. Errors: as there.
+int iotkm_history_open_leaf(iotkm_association *association,
+                            iotkm_history_peer *peer,
+                            const iotkm_suite *suite,
+                            const iotkm_config *config,
+                            iotkm_history_memory_small *memory);
+
 // Starts an exchange with the peer at this address. A session that there is goes on until the new one is complete:
 // IOTKM_EVENT_ESTABLISHED or IOTKM_EVENT_FAILED tells.
 // Errors: IOTKM_E_WRONG_STATE while a run of this side's is under way; IOTKM_E_UNDRAINED, IOTKM_E_RNG.

@@ -350,7 +350,7 @@ pub unsafe extern "C" fn iotkm_restore(
     blob: *const u8,
     blob_len: usize,
 ) -> c_int {
-    verb(association, cx, text!("iotkm_restore"), |a, cx| Ok(a.restore(cx, raw::bytes(blob, blob_len)?)?))
+    verb(association, cx, text!("iotkm_restore"), |a, cx| a.restore(cx, raw::bytes(blob, blob_len)?))
 }
 
 /// 1 if there is a session to send on, 0 if not, or an error.
@@ -453,7 +453,7 @@ pub unsafe extern "C" fn iotkm_needed(association: *mut iotkm_association) -> us
 /// Error: IOTKM_E_NOT_ESTABLISHED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_close(association: *mut iotkm_association) -> c_int {
-    returned(with(association, |a| Ok(a.close()?)))
+    returned(with(association, |a| a.close()))
 }
 
 /// Wipes the association and the memory that it was lent, telling nobody. What it held (a peer) may be used again; the

@@ -67,6 +67,46 @@ static void life(const iotkm_suite *suite) {
     pair_down(&a, &b);
 }
 
+/* A leaf: it connects, talks and connects again; what it does without looks like silence to its peer. */
+static void leaf(void) {
+    static iotkm_history_memory_small memory;
+    iotkm_config config;
+    uint8_t blob[IOTKM_SESSION_BLOB_MAX];
+    size_t len;
+    uint32_t generation;
+    int again;
+    memset(&config, 0, sizeof config);
+    config.struct_size = sizeof config;
+    config.mtu = 100;
+    pair_up(&a, &b, &iotkm_suite_4);
+    OK(iotkm_wipe(&a.a));
+    IS(iotkm_history_open_leaf(&a.a, &a.peer, &iotkm_suite_4, &config, &memory), IOTKM_E_BAD_ARGUMENT);
+    config.mtu = IOTKM_HISTORY_MTU_SMALL;
+    for (again = 0; again < 2; again++) {
+        OK(iotkm_history_open_leaf(&a.a, &a.peer, &iotkm_suite_4, &config, &memory));
+        OK(iotkm_history_connect(&a.a, &a.cx, &b.addr));
+        settle(&a, &b, 0);
+        say(&a, "leaf");
+        say(&b, "hub");
+        IS(iotkm_export(&a.a, &a.cx, blob, sizeof blob, &len), IOTKM_E_WRONG_STATE);
+        IS(iotkm_history_update(&a.a, &a.cx), IOTKM_E_NO_RECORD);
+        OK(iotkm_history_update(&b.a, &b.cx));
+        settle(&a, &b, 600000);
+        CHECK(b.events[IOTKM_EVENT_UPDATE_FAILED] == 1u + (unsigned)again);
+        say(&a, "still here");
+        OK(iotkm_wipe(&a.a));
+        OK(iotkm_history_peer_load(&a.peer, &a.cx, 1));
+    }
+    OK(iotkm_history_open_leaf(&a.a, &a.peer, &iotkm_suite_4, &config, &memory));
+    b.events[IOTKM_EVENT_FAILED] = 0;
+    OK(iotkm_history_connect(&b.a, &b.cx, &a.addr));
+    settle(&a, &b, 600000);
+    CHECK(b.events[IOTKM_EVENT_FAILED] == 1 && iotkm_is_established(&a.a) == 0);
+    OK(iotkm_history_peer_generation(&b.peer, &generation));
+    CHECK(generation == 0);
+    pair_down(&a, &b);
+}
+
 int main(void) {
     const iotkm_suite *suites[] = {
         &iotkm_suite_0, &iotkm_suite_0_symmetric, &iotkm_suite_1, &iotkm_suite_1_symmetric,
@@ -77,5 +117,6 @@ int main(void) {
     CHECK(iotkm_association_size() == sizeof(iotkm_association));
     CHECK(iotkm_history_peer_size() == sizeof(iotkm_history_peer));
     for (i = 0; i < sizeof suites / sizeof suites[0]; i++) life(suites[i]);
+    leaf();
     return 0;
 }

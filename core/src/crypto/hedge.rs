@@ -15,10 +15,8 @@
 //! most 32 bytes, which is all that nonces and scalars ask for, one call costs 4 SHA-256 blocks and 32 bytes from the
 //! source.
 
+use super::sha256::Hmac;
 use super::{Rng, RngError, Secret};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use zeroize::Zeroizing;
 
 /// An [`Rng`] around another one.
 pub struct Hedged<'a> {
@@ -42,14 +40,15 @@ impl Rng for Hedged<'_> {
         // Counted before use: no two answers under one number, even if this one were to be cut short.
         let number = self.counter.checked_add(1).ok_or(RngError)?;
         *self.counter = number;
-        let keyed = Hmac::<Sha256>::new_from_slice(self.key.expose()).map_err(|_| RngError)?;
+        let keyed = Hmac::new(&[self.key.expose()]);
         for (index, chunk) in (0u32..).zip(out.chunks_mut(32)) {
-            let mut mac = keyed.clone();
-            mac.update(&number.to_be_bytes());
-            mac.update(&index.to_be_bytes());
-            mac.update(fresh.expose());
-            let block = Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()));
-            for (to, from) in chunk.iter_mut().zip(block.iter()) {
+            let mut message = keyed.message();
+            message.update(&number.to_be_bytes());
+            message.update(&index.to_be_bytes());
+            message.update(fresh.expose());
+            let mut block = Secret::<32>::zero();
+            keyed.finish(&mut message, block.as_mut());
+            for (to, from) in chunk.iter_mut().zip(block.expose()) {
                 *to = *from;
             }
         }

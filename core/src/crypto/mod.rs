@@ -12,6 +12,7 @@ pub mod kdf;
 pub mod keys;
 pub mod secret;
 pub mod sign;
+pub mod sha256;
 
 pub use aead::Aead;
 pub use group::{Dh, PrimeGroup};

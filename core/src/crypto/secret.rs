@@ -17,7 +17,7 @@ impl<const N: usize> ZeroizeOnDrop for Secret<N> {}
 
 /// Out of line, and the same for every length: a run drops secrets in dozens of places.
 #[inline(never)]
-fn wipe(bytes: &mut [u8]) {
+pub(super) fn wipe(bytes: &mut [u8]) {
     bytes.zeroize();
 }
 

@@ -134,7 +134,9 @@ impl Root {
     pub fn keys(&self, suite: &Suite, salt_a: &Salt, salt_b: &Salt, generation: u32) -> Keys {
         let th = self.th(&[salt_a, salt_b, &generation.to_be_bytes()]);
         let prk = Prk::extract(self.scheme, &[self.root.expose()], &[salt_a, salt_b]);
-        Keys::derive(suite, &prk, &th)
+        let mut keys = Keys::none();
+        keys.derive(suite, &prk, &th);
+        keys
     }
 
     fn check(&self, label: &str, th: &Transcript, tag: &[u8]) -> Result<(), Dropped> {

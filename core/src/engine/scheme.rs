@@ -387,6 +387,7 @@ impl<S: Scheme> Io<'_, S> {
     }
 
     /// Starts a run in a place.
+    #[inline(never)]
     pub fn start(&mut self, place: usize, run: S::Run) {
         if let Some(half) = self.halves.get_mut(place) {
             half.run = Some(Run::Scheme(run));

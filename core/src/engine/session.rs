@@ -69,27 +69,41 @@ pub struct Keys {
 }
 
 impl Keys {
+    /// None yet: a place for [`derive`](Self::derive) to fill, which would cost the stack twice as a value.
+    pub const fn none() -> Self {
+        Self {
+            key: Secret::zero(),
+            iv: Secret::zero(),
+            root: Secret::zero(),
+            master: Secret::zero(),
+            fingerprint: Fingerprint([0; 10]),
+        }
+    }
+
     /// All of a session's keys from a run's PRK and its last transcript.
-    pub fn derive(suite: &Suite, prk: &Prk, th: &Transcript) -> Self {
+    pub fn derive(&mut self, suite: &Suite, prk: &Prk, th: &Transcript) {
         let context: [&[u8]; 1] = [th.as_bytes()];
-        let (key, iv) = traffic(suite, prk, &context);
-        let mut fingerprint = Fingerprint([0; 10]);
-        wire::copy(&mut fingerprint.0, th.as_bytes());
-        Self { key, iv, root: prk.secret("root", &context), master: prk.secret("mast", &context), fingerprint }
+        traffic(suite, prk, &context, &mut self.key, &mut self.iv);
+        wire::copy(&mut self.fingerprint.0, th.as_bytes());
+        prk.expand("root", &context, self.root.as_mut());
+        prk.expand("mast", &context, self.master.as_mut());
     }
 }
 
 /// Key and IV of both directions, the initiator's first.
-fn traffic(suite: &Suite, prk: &Prk, context: &[&[u8]]) -> (Secret<{ 2 * MAX_KEY }>, Secret<{ 2 * MAX_NONCE }>) {
-    let mut key = Secret::zero();
-    let mut iv = Secret::zero();
+fn traffic(
+    suite: &Suite,
+    prk: &Prk,
+    context: &[&[u8]],
+    key: &mut Secret<{ 2 * MAX_KEY }>,
+    iv: &mut Secret<{ 2 * MAX_NONCE }>,
+) {
     if let Some(out) = key.as_mut().get_mut(..suite.aead.key_len().saturating_mul(2)) {
         prk.expand("key", context, out);
     }
     if let Some(out) = iv.as_mut().get_mut(..suite.aead.nonce_len().saturating_mul(2)) {
         prk.expand("iv", context, out);
     }
-    (key, iv)
 }
 
 /// One direction's key and IV.
@@ -418,7 +432,8 @@ impl Session {
     /// The root, receiving and sending keys of the generation that this side sends under, or (`next`) the one after it.
     fn peek(&self, next: bool) -> (Secret<32>, Direction, Direction) {
         let root = if next { Prk::new(self.scheme, self.root.expose()).secret("next", &[]) } else { self.root.clone() };
-        let (key, iv) = traffic(self.suite, &Prk::new(self.scheme, root.expose()), &[]);
+        let (mut key, mut iv) = (Secret::zero(), Secret::zero());
+        traffic(self.suite, &Prk::new(self.scheme, root.expose()), &[], &mut key, &mut iv);
         let recv = Direction::of(self.suite, &key, &iv, !self.initiator);
         let send = Direction::of(self.suite, &key, &iv, self.initiator);
         (root, recv, send)

@@ -55,6 +55,13 @@ pub struct Finishing {
     pub(super) keys: Keys,
 }
 
+impl Finishing {
+    /// What tags and keys go with.
+    pub(super) const fn of(run: u32, under: Which, initiator: bool, cid: ConnectionId) -> Self {
+        Self { run, under, initiator, cid, tags: Tags::none(), keys: Keys::none() }
+    }
+}
+
 /// What a run keeps between two messages.
 #[derive(Debug)]
 pub enum Run {
@@ -136,6 +143,13 @@ impl Run {
         match self {
             Self::AwaitC4(run) | Self::AwaitAck(run) | Self::AwaitC5(run) => Some(&run.keys),
             _ => None,
+        }
+    }
+    /// Tags and session keys from the run's PRK, which then need not be kept.
+    pub(super) fn finish(&mut self, suite: &Suite, prk: &Prk, th_4: &Transcript) {
+        if let Self::AwaitC4(run) | Self::AwaitC5(run) = self {
+            run.tags.derive(suite, prk, th_4);
+            run.keys.derive(suite, prk, th_4);
         }
     }
     /// Whether it is a handshake that this side started.

@@ -157,8 +157,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         let tag = tag.get(..suite.mac_len).unwrap_or(&[]);
         let th_4 = th_3.then(&[text, tag]);
         let prk = keys::run_prk(triple, run.pair, &run.r_i, &r_r, dh, self.peer.borrow().psk.as_ref());
-        let (tags, session) = keys::finish(suite, &prk, &th_4);
-        let finishing = Finishing { run: run.run, under: run.under, initiator: true, cid, tags, keys: session };
+        let finishing = Finishing::of(run.run, run.under, true, cid);
 
         let (tries, now) = (io.config.tries, cx.now);
         let flight = io.flight(place)?;
@@ -168,6 +167,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         flight.prove();
         flight.launch(now, tries);
         io.start(place, Run::AwaitC4(finishing));
+        io.run(place).ok_or(Dropped::Unexpected)?.finish(suite, &prk, &th_4);
         Ok(())
     }
 

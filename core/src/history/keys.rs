@@ -2,7 +2,6 @@
 
 use super::peer::{Id, Triple};
 use crate::crypto::{Prk, Secret, Suite};
-use crate::engine::session::Keys;
 use crate::engine::transcript::Transcript;
 
 /// The scheme's name in every info string.
@@ -137,15 +136,17 @@ pub struct Tags {
 }
 
 impl Tags {
+    /// None yet: a place for [`derive`](Self::derive) to fill.
+    pub const fn none() -> Self {
+        Self { all: Secret::zero(), len: 0 }
+    }
     /// `c4 || c5 || ack = KDF(prk, 0, "tag", th_4)`. The three messages carry nothing but their tag, so one transcript
     /// serves; each tag is sent by one side, once.
-    pub fn derive(suite: &Suite, prk: &Prk, th_4: &Transcript) -> Self {
-        let mut all = Secret::zero();
-        let len = suite.mac_len;
-        if let Some(out) = all.as_mut().get_mut(..len.saturating_mul(3)) {
+    pub fn derive(&mut self, suite: &Suite, prk: &Prk, th_4: &Transcript) {
+        self.len = suite.mac_len;
+        if let Some(out) = self.all.as_mut().get_mut(..self.len.saturating_mul(3)) {
             prk.expand("tag", &[th_4.as_bytes()], out);
         }
-        Self { all, len }
     }
     fn at(&self, index: usize) -> &[u8] {
         let start = self.len.saturating_mul(index);
@@ -163,11 +164,6 @@ impl Tags {
     pub fn ack(&self) -> &[u8] {
         self.at(2)
     }
-}
-
-/// Tags and session keys together, so that the PRK need not be kept.
-pub fn finish(suite: &Suite, prk: &Prk, th_4: &Transcript) -> (Tags, Keys) {
-    (Tags::derive(suite, prk, th_4), Keys::derive(suite, prk, th_4))
 }
 
 /// What answers a C1 under a triple that is gone: `KDF(aux of that triple, 0, "gone", th_1 || tag of C1)`.

@@ -136,6 +136,15 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
                 place
             }
         };
+        let flight = io.flight(place)?;
+        flight.reset(*from, Some(bytes.len()));
+        if proven {
+            flight.prove();
+        }
+        flight.load(false, |w| {
+            w.put(&c2).put(text).put(tag);
+        });
+        flight.answer(cx.now);
         let run = Run::AwaitC3 {
             run: c1.run,
             nonce: c1.nonce,
@@ -146,15 +155,6 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
             scalar: ours.scalar,
             th,
         };
-        let flight = io.flight(place)?;
-        flight.reset(*from, Some(bytes.len()));
-        if proven {
-            flight.prove();
-        }
-        flight.load(false, |w| {
-            w.put(&c2).put(text).put(tag);
-        });
-        flight.answer(cx.now);
         io.start(place, run);
         Ok(())
     }
@@ -231,9 +231,12 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         };
         let th_4 = th.then(&[ciphertext, tag]);
         let prk = keys::run_prk(triple, *pair, &r_i, r_r, dh, peer.psk.as_ref());
-        let (tags, session) = keys::finish(suite, &prk, &th_4);
-        let run = Finishing { run: *run, under: *under, initiator: false, cid: *cid, tags, keys: session };
-        let flight = io.flight(place)?;
+        let finishing = Finishing::of(*run, *under, false, *cid);
+        io.start(place, Run::AwaitC5(finishing));
+        let half = io.halves.get_mut(place).ok_or(Dropped::Unexpected)?;
+        let (Some(run), flight) = half.both() else { return Err(Dropped::Unexpected) };
+        run.finish(suite, &prk, &th_4);
+        let Run::AwaitC5(run) = run else { return Err(Dropped::Unexpected) };
         flight.load(false, |w| {
             w.put(&header(NUMBER, message::C4, run.run)).put(run.tags.c4());
         });
@@ -243,7 +246,6 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         }
         flight.asked(from, bytes.len());
         flight.answer(cx.now);
-        io.start(place, Run::AwaitC5(run));
         Ok(())
     }
 

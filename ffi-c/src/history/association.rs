@@ -59,8 +59,17 @@ type Kind<E> = History<LentPeer, LentLog, LentMemory<E>, E>;
 type Runs<E> = HistoryMemory<LentPeer, LentLog, 2, 256, E>;
 type RunsSmall<E> = HistoryMemory<LentPeer, LentLog, 1, 0, E>;
 const KIND: u32 = wire::NUMBER as u32;
-const KIND_LEAF: u32 = KIND | 1 << 16;
-const KIND_WHOLE: u32 = KIND | 2 << 16;
+
+/// An extent that C has a constructor for.
+trait Named: Extent {
+    const KIND: u32;
+}
+impl Named for Whole {
+    const KIND: u32 = KIND | 1 << 16;
+}
+impl Named for Leaf {
+    const KIND: u32 = KIND | 2 << 16;
+}
 
 fits!(Made<Kind<Whole>>, iotkm_association);
 fits!(Runs<Whole>, iotkm_history_memory);
@@ -115,8 +124,7 @@ impl<E: Extent> Verbs for Kind<E> {
     }
 }
 
-unsafe fn open<E: Extent, M: Scratch<Exchange<LentPeer, LentLog, E>> + Default + 'static>(
-    kind: u32,
+unsafe fn open<E: Named, M: Scratch<Exchange<LentPeer, LentLog, E>> + Default + 'static>(
     association: *mut iotkm_association,
     peer: *mut iotkm_history_peer,
     entries: *mut iotkm_history_entry,
@@ -143,7 +151,7 @@ unsafe fn open<E: Extent, M: Scratch<Exchange<LentPeer, LentLog, E>> + Default +
         let lent = lent.ok_or(IOTKM_E_INTERNAL)?;
         let history =
             Kind::<E>::open(lent, LentLog::new(entries, entry_count), suite.suite, config, LentMemory::new(memory))?;
-        make(place, kind, history)
+        make(place, E::KIND, history)
     })
 }
 
@@ -164,7 +172,7 @@ pub unsafe extern "C" fn iotkm_history_open(
     memory: *mut iotkm_history_memory,
 ) -> c_int {
     let config = iotkm_config::get(config);
-    open::<Whole, Runs<_>>(KIND_WHOLE, association, peer, entries, entry_count, suite, config, memory.cast())
+    open::<Whole, Runs<_>>(association, peer, entries, entry_count, suite, config, memory.cast())
 }
 
 /// iotkm_history_open() with less memory. While a run is under way the peer's own runs are not answered, and the MTU must be
@@ -183,7 +191,7 @@ pub unsafe extern "C" fn iotkm_history_open_small(
         if usize::from(config.mtu) < IOTKM_HISTORY_MTU_SMALL { Err(IOTKM_E_BAD_ARGUMENT.into()) } else { Ok(config) }
     };
     let config = iotkm_config::get(config).and_then(enough);
-    open::<Whole, RunsSmall<_>>(KIND_WHOLE, association, peer, entries, entry_count, suite, config, memory.cast())
+    open::<Whole, RunsSmall<_>>(association, peer, entries, entry_count, suite, config, memory.cast())
 }
 
 /// iotkm_history_open() for a leaf of a star, at two thirds of the code: it connects by itself, to one hub that stays at its
@@ -199,7 +207,7 @@ pub unsafe extern "C" fn iotkm_history_open_leaf(
     memory: *mut iotkm_history_memory_small,
 ) -> c_int {
     let config = iotkm_config::get(config);
-    open::<Leaf, RunsSmall<_>>(KIND_LEAF, association, peer, core::ptr::null_mut(), 0, suite, config, memory.cast())
+    open::<Leaf, RunsSmall<_>>(association, peer, core::ptr::null_mut(), 0, suite, config, memory.cast())
 }
 
 /// The smallest MTU in bytes for iotkm_history_open_small().
@@ -273,7 +281,7 @@ pub unsafe extern "C" fn iotkm_history_join(
     unsafe fn view(front: NonNull<Front>) -> NonNull<dyn Joined> {
         value_at::<Kind<Whole>>(front)
     }
-    join(association, KIND_WHOLE, hub, wanted, member, view)
+    join(association, Whole::KIND, hub, wanted, member, view)
 }
 
 /// The name in a first message, if it is one of this scheme's.

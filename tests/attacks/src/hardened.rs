@@ -142,7 +142,8 @@ pub fn sessions_from(
     let share = share_len(suite);
     let dh = dh(&three[three.len() - share..], &two[two.len() - share..]);
     let prk = keys::run_prk(stolen, pair, &r_i, &r_r, &dh, None);
-    let keys = Keys::derive(suite, &prk, &th_4);
+    let mut keys = Keys::none();
+    keys.derive(suite, &prk, &th_4);
     let (id, generation) = (first.run << 1, first.run);
     let terms = |initiator| Terms {
         id,

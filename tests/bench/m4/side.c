@@ -56,8 +56,12 @@ void side_init(struct side *side, char name, char peer, const iotkm_suite *suite
                                         .event = happened, .event_ctx = side };
     side->cx = (iotkm_cx) { .platform = &side->platform, .now_ms = 1000 };
     bench_expect(iotkm_history_peer_provision(&side->peer, 1, &own, &other, suite, &triple) == IOTKM_OK);
+#ifdef LEAF
+    bench_expect(iotkm_history_open_leaf(&side->association, &side->peer, suite, &config, &side->memory) == IOTKM_OK);
+#else
     bench_expect(iotkm_history_open_small(&side->association, &side->peer, side->entries, ENTRIES, suite, &config, &side->memory)
                  == IOTKM_OK);
+#endif
 }
 
 void side_drain(struct side *side)

@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use super::{Prk, hash, hash_lv, hkdf_expand, keyed};
-use hmac::Mac;
+use super::{HASH_LEN, Hmac, Prk, hash, hash_lv, hkdf_expand};
 use std::vec;
 use std::vec::Vec;
 
@@ -13,13 +12,17 @@ fn hex(digits: &str) -> Vec<u8> {
 }
 
 fn hmac(key: &[&[u8]], message: &[u8]) -> Vec<u8> {
-    keyed(key).chain_update(message).finalize().into_bytes().to_vec()
+    let (mac, mut tag) = (Hmac::new(key), [0; HASH_LEN]);
+    let mut whole = mac.message();
+    whole.update(message);
+    mac.finish(&mut whole, &mut tag);
+    tag.to_vec()
 }
 
 fn hkdf(ikm: &[u8], salt: &[u8], info: &[u8], size: usize) -> Vec<u8> {
     let prk = hmac(&[salt], ikm);
     let mut out = vec![0; size];
-    hkdf_expand(&keyed(&[&prk]), &[&[info]], &mut out);
+    hkdf_expand(&Hmac::new(&[&prk]), &[&[info]], &mut out);
     out
 }
 

@@ -51,6 +51,16 @@ macro_rules! memory {
     };
 }
 
+/// A device's flash alone, for what runs no differently.
+macro_rules! flash {
+    ($name:literal, $flash:expr) => {
+        [
+            figure(concat!($name, ".m4.flash_z"), "B", $flash, |lab| lab.m4(concat!($name, ".m4.flash_z"), None)),
+            figure(concat!($name, ".m4.flash_3"), "B", None, |lab| lab.m4(concat!($name, ".m4.flash_3"), None)),
+        ]
+    };
+}
+
 /// A 64-byte record's one side, beside the bare cipher.
 macro_rules! record {
     ($name:literal, $goal:expr, $peer:literal) => {
@@ -69,6 +79,7 @@ macro_rules! record {
 pub static FIGURES: &[&[Figure]] = &[
     &instructions!("history.symmetric", Some(350_000.0)),
     &memory!("history.symmetric", Some(1_500.0), Some(14_000.0)),
+    &flash!("history.leaf", Some(14_000.0)),
     &instructions!("history.aes", None),
     &memory!("history.aes", Some(1_500.0), Some(14_000.0)),
     &instructions!("history.dh.x25519", None),
