@@ -11,8 +11,8 @@ pub mod hedge;
 pub mod kdf;
 pub mod keys;
 pub mod secret;
-pub mod sign;
 pub mod sha256;
+pub mod sign;
 
 pub use aead::Aead;
 pub use group::{Dh, PrimeGroup};

@@ -9,7 +9,7 @@ use super::wire::{self, message};
 use crate::association::{Addr, Authenticated, Cx, Error, Instant, Reason, Slot, Stage, UnixTime};
 use crate::crypto::aead::MAX_TAG;
 use crate::crypto::group::Scalar;
-use crate::crypto::{Secret, Suite};
+use crate::crypto::{Prk, Secret, Suite};
 use crate::engine::drops::Dropped;
 use crate::engine::memory::{Half, Memory, Scratch};
 use crate::engine::rekey::Which;
