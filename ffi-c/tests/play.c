@@ -1,7 +1,7 @@
 /* Plays test vectors (tests/vectors) through the C interface: reads calls from stdin, a line each, and prints all that comes
  * out. vectors.py writes those lines and compares.
  *
- *   N name other suite cpace device id peer sk t li psk place wall mtu cid     a node; - where there is nothing
+ *   N name other suite cpace device id peer sk t li psk place wall mtu cid rekey_after     a node; - where there is nothing
  *   R bytes                                                                    what the next call draws
  *   C name now verb [argument...]                                              a call
  */
@@ -117,6 +117,7 @@ static void make_node(void) {
     n->config.struct_size = sizeof n->config;
     n->config.mtu = (uint16_t)atoi(word());
     n->config.cid_len = (uint8_t)unhex(word(), n->config.cid, sizeof n->config.cid);
+    n->config.rekey_after = (uint32_t)strtoul(word(), NULL, 10);
     if (strcmp(cpace, "-") != 0) {
         const iotkm_cpace *group = strcmp(cpace, "p256") == 0 ? &iotkm_cpace_p256 : &iotkm_cpace_ristretto255;
         OK(iotkm_history_pairing_open(&n->pairing, &me, n->suite, group, 1, 2, &n->config));
@@ -185,7 +186,7 @@ static void call(void) {
     node *n = strcmp(name, nodes[0].name) == 0 ? &nodes[0] : &nodes[1];
     uint8_t bytes[1500], out[1500];
     char label[64];
-    size_t len;
+    size_t len, stored_len;
     iotkm_addr to;
     iotkm_received received;
 
@@ -221,9 +222,11 @@ static void call(void) {
         hex(out, 40);
     } else if (strcmp(verb, "restart") == 0) {
         OK(iotkm_wipe(n->a));
-        OK(iotkm_history_peer_restore(&n->peer, &n->cx, 1, 0, n->stored, n->stored_len));
-        open(n);
         len = unhex(word(), bytes, sizeof bytes);
+        stored_len = unhex(word(), out, sizeof out);
+        if (stored_len) OK(iotkm_history_peer_restore(&n->peer, &n->cx, 1, 0, out, stored_len));
+        else OK(iotkm_history_peer_restore(&n->peer, &n->cx, 1, 0, n->stored, n->stored_len));
+        open(n);
         if (len) OK(iotkm_restore(n->a, &n->cx, bytes, len));
     } else if (strcmp(verb, "listen") == 0) {
         len = unhex(word(), bytes, sizeof bytes);

@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 
-FIELDS = ("other", "suite", "cpace", "device", "id", "peer", "sk", "t", "li", "psk", "place", "wall", "mtu", "cid")
-ARGUMENTS = {"input": ("bytes",), "send": ("payload",), "exporter": ("label", "context"), "restart": ("bytes",),
+FIELDS = ("other", "suite", "cpace", "device", "id", "peer", "sk", "t", "li", "psk", "place", "wall", "mtu", "cid", "rekey_after")
+ARGUMENTS = {"input": ("bytes",), "send": ("payload",), "exporter": ("label", "context"), "restart": ("bytes", "peer"),
              "listen": ("secret", "window"), "start": ("secret",)}
-NUMBERS = {"wall": 0, "mtu": 0}
+NUMBERS = {"wall": 0, "mtu": 0, "rekey_after": 0}
 
 
 def words(source, keys):

@@ -55,7 +55,10 @@ class Node:
 
     def open(self, peer: Peer) -> Association:
         cid = self.field("cid") if "cid" in self.about else None
-        return History(self.platform, peer, log=LOG, mtu=self.about.get("mtu", 1200), cid=cid)
+        about = self.about
+        return History(
+            self.platform, peer, log=LOG, mtu=about.get("mtu", 1200), cid=cid, rekey_after=about.get("rekey_after")
+        )
 
     def pairing(self) -> Association:
         group = {"p256": "P-256", "ristretto255": "ristretto255"}[self.about["cpace"]]
@@ -88,7 +91,8 @@ class Node:
             case "exporter":
                 return {"bytes": association.exporter(argument("label"), argument("context"), 40).hex()}
             case "restart":
-                self.association = self.open(Peer.restore(self.platform, slot=1, blob=self.stored[1]))
+                blob = argument("peer") if "peer" in step else self.stored[1]
+                self.association = self.open(Peer.restore(self.platform, slot=1, blob=blob))
                 if "bytes" in step:
                     self.association.restore(argument("bytes"))
             case "listen":

@@ -43,8 +43,20 @@ def lv(*fields):
     return b"".join(u16(len(field)) + field for field in fields)
 
 
+class Watch:
+    """Who wants to see the values on the way sets `see`, a function (name, value)."""
+
+    see = None
+
+
+def seen(name, value):
+    if Watch.see:
+        Watch.see(name, value)
+    return value
+
+
 def sha256(*parts):
-    return hashlib.sha256(b"".join(parts)).digest()
+    return seen("hash", hashlib.sha256(b"".join(parts)).digest())
 
 
 def hkdf_extract(salt, material):
@@ -62,11 +74,11 @@ def hkdf_expand(key, info, length):
 
 
 def expand(key, label, context=b"", length=32):
-    return hkdf_expand(key, u16(length) + b"iotkm1 history " + label.encode() + b"\0" + context, length)
+    return seen(label, hkdf_expand(key, u16(length) + b"iotkm1 history " + label.encode() + b"\0" + context, length))
 
 
 def extract(salt, *parts):
-    return hkdf_extract(salt, parts[0] if len(parts) == 1 else lv(*parts))
+    return seen("extract", hkdf_extract(salt, parts[0] if len(parts) == 1 else lv(*parts)))
 
 
 def halves(both):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from . import wire
-from .crypto import Suite, expand, extract, halves, lv, require, same, sha256, short, u32
+from .crypto import Suite, expand, extract, halves, lv, require, same, seen, sha256, short, u32
 from .wire import Reader, header
 
 HINT = 4
@@ -91,7 +91,7 @@ class _Run:
         suite, psk = self.pair.suite, self.pair.psk
         prk = self.unused + self.r_i + self.r_r
         if self.pair.dh or psk is not None:
-            dh = suite.group.secret(self.scalar, self.theirs) if self.pair.dh else b""
+            dh = seen("dh", suite.group.secret(self.scalar, self.theirs)) if self.pair.dh else b""
             prk = extract(prk, dh, psk or b"")
         tags = expand(prk, "tag", self.th, 3 * suite.mac)
         self.tag_4, self.tag_5, self.tag_6 = (tags[i * suite.mac :][: suite.mac] for i in range(3))

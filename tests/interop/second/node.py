@@ -16,7 +16,6 @@ class Node:
         self.pending, self.confirmed = None, False
         self.attempt = self.answered = self.pending_attempt = 0
         self.run = 0
-        self.sent, self.received = {}, {}
         self.events, self.payloads = [], []
         self._fresh()
 
@@ -28,6 +27,7 @@ class Node:
         self.r3 = b""
         self.acked = {}
         self.flight = None
+        self.sent, self.received = {}, {}
         self.assembly, self.control_assembly = wire.Assembly(), wire.Assembly()
 
     # What the application calls.
@@ -55,7 +55,14 @@ class Node:
     def export(self):
         return resume.export(self.session)
 
-    def restart(self, export=None):
+    def stored(self):
+        """What outlives a restart."""
+        return self.triple, self.replaced, self.pending, self.confirmed, self.attempt, self.answered, self.pending_attempt
+
+    def restart(self, export=None, stored=None):
+        """`stored`: an older state than the present one."""
+        stored = stored or self.stored()
+        self.triple, self.replaced, self.pending, self.confirmed, self.attempt, self.answered, self.pending_attempt = stored
         self._fresh()
         if export is None:
             return []

@@ -3,7 +3,7 @@
 from itertools import count
 
 from . import cpace, wire
-from .crypto import Dropped, Triple, expand, extract, lv, require, same, sha256, short, u64
+from .crypto import Dropped, Triple, expand, extract, lv, require, same, seen, sha256, short, u64
 from .wire import Reader, header
 
 
@@ -21,7 +21,7 @@ class _Keys:
     """K_P and the transcript, from P3 on."""
 
     def __init__(self, suite, isk, body, p2, y_i):
-        self.suite, self.k_p = suite, expand(extract(b"", isk), "pair")
+        self.suite, self.k_p = suite, expand(extract(b"", seen("isk", isk)), "pair")
         th_3 = sha256(lv(b"history", b"pairing", body, p2, y_i))
         self.tag_3 = expand(self.k_p, "p3", th_3, 16)
         self.th = sha256(th_3, self.tag_3)

@@ -1,7 +1,7 @@
 """Section 7: ASK, ANSWER and what follows, as bodies of control records."""
 
 from . import records
-from .crypto import Triple, expand, extract, lv, require, same, sha256, u16, u32
+from .crypto import Triple, expand, extract, lv, require, same, seen, sha256, u16, u32
 from .wire import Reader
 
 HIDDEN = range(3)  # 0 T, 1 LI, 2 data
@@ -67,7 +67,7 @@ class Asker:
         theirs = reader.take(32) if pair.dh else b""
         reader.end()
         require(attempt == self.attempt and same(third, self.digests[self.hidden]), "answer")
-        dh = pair.suite.group.secret(self.scalar, theirs) if pair.dh else b""
+        dh = seen("dh", pair.suite.group.secret(self.scalar, theirs)) if pair.dh else b""
         return successor(self.triple, self.digests, master, self.ask, message, dh)
 
 
@@ -88,7 +88,7 @@ def answer(session, triple, ask, answered, sent, draw):
         return tagged(master, "ref", session.side, body), attempt, None
     scalar = pair.suite.group.scalar(draw) if pair.dh else None
     share = pair.suite.group.share(scalar) if pair.dh else b""
-    dh = pair.suite.group.secret(scalar, theirs) if pair.dh else b""
+    dh = seen("dh", pair.suite.group.secret(scalar, theirs)) if pair.dh else b""
     message = tagged(master, "ans", session.side, bytes([records.ANSWER]) + u16(attempt) + digests[hidden] + share)
     return message, attempt, successor(triple, digests, master, ask, message, dh)
 

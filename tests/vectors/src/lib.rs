@@ -17,9 +17,14 @@
 //! | `send` | `payload` | `bytes` |
 //! | `update`, `timeout` | | |
 //! | `export` | | `bytes` |
-//! | `restart` | a new association from the last stored peer; `bytes`, if there, is an exported session to go on from | |
+//! | `restart` | a new association from the last stored peer, or from `peer`, an older one; `bytes`, if there, is an exported session to go on from | |
 //! | `exporter` | `label`, `context` | `bytes` |
 //! | `listen` (`window`), `start` | pairing; the secret is the vector's | |
+//!
+//! `values` are what the call computed on the way, each where it first comes: `name value`, where the name is the label of
+//! the specification's `expand` (`c2` is C2's key, `key` both session keys, `upd` the chain of an update, `sk` `t` `li` the
+//! next triple), or `extract`, `hash` (the transcripts, in order), `dh`, `isk`. The second implementation, tests/interop,
+//! writes and checks them. Players need not.
 //!
 //! A `persist` output is answered "stored" at once. Outputs are drained until idle after every step; `wake` is the idle
 //! output's time, if any.

@@ -1,4 +1,5 @@
-//! Writes the vectors anew: `cargo run -p iotkm-vectors`. Only after a change of the protocol that was meant.
+//! Writes the vectors anew: `cargo run -p iotkm-vectors`, then `python3 tests/interop/test_vectors.py` for the values on the
+//! way. Only after a change of the protocol that was meant.
 
 fn main() -> std::io::Result<()> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

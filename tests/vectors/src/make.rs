@@ -49,9 +49,20 @@ impl Maker {
     /// Delivers everything until nothing flies.
     fn deliver(&mut self) {
         while !self.flying.is_empty() {
-            let (to, bytes) = self.flying.remove(0);
-            self.step(to, "input", json!({ "bytes": bytes }));
+            self.deliver_one();
         }
+    }
+
+    fn deliver_one(&mut self) {
+        let (to, bytes) = self.flying.remove(0);
+        self.step(to, "input", json!({ "bytes": bytes }));
+    }
+
+    /// The blob that this node stored last.
+    fn stored(&self, node: usize) -> Value {
+        let of_node = self.steps.iter().rev().filter(|s| s["node"] == NAMES[node]);
+        let mut outputs = of_node.flat_map(|s| s["outputs"].as_array().into_iter().flatten().rev());
+        outputs.find(|o| o.get("persist").is_some()).expect("something stored")["bytes"].clone()
     }
 
     fn say(&mut self, from: usize, payload: &[u8]) {
@@ -119,6 +130,99 @@ fn loss(name: &str, a: Value, b: Value) -> Value {
     m.finish(name, a, b)
 }
 
+/// Runs above 15, by restarts: numbers are reserved 16 at a time.
+fn run_numbers(name: &str, a: Value, b: Value) -> Value {
+    let mut m = Maker::new(&a, &b);
+    for text in [&b"run 0"[..], b"run 16", b"run 32"] {
+        m.step(0, "connect", json!({}));
+        m.deliver();
+        m.say(0, text);
+        m.say(1, text);
+        m.step(0, "restart", json!({}));
+    }
+    m.step(1, "connect", json!({}));
+    m.deliver();
+    m.say(1, b"the other's run 0");
+    m.finish(name, a, b)
+}
+
+/// Keys that are used up after three records.
+fn rekeying(name: &str, a: Value, b: Value) -> Value {
+    let three = json!({ "rekey_after": 3 });
+    let (a, b) = (with(a, three.clone()), with(b, three));
+    let mut m = Maker::new(&a, &b);
+    m.step(0, "connect", json!({}));
+    m.deliver();
+    for from in [0, 0, 0, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0] {
+        m.say(from, b"one of many");
+    }
+    m.finish(name, a, b)
+}
+
+/// Either side goes on from a stored session; the one that lost its log refuses to update from a record of before.
+fn resume(name: &str, a: Value, b: Value) -> Value {
+    let mut m = Maker::new(&a, &b);
+    for node in [1, 0] {
+        m.step(node, "connect", json!({})); // stores
+        m.deliver();
+    }
+    for node in [1, 0] {
+        m.say(0, b"before");
+        m.say(0, b"before again");
+        let blob = m.step(node, "export", json!({}));
+        m.step(node, "restart", json!({ "bytes": blob["bytes"] }));
+        m.deliver();
+        m.say(node, b"after");
+        m.say(1 - node, b"after that");
+    }
+    let asked = m.steps.len();
+    m.step(1, "update", json!({}));
+    m.deliver();
+    let asks = m.steps[asked..].iter().filter(|s| s["random"][0].as_str().is_some_and(|r| r.len() == 6)).count();
+    assert!(asks > 1 && m.nodes.iter().all(Node::is_established), "{name}: one refused, one answered: {asks}");
+    m.say(0, b"updated");
+    m.finish(name, a, b)
+}
+
+/// A peer that is put back to before an update hears that its triple is gone.
+fn gone(name: &str, a: Value, b: Value) -> Value {
+    let mut m = Maker::new(&a, &b);
+    m.step(0, "connect", json!({}));
+    m.deliver();
+    m.say(1, b"to update from");
+    let old = m.stored(0);
+    m.step(0, "update", json!({}));
+    m.deliver();
+    m.say(0, b"updated");
+    m.step(0, "restart", json!({ "peer": old }));
+    m.step(0, "connect", json!({}));
+    m.deliver();
+    assert!(m.steps.last().is_some_and(|s| s["outputs"].to_string().contains("pair_again")), "{name}");
+    m.finish(name, a, b)
+}
+
+/// CLOSE is lost with the answerer's memory, perhaps even what it had stored: the next exchange is under the current
+/// triple, and what becomes of the pending one is asked in it.
+fn close_again(name: &str, a: Value, b: Value, put_back: bool) -> Value {
+    let mut m = Maker::new(&a, &b);
+    m.step(0, "connect", json!({}));
+    m.deliver();
+    m.say(0, b"to update from");
+    let old = m.stored(0);
+    m.step(1, "update", json!({}));
+    while !m.steps.last().is_some_and(|s| s["outputs"].to_string().contains("update_agreed")) {
+        m.deliver_one();
+    }
+    m.flying.clear();
+    m.step(0, "restart", if put_back { json!({ "peer": old }) } else { json!({}) });
+    m.step(0, "connect", json!({}));
+    m.deliver();
+    let saw = |what: &str| m.steps.iter().any(|s| s["outputs"].to_string().contains(what));
+    assert!(saw("update_failed") == put_back && saw("key_replaced") != put_back, "{name}");
+    m.say(0, b"one triple again");
+    m.finish(name, a, b)
+}
+
 fn pairing(name: &str, cpace: &str) -> Value {
     let (a, b) = nodes("0");
     let (a, b) = (with(a, json!({ "cpace": cpace })), with(b, json!({ "cpace": cpace })));
@@ -138,9 +242,22 @@ pub fn all() -> Vec<(String, Value)> {
         all.push((format!("history-life-suite-{suite}"), life(&format!("a life with suite {suite}"), a, b)));
     }
     let (a, b) = nodes("0_symmetric");
+    for (name, make) in [
+        ("run-numbers", run_numbers as fn(&str, Value, Value) -> Value),
+        ("rekeying", rekeying),
+        ("resume", resume),
+        ("gone", gone),
+    ] {
+        all.push((format!("history-{name}"), make(name, a.clone(), b.clone())));
+    }
+    let (close, back) = ("close again under the current triple", "an answerer that was put back");
+    all.push(("history-close-again".into(), close_again(close, a.clone(), b.clone(), false)));
+    all.push(("history-put-back".into(), close_again(back, a.clone(), b.clone(), true)));
     all.push(("history-loss".into(), loss("a lost first message and a late copy", a.clone(), b.clone())));
-    let (a, b) = (with(a, json!({ "psk": hex(&[0x44; 32]) })), with(b, json!({ "psk": hex(&[0x44; 32]) })));
-    all.push(("history-psk".into(), life("a psk from elsewhere", a, b)));
+    let psk = json!({ "psk": hex(&[0x44; 32]) });
+    all.push(("history-psk".into(), life("a psk from elsewhere", with(a, psk.clone()), with(b, psk.clone()))));
+    let (a, b) = nodes("0");
+    all.push(("history-dh-psk".into(), life("Diffie-Hellman and a psk", with(a, psk.clone()), with(b, psk))));
     let (a, b) = nodes("0");
     let (a, b) = (with(a, json!({ "mtu": 48, "cid": "a1" })), with(b, json!({ "mtu": 48, "cid": "b1b2b3b4" })));
     all.push(("history-small-mtu".into(), life("datagrams of 48 bytes, connection ids", a, b)));

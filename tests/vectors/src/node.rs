@@ -122,7 +122,8 @@ impl Node {
         let other = Addr::new(text(&self.about, "other").as_bytes()).expect("short");
         let step = step.clone();
         if step["do"] == "restart" {
-            let (_, blob) = self.stored.clone().expect("something stored");
+            let stored = || self.stored.clone().expect("something stored").1;
+            let blob = if step.get("peer").is_some() { unhex(&step["peer"]) } else { stored() };
             let peer = Peer::restore(&self.device, Slot(1), 0, &blob).expect("it opens");
             self.kind = Kind::History(open(&self.about, peer));
         }
@@ -186,7 +187,9 @@ impl Node {
 fn config(about: &Value) -> Config {
     let cid = about.get("cid").map(|c| iotkm::engine::ConnectionId::new(&unhex(c)).expect("short"));
     let mtu = about["mtu"].as_u64().unwrap_or(1200) as u16;
-    Config { mtu, cid: cid.unwrap_or_default(), ..Config::default() }
+    let default = Config::default();
+    let rekey_after = about["rekey_after"].as_u64().map_or(default.rekey_after, |n| n as u32);
+    Config { mtu, cid: cid.unwrap_or_default(), rekey_after, ..default }
 }
 
 fn open(about: &Value, peer: Peer) -> History<Peer, Vec<Entry>, Memory> {
@@ -257,8 +260,20 @@ fn pairing(
     Ok(json!({}))
 }
 
+/// `PairAgain` as `pair_again`.
+fn snake(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !text.is_empty() {
+            text.push('_');
+        }
+        text.extend(c.to_lowercase());
+    }
+    text
+}
+
 fn event_json(event: &Event) -> Value {
-    let reason = |r: &iotkm::Reason| format!("{r:?}");
+    let reason = |r: &iotkm::Reason| snake(&format!("{r:?}"));
     match event {
         Event::Established { fingerprint, initiator } => {
             json!({ "event": "established", "fingerprint": fingerprint.to_string(), "initiator": initiator })
@@ -269,9 +284,10 @@ fn event_json(event: &Event) -> Value {
         Event::UpdateAgreed { generation } => json!({ "event": "update_agreed", "generation": generation }),
         Event::UpdateFailed { reason: r } => json!({ "event": "update_failed", "reason": reason(r) }),
         Event::KeyReplaced { generation } => json!({ "event": "key_replaced", "generation": generation }),
+        Event::RekeyNeeded => json!({ "event": "rekey_needed" }),
         Event::Terminated => json!({ "event": "terminated" }),
         Event::Failed { stage, reason: r } => {
-            json!({ "event": "failed", "stage": format!("{stage:?}"), "reason": reason(r) })
+            json!({ "event": "failed", "stage": snake(&format!("{stage:?}")), "reason": reason(r) })
         }
         other => panic!("no vector has {other:?}"),
     }

@@ -14,6 +14,11 @@ private func unhex(_ text: Any?) -> Data {
     })
 }
 
+/// `pairAgain` as `pair_again`.
+private func snake(_ name: Any) -> String {
+    "\(name)".reduce(into: "") { text, letter in text += letter.isUppercase ? "_" + letter.lowercased() : String(letter) }
+}
+
 /// JSON with its keys in order, to compare.
 private func text(_ json: Any) throws -> String {
     String(decoding: try JSONSerialization.data(withJSONObject: json, options: .sortedKeys), as: UTF8.self)
@@ -56,7 +61,9 @@ private final class Node {
         self.about = about
         device = Device(vault: VectorVault(unhex(about["device"])), random: given)
         suite = suites[about["suite"] as! String]!
-        config = Config(cid: unhex(about["cid"]), mtu: UInt16(about["mtu"] as? Int ?? 1200), log: 24)
+        let rekeyAfter = UInt32(about["rekey_after"] as? Int ?? 1 << 20)
+        config = Config(
+            cid: unhex(about["cid"]), mtu: UInt16(about["mtu"] as? Int ?? 1200), rekeyAfter: rekeyAfter, log: 24)
         other = Data((about["other"] as! String).utf8)
         if let cpace = about["cpace"] as? String {
             let setup = Setup(
@@ -104,7 +111,8 @@ private final class Node {
             let label = String(decoding: unhex(step["label"]), as: UTF8.self)
             return ["bytes": hex(try history.exporter(label: label, context: unhex(step["context"]), length: 40).expose())]
         case "restart":
-            let peer = try Peer.fromBlob(device: device, slotNumber: 1, floor: 0, blob: stored)
+            let blob = step["peer"] != nil ? unhex(step["peer"]) : stored
+            let peer = try Peer.fromBlob(device: device, slotNumber: 1, floor: 0, blob: blob)
             history = try History.open(device: device, peer: peer, suite: suite, config: config, store: nil)
             if step["bytes"] != nil { try history.restore(cx: cx, blob: unhex(step["bytes"])) }
         default: XCTFail("no verb \(verb)")
@@ -142,6 +150,9 @@ private final class Node {
         case .updateAgreed(let generation): return ["event": "update_agreed", "generation": Int(generation)]
         case .keyReplaced(let generation): return ["event": "key_replaced", "generation": Int(generation)]
         case .terminated: return ["event": "terminated"]
+        case .rekeyNeeded: return ["event": "rekey_needed"]
+        case .updateFailed(let reason): return ["event": "update_failed", "reason": snake(reason)]
+        case .failed(let stage, let reason): return ["event": "failed", "stage": snake(stage), "reason": snake(reason)]
         default: return ["event": "\(event)"]
         }
     }

@@ -45,6 +45,7 @@ class VectorTest {
             cid = about["cid"]?.let { unhex(it.asString) } ?: byteArrayOf(),
             mtu = about["mtu"]?.asInt?.toUShort() ?: 1200u,
             log = 24u,
+            rekeyAfter = about["rekey_after"]?.asInt?.toUInt() ?: (1u shl 20),
         )
         private val other = about.text("other").toByteArray()
         private var stored: ByteArray? = null
@@ -96,7 +97,8 @@ class VectorTest {
                     returns.addProperty("bytes", hex(secret.expose()))
                 }
                 "restart" -> {
-                    history = History.open(device, Peer.fromBlob(device, 1u, 0u, stored!!), suite, config, null)
+                    val blob = if (step.has("peer")) bytes("peer") else stored!!
+                    history = History.open(device, Peer.fromBlob(device, 1u, 0u, blob), suite, config, null)
                     this.history = history
                     if (step.has("bytes")) history.restore(cx, bytes("bytes"))
                 }
@@ -143,6 +145,13 @@ class VectorTest {
                 is Event.UpdateAgreed -> { name("update_agreed"); generation(event.generation) }
                 is Event.KeyReplaced -> { name("key_replaced"); generation(event.generation) }
                 is Event.Terminated -> name("terminated")
+                is Event.RekeyNeeded -> name("rekey_needed")
+                is Event.UpdateFailed -> { name("update_failed"); said.addProperty("reason", event.reason.name.lowercase()) }
+                is Event.Failed -> {
+                    name("failed")
+                    said.addProperty("stage", event.stage.name.lowercase())
+                    said.addProperty("reason", event.reason.name.lowercase())
+                }
                 else -> error("no vector has $event")
             }
         }
