@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""vectors.py PLAYER VECTOR.json...: plays test vectors on a program like play.c and compares all that comes out."""
+"""vectors.py PLAYER VECTOR.json...: plays test vectors on a program like play.c (player.h) and compares all that comes out."""
 
 import json
 import os
@@ -61,4 +61,5 @@ def main():
     sys.exit(0 if results and all(results) else 1)
 
 
-main()
+if __name__ == "__main__":
+    main()
