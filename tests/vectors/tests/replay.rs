@@ -1,5 +1,5 @@
 //! The committed vectors, played; and made again, byte for byte.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use iotkm::crypto::Secret;
 use iotkm::history::{Id, keys};
