@@ -102,7 +102,7 @@ impl fmt::Debug for Prk {
 }
 
 /// HKDF-Expand (RFC 5869, section 2.3); the info is all parts, one after the other.
-fn hkdf_expand(prk: &Hmac, info: &[&[&[u8]]], out: &mut [u8]) {
+pub(in crate::crypto) fn hkdf_expand(prk: &Hmac, info: &[&[&[u8]]], out: &mut [u8]) {
     debug_assert!(out.len() <= 255 * HASH_LEN);
     let mut previous = Secret::<HASH_LEN>::zero();
     let mut counter = 0u8;

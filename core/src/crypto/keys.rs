@@ -1,4 +1,17 @@
-//! Private keys that may live elsewhere: in memory, in a secure element, behind PKCS#11.
+//! Static private keys that may live elsewhere: in memory, in a secure element, behind PKCS#11.
+//!
+//! A scheme names a key by its [`KeySlot`] and its [`Kem`] (hence its group), and asks [`StaticKeys`] for two things: the
+//! public key, and the secret that it shares with somebody's public key. It never sees the private key. Signature keys have
+//! [`Signer`](super::sign::Signer).
+//!
+//! Both calls may fail, and may say [`KeyError::Pending`]: a slow token is asked the same again later, nothing has
+//! happened. An implementation takes points as shares ([`Dh::share_len`] bytes); a token that wants the whole point of
+//! P-256 may complete x with any y, the secret is x alone.
+
+use super::group::GroupError;
+use super::hpke::Kem;
+use super::{Dh, Rng, RngError, Secret};
+use core::fmt;
 
 /// Why a private key did not do what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,4 +25,141 @@ pub enum KeyError {
     BadElement,
     /// The token failed, or the key is not valid.
     Failed,
+}
+
+impl From<GroupError> for KeyError {
+    fn from(error: GroupError) -> Self {
+        match error {
+            GroupError::BadElement => Self::BadElement,
+            GroupError::Rng(_) => Self::Failed,
+        }
+    }
+}
+
+/// Which of a device's static keys: the application numbers them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeySlot(pub u16);
+
+/// A device's static Diffie-Hellman keys.
+pub trait StaticKeys {
+    /// Writes the public key in `slot`, as a share of the KEM's group ([`Dh::share_len`] bytes).
+    ///
+    /// # Errors
+    /// [`KeyError::NoKey`] where the slot is empty or holds a key of another group; [`KeyError::Pending`];
+    /// [`KeyError::Failed`].
+    fn public_key(&self, slot: KeySlot, kem: &dyn Kem, share: &mut [u8]) -> Result<(), KeyError>;
+
+    /// Writes the secret that the key in `slot` shares with the holder of `share` ([`Dh::secret_len`] bytes).
+    ///
+    /// # Errors
+    /// As [`public_key`](Self::public_key), and [`KeyError::BadElement`] for a share that [`Dh::agree`] refuses.
+    fn agree(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError>;
+}
+
+/// No static keys: for schemes that need none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoKeys;
+
+impl StaticKeys for NoKeys {
+    fn public_key(&self, _: KeySlot, _: &dyn Kem, _: &mut [u8]) -> Result<(), KeyError> {
+        Err(KeyError::NoKey)
+    }
+
+    fn agree(&self, _: KeySlot, _: &dyn Kem, _: &[u8], _: &mut [u8]) -> Result<(), KeyError> {
+        Err(KeyError::NoKey)
+    }
+}
+
+/// Several places to look in, one after the other: the first that has the key answers.
+impl StaticKeys for [&dyn StaticKeys] {
+    fn public_key(&self, slot: KeySlot, kem: &dyn Kem, share: &mut [u8]) -> Result<(), KeyError> {
+        first(self, |keys| keys.public_key(slot, kem, share))
+    }
+
+    fn agree(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
+        first(self, |keys| keys.agree(slot, kem, share, secret))
+    }
+}
+
+fn first(
+    places: &[&dyn StaticKeys],
+    mut ask: impl FnMut(&dyn StaticKeys) -> Result<(), KeyError>,
+) -> Result<(), KeyError> {
+    places.iter().map(|keys| ask(*keys)).find(|done| *done != Err(KeyError::NoKey)).unwrap_or(Err(KeyError::NoKey))
+}
+
+/// A static key in memory, whose group has shares of `SHARE` bytes.
+pub struct StaticKey<const SHARE: usize = 32> {
+    slot: KeySlot,
+    kem: &'static dyn Kem,
+    scalar: Secret<32>,
+    share: [u8; SHARE],
+}
+
+impl<const SHARE: usize> StaticKey<SHARE> {
+    /// A new key.
+    ///
+    /// # Errors
+    /// [`KeyError::Failed`] when randomness fails, or where `SHARE` is not the length of the group's shares.
+    pub fn generate(slot: KeySlot, kem: &'static dyn Kem, rng: &mut dyn Rng) -> Result<Self, KeyError> {
+        if kem.group().share_len() != SHARE {
+            return Err(KeyError::Failed);
+        }
+        let mut key = Self { slot, kem, scalar: Secret::zero(), share: [0; SHARE] };
+        kem.group().generate(rng, &mut key.scalar, &mut key.share)?;
+        Ok(key)
+    }
+
+    /// The key with this scalar, in the group's byte order, as [`scalar`](Self::scalar) gave it. In P-256 a scalar whose
+    /// point has an odd y is replaced by its negative: the share, x, is the same.
+    ///
+    /// # Errors
+    /// [`KeyError::Failed`] for a scalar that is zero or not below the order.
+    pub fn new(slot: KeySlot, kem: &'static dyn Kem, scalar: &Secret<32>) -> Result<Self, KeyError> {
+        Self::generate(slot, kem, &mut Drawn(scalar))
+    }
+
+    /// The private key, to be stored sealed.
+    pub const fn scalar(&self) -> &Secret<32> {
+        &self.scalar
+    }
+
+    /// The public key, as a share.
+    pub const fn share(&self) -> &[u8; SHARE] {
+        &self.share
+    }
+
+    fn fits(&self, slot: KeySlot, kem: &dyn Kem) -> Result<&'static dyn Dh, KeyError> {
+        if slot == self.slot && kem.label() == self.kem.label() { Ok(kem.group()) } else { Err(KeyError::NoKey) }
+    }
+}
+
+/// A scalar as if it had just been drawn. Groups that draw more than its bytes take them for a big-endian number.
+struct Drawn<'a>(&'a Secret<32>);
+
+impl Rng for Drawn<'_> {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), RngError> {
+        let (head, tail) = out.split_last_chunk_mut::<32>().ok_or(RngError)?;
+        head.fill(0);
+        *tail = *self.0.expose();
+        Ok(())
+    }
+}
+
+impl<const SHARE: usize> StaticKeys for StaticKey<SHARE> {
+    fn public_key(&self, slot: KeySlot, kem: &dyn Kem, share: &mut [u8]) -> Result<(), KeyError> {
+        self.fits(slot, kem)?;
+        share.get_mut(..SHARE).ok_or(KeyError::Failed)?.copy_from_slice(&self.share);
+        Ok(())
+    }
+
+    fn agree(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
+        Ok(self.fits(slot, kem)?.agree(&self.scalar, share, secret)?)
+    }
+}
+
+impl<const SHARE: usize> fmt::Debug for StaticKey<SHARE> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StaticKey({}, {:?}, ..)", self.slot.0, self.kem)
+    }
 }

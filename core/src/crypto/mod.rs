@@ -8,6 +8,7 @@ pub mod aead;
 pub mod cpace;
 pub mod group;
 pub mod hedge;
+pub mod hpke;
 pub mod kdf;
 pub mod keys;
 pub mod secret;

@@ -11,6 +11,7 @@ mod cpace;
 mod ffc;
 mod groups;
 mod hedge;
+mod hpke;
 mod kdf;
 mod secrets;
 mod sign;

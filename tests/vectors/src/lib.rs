@@ -36,6 +36,7 @@
     clippy::arithmetic_side_effects
 )]
 
+pub mod hpke;
 pub mod make;
 pub mod node;
 pub mod play;

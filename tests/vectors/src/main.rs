@@ -3,7 +3,8 @@
 
 fn main() -> std::io::Result<()> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (name, vector) in iotkm_vectors::make::all() {
+    let primitives = [("primitives/hpke".into(), iotkm_vectors::hpke::vectors())];
+    for (name, vector) in iotkm_vectors::make::all().into_iter().chain(primitives) {
         let text = serde_json::to_string_pretty(&vector)?;
         std::fs::write(folder.join(format!("{name}.json")), text + "\n")?;
         println!("{name}.json");

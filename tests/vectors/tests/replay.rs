@@ -67,3 +67,8 @@ fn the_values_are_the_cores() {
         }
     }
 }
+
+#[test]
+fn the_committed_hpke_vectors_are_what_the_code_makes() {
+    assert!(iotkm_vectors::hpke::vectors() == committed("primitives/hpke"), "primitives/hpke.json differs");
+}
