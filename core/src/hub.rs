@@ -11,6 +11,7 @@
 //! are plenty; the table forgets old ones, it never grows). A datagram costs one lookup, however many associations there are.
 
 use crate::association::{Addr, Association, Cx, Error, Instant, Output, Received, Sent, Slot, StoreError};
+use crate::crypto::secret::declassify;
 use crate::engine::cookie;
 use crate::engine::drops::{Dropped, Drops};
 use crate::engine::memory::Scratch;
@@ -18,6 +19,7 @@ use crate::engine::session::ConnectionId;
 use crate::engine::timers::{Timer, Timers};
 use crate::engine::wire::{self, Kind, classify, engine};
 use crate::engine::{Endpoint, Scheme};
+use core::fmt;
 use core::hash::Hasher;
 use core::marker::PhantomData;
 use siphasher::sip::SipHasher13;
@@ -115,6 +117,15 @@ impl Default for Limits {
     }
 }
 
+/// The key of the table of routes: whoever knew it could make names that meet in one bucket.
+struct TableKey(u64, u64);
+
+impl fmt::Debug for TableKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TableKey(..)")
+    }
+}
+
 /// The hub over a caller's memory: `P` are [`Place`]s, `T` as many [`Timer`]s, `R` [`Route`]s.
 #[derive(Debug)]
 pub struct Hub<A, P, T, R> {
@@ -122,7 +133,7 @@ pub struct Hub<A, P, T, R> {
     places: P,
     timers: Timers<T>,
     routes: R,
-    key: (u64, u64),
+    key: TableKey,
     limits: Limits,
     cid_len: usize,
     first_queued: u32,
@@ -167,7 +178,7 @@ where
             places,
             timers: Timers::new(timers),
             routes,
-            key: (low, high),
+            key: TableKey(low, high),
             limits,
             cid_len,
             first_queued: NONE,
@@ -436,7 +447,8 @@ where
     fn hash(&self, parts: &[&[u8]]) -> u64 {
         let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
         parts.iter().for_each(|part| hasher.write(part));
-        hasher.finish()
+        // Where a name lies in the table, and no more of the key than that.
+        u64::from_ne_bytes(*declassify(&hasher.finish().to_ne_bytes()))
     }
 
     fn bucket(&mut self, hash: u64) -> &mut [Route] {

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-#[cfg(any(test, feature = "tables"))]
+#[cfg(any(test, feature = "tables", iotkm_ctgrind))]
 extern crate std;
 
 pub mod association;

@@ -8,6 +8,7 @@ mod ccm;
 
 pub use ccm::AesCcm;
 
+use crate::crypto::secret::answer;
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce, Tag};
 
@@ -93,7 +94,7 @@ impl Aead for ChaChaPoly {
     fn open(&self, key: &[u8], nonce: &[u8], aad: &[u8], text: &mut [u8], tag: &[u8]) -> Result<(), Forged> {
         let opened = match (<&Key>::try_from(key), <&Nonce>::try_from(nonce), <&Tag>::try_from(tag)) {
             (Ok(key), Ok(nonce), Ok(tag)) => {
-                ChaCha20Poly1305::new(key).decrypt_inout_detached(nonce, aad, (&mut *text).into(), tag).is_ok()
+                answer(ChaCha20Poly1305::new(key).decrypt_inout_detached(nonce, aad, (&mut *text).into(), tag).is_ok())
             }
             _ => false,
         };

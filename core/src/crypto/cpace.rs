@@ -4,6 +4,7 @@
 //! transcript it has anyway.
 
 use super::group::{GroupError, PrimeGroup, Ristretto255, Scalar, p256, ristretto};
+use super::secret::declassify;
 use super::{Rng, Secret};
 use ::p256::elliptic_curve::point::AffineCoordinates;
 use ::p256::hash2curve::{ExpandMsgXmd, encode_from_bytes};
@@ -186,7 +187,8 @@ impl Cpace for CpaceP256 {
         let whole = |share: &[u8]| if share.len() == 32 { p256::lift(share) } else { p256::element(share) };
         let theirs = whole(peer.share)?;
         let k = Zeroizing::new(p256::power(theirs.into(), scalar)?.x());
-        let own = Message { share: &p256::encode(&whole(own.share)?), ad: own.ad };
+        // One's own share has left, or is about to.
+        let own = Message { share: &p256::encode(&whole(declassify(own.share))?), ad: own.ad };
         let peer = Message { share: &p256::encode(&theirs), ad: peer.ad };
         put(isk, &session_key::<Sha256>(P256_ISK, sid, &k, own, peer, role))
     }

@@ -10,6 +10,7 @@ use super::state;
 use super::wire::{self, Reader, Writer};
 use crate::association::{Addr, Cx, Device, Error, Reason, Stage};
 use crate::crypto::Secret;
+use crate::crypto::secret::declassify;
 
 /// What the side that answers a resume goes on from.
 struct Known {
@@ -40,6 +41,8 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         let text = text.expose().get(..len).ok_or(Error::BadBlob)?;
         let (mut resuming, peer, cid) = read::<S>(self.scheme.suite().id, text).map_err(|_| Error::BadBlob)?;
         cx.rng.fill(&mut resuming.salt)?;
+        // Sent in clear, and told from others by comparing.
+        resuming.salt = *declassify(&resuming.salt);
         self.config.cid = cid;
         self.peer = Some(peer);
         let (tries, now) = (self.config.tries, cx.now);
@@ -295,7 +298,7 @@ fn read<S: Scheme>(suite: i8, text: &[u8]) -> Result<(Resuming, Addr, Connection
         return Err(Dropped::Malformed);
     }
     let (session, generation) = (r.u32()?, r.u32()?);
-    let root = Secret::new(r.array()?);
+    let root = r.secret()?;
     let cid = ConnectionId::new(r.short(ConnectionId::MAX)?).ok_or(Dropped::Malformed)?;
     let own = ConnectionId::new(r.short(ConnectionId::MAX)?).ok_or(Dropped::Malformed)?;
     let peer = Addr::new(r.short(Addr::MAX)?).ok_or(Dropped::Malformed)?;

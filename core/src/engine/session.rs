@@ -16,6 +16,7 @@ use super::window::Window;
 use super::wire;
 use crate::association::{Error, Fingerprint, Instant};
 use crate::crypto::aead::{MAX_KEY, MAX_NONCE};
+use crate::crypto::secret::declassify;
 use crate::crypto::{Prk, Secret, Suite};
 
 /// Records, or failed openings, after which a generation is replaced.
@@ -393,6 +394,8 @@ impl Session {
             self.failures = self.failures.saturating_add(1);
             return Err(Dropped::Forged);
         }
+        // What the peer says is the application's, or decides what this side does next; no key is in it.
+        declassify(text);
         let ratcheted = next.is_some();
         if let Some((root, recv, send)) = next {
             self.recv = recv;

@@ -10,6 +10,8 @@
 //! ```
 //! The first four bits are the wire version: 1; 15 is the Published profile's, which no Hardened parser accepts.
 
+use crate::crypto::Secret;
+use crate::crypto::secret::declassify;
 use crate::engine::drops::Dropped;
 
 /// The wire version of the Hardened profile.
@@ -80,7 +82,10 @@ pub fn classify(datagram: &[u8]) -> Result<Kind, Dropped> {
     Ok(Kind::Handshake { scheme, message: second >> 4, run })
 }
 
-/// Reads fields off the front of a message.
+/// Reads fields off the front of a message, or of a text that has been opened and has verified.
+///
+/// Lengths, names, counters, shares, an application's data: what it reads may decide what is done next, and is no key.
+/// Keys are read by [`secret`](Self::secret), nothing else.
 #[derive(Debug)]
 pub struct Reader<'a>(&'a [u8]);
 
@@ -95,9 +100,20 @@ impl<'a> Reader<'a> {
     /// There are fewer.
     #[inline(never)]
     pub fn take(&mut self, n: usize) -> Result<&'a [u8], Dropped> {
+        Ok(declassify(self.raw(n)?))
+    }
+    fn raw(&mut self, n: usize) -> Result<&'a [u8], Dropped> {
         let (head, tail) = self.0.split_at_checked(n).ok_or(Dropped::Malformed)?;
         self.0 = tail;
         Ok(head)
+    }
+    /// The next `N` bytes, which are a key or go into one.
+    ///
+    /// # Errors
+    /// There are fewer.
+    pub fn secret<const N: usize>(&mut self) -> Result<Secret<N>, Dropped> {
+        let bytes: &[u8; N] = self.raw(N)?.try_into().map_err(|_| Dropped::Malformed)?;
+        Ok(Secret::new(*bytes))
     }
     /// The next `N` bytes.
     ///
@@ -148,8 +164,8 @@ impl<'a> Reader<'a> {
         self.take(n)
     }
     /// All that is left.
-    pub const fn rest(self) -> &'a [u8] {
-        self.0
+    pub fn rest(self) -> &'a [u8] {
+        declassify(self.0)
     }
     /// Nothing may be left.
     ///

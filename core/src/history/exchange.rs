@@ -20,6 +20,7 @@ use crate::engine::transcript::Transcript;
 use crate::engine::wire::{Kind as Datagram, Reader, Writer, classify};
 use crate::engine::{Config, Endpoint};
 use core::borrow::BorrowMut;
+use core::fmt;
 use core::marker::PhantomData;
 
 /// The longest place (LI) in bytes.
@@ -45,7 +46,6 @@ pub struct Exchange<P, L, E = Whole> {
 }
 
 /// A run that is past its Diffie-Hellman: what is left is to see the other side's tag.
-#[derive(Debug)]
 pub struct Finishing {
     pub(super) run: u32,
     pub(super) under: Which,
@@ -63,7 +63,6 @@ impl Finishing {
 }
 
 /// What a run keeps between two messages.
-#[derive(Debug)]
 pub enum Run {
     /// Initiator, C1 is out.
     AwaitC2(initiator::AwaitC2),
@@ -135,6 +134,24 @@ pub enum Run {
         /// Attempt.
         attempt: u16,
     },
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AwaitC2(_) => "AwaitC2",
+            Self::AwaitC4(_) => "AwaitC4",
+            Self::AwaitAck(_) => "AwaitAck",
+            Self::AwaitC3 { .. } => "AwaitC3",
+            Self::AwaitC5(_) => "AwaitC5",
+            Self::Acked { .. } => "Acked",
+            Self::Gone => "Gone",
+            Self::Asking { .. } => "Asking",
+            Self::AnsweredAsk { .. } => "AnsweredAsk",
+            Self::Closing { .. } => "Closing",
+            Self::Closed { .. } => "Closed",
+        })
+    }
 }
 
 impl Run {

@@ -19,7 +19,6 @@ use crate::engine::wire::{HEADER_LEN, Reader, Writer, header};
 use core::borrow::BorrowMut;
 
 /// The initiator before C2.
-#[derive(Debug)]
 pub struct AwaitC2 {
     pub(super) run: u32,
     under: Which,
@@ -50,7 +49,8 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         cx.rng.fill(random.as_mut())?;
         let place = io.claim_place(&Run::is_done).map_err(|_| Error::WrongState)?;
         let mut r = Reader::new(random.expose());
-        let mut parts = || Ok::<_, Dropped>((r.array::<NONCE_LEN>()?, Secret::new(r.array::<R_LEN>()?), r.u8()?));
+        let mut parts = || Ok::<_, Dropped>((r.array::<NONCE_LEN>()?, r.secret::<R_LEN>()?, r.u8()?));
+        // N_I is sent in clear. The byte chooses the pair, which the hint names to whoever has seen another of the window.
         let (nonce, r_i, byte) = parts().map_err(|_| Error::BadArgument)?;
 
         let (suite, peer) = (self.suite, self.peer());
@@ -128,7 +128,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         text.copy_from_slice(ciphertext);
         open_once(suite, &keys::c2_key(triple, run.pair, &th_2), text, tag)?;
         let mut r = Reader::new(text);
-        let r_r = Secret::new(r.array::<R_LEN>()?);
+        let r_r = r.secret::<R_LEN>()?;
         let cid = ConnectionId::new(r.short(ConnectionId::MAX)?).ok_or(Dropped::Malformed)?;
         let their_share = r.rest();
 

@@ -1,6 +1,7 @@
 //! The key schedule: one function for each equation of `spec.md`.
 
 use super::peer::{Id, Triple};
+use crate::crypto::secret::declassify;
 use crate::crypto::{Prk, Secret, Suite};
 use crate::engine::transcript::Transcript;
 
@@ -93,7 +94,8 @@ pub fn aux(sk: &Secret<32>, t: &Secret<32>, li: &Secret<32>, generation: u32) ->
 pub fn hints(aux: &Secret<32>, initiator_is_lower: bool, window: u32) -> [u8; 3 * HINT_LEN] {
     let mut hints = [0; 3 * HINT_LEN];
     Prk::new(NAME, aux.expose()).expand("hint", &[&[u8::from(initiator_is_lower)], &window.to_be_bytes()], &mut hints);
-    hints
+    // They are sent in clear, and looked up in tables.
+    *declassify(&hints)
 }
 
 /// The tag of C1: `KDF(K1 || K2, 0, "c1", th_1)`.

@@ -2,6 +2,7 @@
 
 use super::keys::{self, HINT_LEN, Pair, WINDOW};
 use crate::association::{Device, Error, Fingerprint, Slot};
+use crate::crypto::secret::declassify;
 use crate::crypto::{Prk, Secret, Suite};
 use crate::engine::drops::Dropped;
 use crate::engine::rekey::{Pending, Replacement, Which};
@@ -73,7 +74,7 @@ impl Triple {
     }
 
     fn read(r: &mut Reader<'_>, generation: u32) -> Result<Self, Dropped> {
-        Ok(Self::new(Secret::new(r.array()?), Secret::new(r.array()?), Secret::new(r.array()?), generation))
+        Ok(Self::new(r.secret()?, r.secret()?, r.secret()?, generation))
     }
 }
 
@@ -190,8 +191,8 @@ impl Peer {
         let current = Triple::read(&mut r, generation)?;
         let optional = |bit: u8| flags & bit != 0;
         let pending = if optional(2) { Some(Triple::read(&mut r, generation.saturating_add(1))?) } else { None };
-        let gone = if optional(4) { Some(Secret::new(r.array()?)) } else { None };
-        let psk = if optional(8) { Some(Secret::new(r.array()?)) } else { None };
+        let gone = if optional(4) { Some(r.secret()?) } else { None };
+        let psk = if optional(8) { Some(r.secret()?) } else { None };
         r.end()?;
         Ok(Self {
             slot,
@@ -285,7 +286,8 @@ impl Peer {
     pub fn fingerprint(&self) -> Fingerprint {
         let mut bits = [0; 10];
         Prk::new(keys::NAME, self.current.aux.expose()).expand("fp", &[], &mut bits);
-        Fingerprint(bits)
+        // For people to read aloud.
+        Fingerprint(*declassify(&bits))
     }
 
     pub(super) fn fits(&self, suite: &Suite) -> Result<(), Error> {

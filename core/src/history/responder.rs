@@ -97,7 +97,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         let mut ours = Share::default();
         ours.generate(suite, cx)?;
         let mut r = Reader::new(random.expose());
-        let (n_r, r_r) = (r.array::<NONCE_LEN>()?, Secret::new(r.array::<R_LEN>()?));
+        let (n_r, r_r) = (r.array::<NONCE_LEN>()?, r.secret::<R_LEN>()?);
 
         let mut c2 = [0; HEADER_LEN + NONCE_LEN];
         Writer::new(&mut c2).put(&header(NUMBER, message::C2, c1.run)).put(&n_r);
@@ -219,7 +219,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         text.copy_from_slice(ciphertext);
         open_once(suite, &keys::c3_key(triple, *pair, r_r, th), text, tag)?;
         let mut r = Reader::new(text);
-        let r_i = Secret::new(r.array::<R_LEN>()?);
+        let r_i = r.secret::<R_LEN>()?;
         let mut dh = Secret::<MAX_SECRET>::zero();
         let dh = match suite.dh {
             Some(group) => {

@@ -20,7 +20,8 @@ use super::peer::Peer;
 use super::wire::{ASK_MAX, control, share_len};
 use crate::association::{Cx, Error, Reason};
 use crate::crypto::group::MAX_SECRET;
-use crate::crypto::{Prk, Secret, secret::ct_eq};
+use crate::crypto::secret::{ct_eq, declassify};
+use crate::crypto::{Prk, Secret};
 use crate::engine::drops::Dropped;
 use crate::engine::rekey::Decision;
 use crate::engine::scheme::{Io, Note, Scheme};
@@ -58,7 +59,8 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         let suite = self.suite;
         let mut random = [0; 3];
         cx.rng.fill(&mut random)?;
-        let [first, high, low] = random;
+        // Which record, and which of its elements: no key, and the record's number was in clear.
+        let [first, high, low] = *declassify(&random);
         let start = u16::from_be_bytes([high, low]);
         let hidden = (0..3u8).filter_map(|i| Hidden::from_number((first % 3).wrapping_add(i) % 3));
         let (hidden, entry) =

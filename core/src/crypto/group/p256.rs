@@ -6,6 +6,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "these operators are the group's, they cannot overflow")]
 
 use super::{Dh, GroupError, PrimeGroup, Scalar, put};
+use crate::crypto::secret::answer;
 use crate::crypto::{Rng, RngError, Secret};
 use p256::elliptic_curve::array::Array;
 use p256::elliptic_curve::consts::U48;
@@ -61,7 +62,7 @@ pub(in crate::crypto) fn power(point: ProjectivePoint, scalar: &Scalar) -> Resul
 
 #[inline(never)]
 fn affine(point: &ProjectivePoint) -> Result<Zeroizing<AffinePoint>, GroupError> {
-    if bool::from(point.is_identity()) {
+    if answer(point.is_identity().into()) {
         return Err(GroupError::BadElement);
     }
     Ok(Zeroizing::new(point.to_affine()))
@@ -110,7 +111,8 @@ impl PrimeGroup for P256 {
         for _ in 0..DRAWS {
             rng.fill(scalar.as_mut())?;
             let drawn = Exponent::from_repr((*scalar.expose()).into());
-            if bool::from(drawn.is_some() & !drawn.unwrap_or(Exponent::ZERO).is_zero()) {
+            // What is drawn again was of no use to anybody.
+            if answer((drawn.is_some() & !drawn.unwrap_or(Exponent::ZERO).is_zero()).into()) {
                 return Ok(());
             }
         }

@@ -92,7 +92,6 @@ pub struct Pair {
 }
 
 /// What a run keeps between two messages.
-#[derive(Debug)]
 pub enum Run {
     /// Initiator, P1 is out.
     AwaitP2(Start),
@@ -135,8 +134,21 @@ pub enum Run {
     Done,
 }
 
+impl core::fmt::Debug for Run {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::AwaitP2(_) => "AwaitP2",
+            Self::AwaitP4 { .. } => "AwaitP4",
+            Self::AwaitP6 { .. } => "AwaitP6",
+            Self::Offer => "Offer",
+            Self::AwaitP5 { .. } => "AwaitP5",
+            Self::Done => "Done",
+        })
+    }
+}
+
 /// What an initiator begins with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Start {
     /// N_I.
     nonce: [u8; NONCE_LEN],
@@ -145,7 +157,7 @@ pub struct Start {
 }
 
 /// What follows from one P2.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Candidate {
     p2: [u8; 32],
     id: Id,
@@ -176,7 +188,7 @@ impl Rng for Derived<'_> {
 }
 
 /// A side's T and LI.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Seen {
     time: u64,
     place: [u8; PLACE_MAX],
