@@ -4,7 +4,7 @@ use crate::side::{SecretRng, assert_secret, code, device, key, published, show};
 use crate::{Scenario, Verdict};
 use iotkm::crypto::aead::{AES_CCM_8, AES_CCM_16, CHACHA20_POLY1305};
 use iotkm::crypto::cpace::{CPACE_P256, CPACE_RISTRETTO255, Cpace, Inputs, Message, Role};
-use iotkm::crypto::group::{P256, Ristretto255, Scalar, X25519};
+use iotkm::crypto::group::{FFC2048, P256, Ristretto255, Scalar, X25519};
 use iotkm::crypto::hedge::Hedged;
 use iotkm::crypto::sign::{Ed25519Key, Es256Key, SIGNATURE_LEN, Signer};
 use iotkm::crypto::{Aead, Dh, PrimeGroup, Prk, Rng, Secret};
@@ -22,9 +22,11 @@ pub const SCENARIOS: &[Scenario] = &[
         dh(&X25519, &[0; 32]);
         dh(&Ristretto255, &[0; 32]);
         dh(&P256, &[0xff; 32]);
+        dh(&FFC2048, &[0; 256]);
     }),
     ("ristretto255", Verdict::Silent, || prime_group(&Ristretto255)),
     ("P-256", Verdict::Silent, || prime_group(&P256)),
+    ("subgroup of Z_p*", Verdict::Silent, || prime_group(&FFC2048)),
     ("CPace", Verdict::Silent, || [&CPACE_RISTRETTO255 as &dyn Cpace, &CPACE_P256].into_iter().for_each(cpace)),
     ("signatures", Verdict::Silent, || {
         sign(&Ed25519Key::new(key(9)));
@@ -73,7 +75,8 @@ fn dh(group: &dyn Dh, bad: &[u8]) {
         let mut secret = vec![0; group.secret_len()];
         group.agree(&scalar, &share, &mut secret).unwrap();
         assert_secret("shared secret", &secret);
-        assert!(group.agree(&scalar, bad, &mut [0; 32]).is_err());
+        let mut none = vec![0; group.secret_len()];
+        assert!(group.agree(&scalar, bad, &mut none).is_err());
         published(&secret)
     });
     assert_eq!(agreed[0], agreed[1]);
@@ -83,15 +86,17 @@ fn prime_group(group: &dyn PrimeGroup) {
     let mut rng = SecretRng::new(6);
     let mut scalar = Scalar::zero();
     group.random_scalar(&mut rng, &mut scalar).unwrap();
-    let (mut base, mut twice, mut both) = ([0; 65], [0; 65], [0; 65]);
-    let [base, twice, both] = [&mut base, &mut twice, &mut both].map(|out| &mut out[..group.element_len()]);
-    group.base(&scalar, base);
-    let base = published(base);
+    let [mut base, mut twice, mut both] = [0; 3].map(|_| vec![0; group.element_len()]);
+    group.base(&scalar, &mut base);
+    let base = published(&base);
     let mut reduced = Scalar::zero();
     group.reduce(key(9).expose(), &mut reduced).unwrap();
     assert_secret("reduced", reduced.expose());
-    group.power(&base, &reduced, twice).unwrap();
-    group.double_power(&base, &reduced, &published(twice), &scalar, both).unwrap();
+    let mut grown = Scalar::zero();
+    group.mul_add(&scalar, &reduced, &key(8), &mut grown).unwrap();
+    assert_secret("grown", grown.expose());
+    group.power(&base, &grown, &mut twice).unwrap();
+    group.double_power(&base, &reduced, &published(&twice), &scalar, &mut both).unwrap();
     // The form byte of an uncompressed point is no secret.
     assert_secret("power", &twice[group.element_len() & 1..]);
     assert_secret("double power", &both[group.element_len() & 1..]);

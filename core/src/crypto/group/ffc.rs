@@ -15,6 +15,7 @@ mod constants;
 
 use super::mont::{Modulus, Number, less};
 use super::{Dh, GroupError, PrimeGroup, Scalar, put};
+use crate::crypto::secret::answer;
 use crate::crypto::{Rng, RngError, Secret};
 use constants::{G2048, G3072, P2048, P3072, Q2048, Q3072};
 use crypto_bigint::{NonZero, Odd, U256, U384, Uint, Word};
@@ -62,9 +63,10 @@ fn pick<const N: usize>(table: &Table<N>, exponent: &Exponent, column: usize) ->
     let mut picked = Zeroizing::new([0; N]);
     for (index, entry) in (0..).zip(table) {
         // All ones where index is digit.
-        let difference: Word = core::hint::black_box(digit ^ index);
+        let difference: Word = digit ^ index;
         let mask = difference.wrapping_sub(1) & !difference;
-        let mask = (mask >> (Word::BITS - 1)).wrapping_neg();
+        // A compiler that knew that this is one of two values would branch on which.
+        let mask = core::hint::black_box((mask >> (Word::BITS - 1)).wrapping_neg());
         for (to, from) in picked.iter_mut().zip(entry) {
             *to |= *from & mask;
         }
@@ -151,7 +153,7 @@ impl<const N: usize> Ffc<N> {
     }
 
     fn is_one(&self, number: &Number<N>) -> bool {
-        less(number, self.p.one()) | less(self.p.one(), number) == 0
+        answer(less(number, self.p.one()) | less(self.p.one(), number) == 0)
     }
 
     /// A received element, checked: in the subgroup, hence neither 0 nor p - 1, and not 1.
