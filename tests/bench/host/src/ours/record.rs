@@ -15,7 +15,8 @@ const SCHEME: &str = "bench";
 
 /// One side of a session without connection ids.
 pub fn session(suite: &'static Suite, initiator: bool) -> Session {
-    let keys = Keys::derive(suite, &Prk::new(SCHEME, &[7; 32]), &Transcript::new(&[]));
+    let mut keys = Keys::none();
+    keys.derive(suite, &Prk::new(SCHEME, &[7; 32]), &Transcript::new(&[]));
     let terms = Terms {
         id: 1,
         generation: 0,
