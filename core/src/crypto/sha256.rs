@@ -5,8 +5,8 @@
 //! key derivation takes.
 
 use super::Secret;
+use super::secret::wipe;
 use sha2::block_api::compress256;
-use zeroize::Zeroize;
 
 /// Length of a digest in bytes.
 pub const HASH_LEN: usize = 32;
@@ -40,7 +40,9 @@ impl Sha256 {
         while !rest.is_empty() {
             let room = self.room();
             let (head, tail) = rest.split_at_checked(room.len()).unwrap_or((rest, &[]));
-            room.iter_mut().zip(head).for_each(|(to, from)| *to = *from);
+            if let Some(room) = room.get_mut(..head.len()) {
+                room.copy_from_slice(head);
+            }
             self.len = self.len.wrapping_add(head.len() as u64);
             if self.at() == 0 {
                 self.compress();
@@ -90,8 +92,8 @@ impl Default for Sha256 {
 
 impl Drop for Sha256 {
     fn drop(&mut self) {
-        self.state.zeroize();
-        super::secret::wipe(&mut self.block);
+        wipe_words(&mut self.state);
+        wipe(&mut self.block);
     }
 }
 
@@ -147,9 +149,14 @@ fn hashed(key: &[&[u8]], block: &mut [u8; BLOCK_LEN]) {
 
 impl Drop for Hmac {
     fn drop(&mut self) {
-        self.inner.zeroize();
-        self.outer.zeroize();
+        wipe_words(&mut self.inner);
+        wipe_words(&mut self.outer);
     }
+}
+
+fn wipe_words(words: &mut [u32; 8]) {
+    *words = [0; 8];
+    zeroize::optimization_barrier(words);
 }
 
 #[cfg(test)]
