@@ -12,8 +12,9 @@ use iotkm::crypto::cpace::CPACE_RISTRETTO255;
 use iotkm::crypto::{self, Secret};
 use iotkm::engine::Config;
 use iotkm::history::pairing::{ATTEMPTS, PairingMemory, Setup};
+use iotkm::history::wire::message;
 use iotkm::history::{Id, Pairing, Peer};
-use iotkm::{Addr, Device, Error, Event, Reason, Slot, Stage};
+use iotkm::{Addr, Association, Device, Error, Event, Output, Reason, Slot, Stage};
 use iotkm_netsim::{Link, Net, Node, SimRng, each_seed};
 
 type P = Pairing<PairingMemory<2, 256>>;
@@ -228,4 +229,31 @@ fn misuse() {
     net.b.a.unlock();
     net.flush();
     assert!(net.b.with(now, |b, cx| b.listen(cx, b"secret", 1_000)).is_ok());
+}
+
+/// The store is slow, and while it writes the count of attempts the pairing completes: its answer is for what it wrote.
+#[test]
+fn unlocked_while_the_store_is_slow() {
+    for message in [message::P5, message::P6] {
+        let mut net = pairs(3, Link::GOOD);
+        let is_it = |net: &Pairs| net.arriving().filter(|(_, _, bytes)| bytes[1] >> 4 == message);
+        while is_it(&net).is_none() {
+            assert!(net.step());
+        }
+        let (_, from, bytes) = is_it(&net).unwrap();
+        let now = net.now;
+        let node = if message == message::P5 { &mut net.b } else { &mut net.a };
+        node.with(now, |pairing, cx| {
+            pairing.unlock();
+            let mut out = [0; 500];
+            assert!(matches!(pairing.poll(cx, &mut out), Output::Persist { slot: COUNT, .. }));
+            assert!(matches!(pairing.poll(cx, &mut out), Output::Idle { .. }));
+        });
+        node.input(now, &from, &bytes);
+        assert!(!node.saw(|e| matches!(e, Event::Paired { .. })));
+        node.a.persisted(COUNT, Ok(()));
+        node.drain(now);
+        assert!(node.saw(|e| matches!(e, Event::Paired { .. })), "{:?}", node.events);
+        assert!(stored(node).is_some() && node.a.attempts() == 0);
+    }
 }

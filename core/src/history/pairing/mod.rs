@@ -89,6 +89,8 @@ pub struct Pair {
     done: Option<Peer>,
     fingerprint: Fingerprint,
     to_store: bool,
+    /// What the store was asked for last: the peer, else the count.
+    asked_peer: bool,
 }
 
 /// What a run keeps between two messages.
@@ -241,6 +243,7 @@ impl<M: Scratch<Pair>> Pairing<M> {
             done: None,
             fingerprint: Fingerprint([0; 10]),
             to_store: false,
+            asked_peer: false,
         };
         Self::new(pair, config, memory)
     }
@@ -569,6 +572,7 @@ impl Scheme for Pair {
     }
 
     fn next_version(&mut self) -> (Slot, u32) {
+        self.asked_peer = self.to_store;
         match &mut self.done {
             Some(peer) if self.to_store => (peer.slot(), peer.next_version()),
             _ => {
@@ -583,17 +587,18 @@ impl Scheme for Pair {
     }
 
     fn slot(&self) -> Slot {
-        if self.to_store { self.setup.peer_slot } else { self.setup.attempts_slot }
+        if self.asked_peer { self.setup.peer_slot } else { self.setup.attempts_slot }
     }
 
     fn stored(&mut self) -> bool {
         // The peer is safe, and its own attempt is forgiven. No other: who slips guesses in beside honest pairings runs
         // into the lock all the same.
-        let more = self.to_store && self.failures != 0;
-        if self.to_store {
-            self.failures = self.failures.saturating_sub(1);
+        if !self.asked_peer {
+            return self.to_store;
         }
         self.to_store = false;
+        let more = self.failures != 0;
+        self.failures = self.failures.saturating_sub(1);
         more
     }
 }
