@@ -169,7 +169,8 @@ typedef enum {
     IOTKM_EVENT_PAIRED = 5,
     // A key update was agreed; the next exchange runs under the new triple: `generation`.
     IOTKM_EVENT_UPDATE_AGREED = 6,
-    // A key update failed; the session lives on under its keys: `reason`.
+    // A key update failed; the session lives on under its keys: `reason`. IOTKM_REASON_UNKNOWN, perhaps several times, is
+    // normal after the peer's restart: its log is gone, and this side remembers records that it does not.
     IOTKM_EVENT_UPDATE_FAILED = 7,
     // The new triple replaced the old one, which is erased: `generation`.
     IOTKM_EVENT_KEY_REPLACED = 8,
@@ -181,6 +182,8 @@ typedef enum {
     IOTKM_EVENT_FAILED = 11,
     // The store refused a write: what depends on it waits and is tried again: `slot`.
     IOTKM_EVENT_STORE_FAILED = 12,
+    // Something that nobody vouches for hints at this, and nothing has changed: to be shown to a user who waits: `reason`.
+    IOTKM_EVENT_HINT = 13,
 } iotkm_event_kind;
 
 // Which part of a protocol an event speaks of.

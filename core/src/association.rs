@@ -181,7 +181,9 @@ pub enum Event {
         /// Generation that the new triple will have.
         generation: u32,
     },
-    /// A key update failed; the session lives on under its keys.
+    /// A key update failed; the session lives on under its keys. [`Reason::Unknown`], perhaps several times, is normal
+    /// after the peer's restart: its log is gone, and each update tries a few of the records that only this side
+    /// remembers. What is said from then on both remember.
     UpdateFailed {
         /// Why.
         reason: Reason,

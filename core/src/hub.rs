@@ -550,3 +550,54 @@ where
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::{Hub, Limits, Place, Route, Timer};
+    use crate::crypto::{Rng, RngError, SUITE_0_SYMMETRIC, Secret};
+    use crate::engine::Config;
+    use crate::history::{Entry, History, HistoryMemory, Id, Peer, Triple};
+    use crate::{Cx, Device, Instant, Slot};
+
+    struct Ones;
+    impl Rng for Ones {
+        fn fill(&mut self, out: &mut [u8]) -> Result<(), RngError> {
+            out.fill(1);
+            Ok(())
+        }
+    }
+
+    type One = History<Peer, [Entry; 0], HistoryMemory<Peer, [Entry; 0], 1, 0>>;
+
+    fn one(id: u8) -> One {
+        let key = || Secret::new([id; 32]);
+        let (me, peer) = (Id::new(b"hub").unwrap(), Id::new(&[id]).unwrap());
+        let triple = Triple::new(key(), key(), key(), 0);
+        let peer = Peer::provisioned(Slot(1), me, peer, &SUITE_0_SYMMETRIC, triple).unwrap();
+        History::open(peer, [], &SUITE_0_SYMMETRIC, Config::default(), HistoryMemory::new()).unwrap()
+    }
+
+    #[test]
+    fn a_place_of_the_callers_choice() {
+        let device = Device::new(Secret::new([7; 32]));
+        let mut cx = Cx { now: Instant(1), wall: None, place: b"", rng: &mut Ones, device: &device };
+        let places: [Place<One>; 3] = core::array::from_fn(|_| Place::free());
+        let (timers, routes) = ([Timer::NONE; 3], [Route::default(); 8]);
+        let mut hub = Hub::new(&mut cx, places, timers, routes, Limits::default()).unwrap();
+
+        hub.insert_at(1, one(11)).unwrap();
+        assert_eq!(hub.get(1).unwrap().cid().as_bytes(), [1], "its connection id is its place");
+        // Taken, or not there: the association comes back, and the one that was there stays.
+        assert_eq!(hub.insert_at(1, one(12)).unwrap_err().peer().id(), &Id::new(&[12]).unwrap());
+        assert!(hub.insert_at(3, one(12)).is_err() && hub.insert_at(usize::MAX, one(12)).is_err());
+        assert_eq!(hub.get(1).unwrap().peer().id(), &Id::new(&[11]).unwrap());
+        // The others go where there is room.
+        assert_eq!((hub.insert(one(13)).unwrap(), hub.insert(one(14)).unwrap()), (0, 2));
+        assert!(hub.insert(one(15)).is_err());
+        // A place that was left can be chosen again.
+        assert!(hub.remove(1).is_some() && hub.get(1).is_none());
+        hub.insert_at(1, one(16)).unwrap();
+        assert_eq!(hub.get(1).unwrap().peer().id(), &Id::new(&[16]).unwrap());
+    }
+}

@@ -50,6 +50,10 @@ static void on_event(void *ctx, const iotkm_event *event) {
         printf("device: stage %u failed for reason %u\n", (unsigned)event->stage, (unsigned)event->reason);
         failed = 1;
         break;
+    case IOTKM_EVENT_HINT:
+        /* Anybody can send what looks like this: worth a look at the other side's window and secret, no more. */
+        printf("device: %s\n", event->reason == IOTKM_REASON_WRONG_SECRET ? "perhaps the secrets differ" : "a hint");
+        break;
     default:
         break;
     }

@@ -200,7 +200,7 @@ static void make_node(void) {
 static void say_event(const iotkm_event *event) {
     static const char *const names[] = {
         "none", "established", "resumed", "rekeyed", "rekey_needed", "paired", "update_agreed", "update_failed",
-        "key_replaced", "terminated", "peer_moved", "failed", "store_failed",
+        "key_replaced", "terminated", "peer_moved", "failed", "store_failed", "hint",
     };
     char text[IOTKM_FINGERPRINT_TEXT];
     CHECK(event->kind < sizeof names / sizeof names[0]);

@@ -133,7 +133,8 @@ class UpdateAgreed(Event):
 
 @dataclass(frozen=True, slots=True)
 class UpdateFailed(Event):
-    """A key update failed; the session lives on under its keys."""
+    """A key update failed; the session lives on under its keys. `Reason.UNKNOWN`, perhaps several times, is normal after the
+    peer's restart: its log is gone, and this side remembers records that it does not."""
 
     reason: Reason
     """Why."""

@@ -128,8 +128,14 @@ pub struct Candidate {
     pub challenge: bool,
 }
 
-/// Scratch memory for `RUNS` runs at a time (1: this side starts runs or answers them; 2: both at once) and for
-/// putting together messages of up to `REASSEMBLY` bytes (0 where no message is longer than the MTU).
+/// Scratch memory for `RUNS` runs at a time and for putting together messages of up to `REASSEMBLY` bytes (0 where no
+/// message is longer than the MTU).
+///
+/// Two runs are recommended: one of this side's, one of the peer's. With one place each waits for the other, and while it
+/// is taken
+/// - two sides that both connect, both go on from stored state, or both update do not answer each other at once: the
+///   lower id's run goes first, or one has to give up its own before (seconds, at the worst all tries of a flight);
+/// - the last answer of one run is kept only until the next begins: if it was lost, that run is repeated as a whole.
 #[derive(Debug)]
 pub struct Memory<S: Scheme, const RUNS: usize, const REASSEMBLY: usize> {
     halves: [Half<S>; RUNS],
