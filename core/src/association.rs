@@ -9,6 +9,7 @@
 //!   payload  ----> send ----------'                        '--> Output::Event      tell the application
 //! ```
 
+use crate::crypto::keys::StaticKeys;
 use crate::crypto::{Prk, Rng, RngError, Secret};
 use crate::engine::drops::Drops;
 use core::fmt;
@@ -81,9 +82,7 @@ impl Device {
     }
 }
 
-/// The surroundings of one call: time, place, randomness, the device.
-///
-/// Static private keys will be here too (`keys`) when the first scheme has some.
+/// The surroundings of one call: time, place, randomness, the device and its keys.
 pub struct Cx<'a> {
     /// Monotonic time of this call in ms.
     pub now: Instant,
@@ -94,8 +93,10 @@ pub struct Cx<'a> {
     pub place: &'a [u8],
     /// Randomness.
     pub rng: &'a mut dyn Rng,
-    /// The device's own keys.
+    /// What the device's own secret gives.
     pub device: &'a Device,
+    /// The device's static private keys; [`NoKeys`](crate::NoKeys) where the scheme needs none.
+    pub keys: &'a dyn StaticKeys,
 }
 
 impl fmt::Debug for Cx<'_> {

@@ -16,3 +16,4 @@ pub use association::{
     Addr, Association, Assurance, Authenticated, Cx, Device, Error, Event, Fingerprint, Instant, Output, Reason,
     Received, Sent, Slot, Stage, StoreError, UnixTime,
 };
+pub use crypto::keys::{KeyError, KeySlot, NoKeys, StaticKey, StaticKeys};

@@ -5,7 +5,7 @@
 use iotkm::crypto::{Rng, RngError, SUITE_0, Secret};
 use iotkm::engine::Config;
 use iotkm::history::{Entry, History, HistoryMemory, Id, Peer, Triple};
-use iotkm::{Addr, Association, Cx, Device, Error, Instant, Output, Slot};
+use iotkm::{Addr, Association, Cx, Device, Error, Instant, NoKeys, Output, Slot};
 use std::{fs::File, io::Read};
 
 type Log = [Entry; 48];
@@ -46,7 +46,7 @@ fn main() -> Result<(), Error> {
     let (mut alice, mut bob) = (side(b"alice", b"bob")?, side(b"bob", b"alice")?);
     let address = Addr::new(b"here").ok_or(Error::BadArgument)?;
     let device = Device::new(Secret::new([4; 32])); // 32 bytes that only this device has
-    let mut cx = Cx { now: Instant(0), wall: None, place: b"lab", rng: &mut System, device: &device };
+    let mut cx = Cx { now: Instant(0), wall: None, place: b"lab", rng: &mut System, device: &device, keys: &NoKeys };
 
     alice.connect(&mut cx, &address)?;
     while carry(&mut alice, &mut bob, &address, &mut cx)? | carry(&mut bob, &mut alice, &address, &mut cx)? {}

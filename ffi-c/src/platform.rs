@@ -5,7 +5,7 @@ use crate::raw;
 use crate::status::{Outcome, iotkm_status::*};
 use core::ffi::{c_char, c_int, c_void};
 use core_of_iotkm::crypto::{Rng, RngError, Secret};
-use core_of_iotkm::{Cx, Device, Instant, UnixTime};
+use core_of_iotkm::{Cx, Device, Instant, NoKeys, UnixTime};
 
 /// What `store_read` returns for a slot that was never written.
 pub const IOTKM_STORE_EMPTY: c_int = 1;
@@ -175,6 +175,7 @@ pub unsafe fn with_cx(cx: *const iotkm_cx, f: &mut dyn FnMut(&mut Cx<'_>) -> Out
         place,
         rng: &mut platform.randomness(),
         device: &device,
+        keys: &NoKeys,
     })
 }
 

@@ -148,6 +148,7 @@ impl Device {
             place: &cx.place,
             rng: &mut random,
             device: &known.device,
+            keys: &iotkm::NoKeys,
         };
         match f(&mut inner) {
             Err(IotkmError::Rng { .. }) => Err(IotkmError::Rng { reason: random.reason }),

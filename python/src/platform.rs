@@ -2,7 +2,7 @@
 
 use crate::values::{self, Bytes, bad_argument};
 use iotkm::crypto::{Rng, RngError, Secret};
-use iotkm::{Cx, Device, Instant, UnixTime};
+use iotkm::{Cx, Device, Instant, NoKeys, UnixTime};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -157,7 +157,7 @@ impl Platform {
     pub(crate) fn call<T>(&self, f: impl FnOnce(&mut Cx<'_>) -> Result<T, iotkm::Error>) -> PyResult<T> {
         let mut rng = Source { rng: self.rng.as_ref(), failure: None };
         let (now, wall, place) = (self.now()?, self.wall()?, self.current_place());
-        let mut cx = Cx { now: Instant(now), wall, place: &place, rng: &mut rng, device: &self.device };
+        let mut cx = Cx { now: Instant(now), wall, place: &place, rng: &mut rng, device: &self.device, keys: &NoKeys };
         let result = f(&mut cx);
         result.map_err(|error| Python::attach(|py| rng.explain(py, values::error(py, error))))
     }

@@ -5,7 +5,7 @@
 //! have a session under the same name have the same keys.
 
 use iotkm::crypto::{Rng, RngError, Secret};
-use iotkm::{Addr, Association, Cx, Device, Event, Instant, Output, Slot, StoreError, UnixTime};
+use iotkm::{Addr, Association, Cx, Device, Event, Instant, NoKeys, Output, Slot, StoreError, UnixTime};
 
 /// The input, read off the front.
 #[derive(Debug)]
@@ -93,6 +93,7 @@ impl<A: Association> Node<A> {
             place: b"x",
             rng: &mut self.rng,
             device: &self.device,
+            keys: &NoKeys,
         };
         f(&mut self.a, &mut cx)
     }

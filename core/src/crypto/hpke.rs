@@ -27,6 +27,10 @@ pub trait Kem: Sync {
     /// What stands for this KEM in every label: the registered number as two bytes, or our name of it.
     fn label(&self) -> &'static [u8];
 
+    /// The curve as COSE numbers it (RFC 9053, table 18: P-256 is 1, X25519 is 4), ours as their suites: what tokens and
+    /// credentials call it.
+    fn curve(&self) -> i8;
+
     /// The group of its keys.
     fn group(&self) -> &'static dyn Dh;
 
@@ -59,7 +63,7 @@ impl fmt::Debug for dyn Kem {
 }
 
 macro_rules! kem {
-    ($(#[$doc:meta])* $name:ident, $kind:ident, $label:expr, $group:expr, $len:literal $(, $($item:item)*)?) => {
+    ($(#[$doc:meta])* $name:ident, $kind:ident, $curve:literal, $label:expr, $group:expr, $len:literal $(, $($item:item)*)?) => {
         #[doc = concat!("The type of [`", stringify!($name), "`].")]
         pub struct $kind;
         $(#[$doc])*
@@ -67,6 +71,9 @@ macro_rules! kem {
         impl Kem for $kind {
             fn label(&self) -> &'static [u8] {
                 $label
+            }
+            fn curve(&self) -> i8 {
+                $curve
             }
             fn group(&self) -> &'static dyn Dh {
                 &$group
@@ -81,11 +88,11 @@ macro_rules! kem {
 
 kem! {
     /// DHKEM(X25519, HKDF-SHA256).
-    DHKEM_X25519, DhkemX25519, &[0x00, 0x20], X25519, 32
+    DHKEM_X25519, DhkemX25519, 4, &[0x00, 0x20], X25519, 32
 }
 kem! {
     /// DHKEM(P-256, HKDF-SHA256). A share is completed with the even y, as it was made.
-    DHKEM_P256, DhkemP256, &[0x00, 0x10], P256, 65,
+    DHKEM_P256, DhkemP256, 1, &[0x00, 0x10], P256, 65,
     fn share<'k>(&self, key: &'k [u8]) -> &'k [u8] {
         if key.len() == 65 { key.get(1..33).unwrap_or_default() } else { key }
     }
@@ -97,11 +104,11 @@ kem! {
 }
 kem! {
     /// The same construction on [`FFC2048`].
-    KEM_FFC2048, KemFfc2048, b"iotkm FFC2048", FFC2048, 256
+    KEM_FFC2048, KemFfc2048, -21, b"iotkm FFC2048", FFC2048, 256
 }
 kem! {
     /// The same construction on [`FFC3072`].
-    KEM_FFC3072, KemFfc3072, b"iotkm FFC3072", FFC3072, 384
+    KEM_FFC3072, KemFfc3072, -22, b"iotkm FFC3072", FFC3072, 384
 }
 
 /// A static key of this side's.

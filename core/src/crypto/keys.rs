@@ -71,7 +71,7 @@ impl StaticKeys for NoKeys {
 }
 
 /// Several places to look in, one after the other: the first that has the key answers.
-impl StaticKeys for [&dyn StaticKeys] {
+impl StaticKeys for &[&dyn StaticKeys] {
     fn public_key(&self, slot: KeySlot, kem: &dyn Kem, share: &mut [u8]) -> Result<(), KeyError> {
         first(self, |keys| keys.public_key(slot, kem, share))
     }

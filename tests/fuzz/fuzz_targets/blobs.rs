@@ -6,7 +6,7 @@ use iotkm::engine::state::{self, Kind};
 use iotkm::engine::{Config, Endpoint};
 use iotkm::history::pairing::{PairingMemory, Setup};
 use iotkm::history::{Entry, History, HistoryMemory, Id, Pairing, Peer, Triple};
-use iotkm::{Cx, Device, Instant, Slot};
+use iotkm::{Cx, Device, Instant, NoKeys, Slot};
 use iotkm_fuzz::Source;
 use libfuzzer_sys::fuzz_target;
 
@@ -26,7 +26,8 @@ fuzz_target!(|data: &[u8]| {
         let peer = Peer::provisioned(Slot(1), id(1), id(2), &SUITE_0, triple).expect("two ids");
         let mut a = History::open(peer, Vec::new(), &SUITE_0, Config::default(), Memory::new()).expect("valid");
         let mut rng = Source::default();
-        let mut cx = Cx { now: Instant(0), wall: None, place: b"", rng: &mut rng, device: &device };
+        let mut cx =
+            Cx { now: Instant(0), wall: None, place: b"", rng: &mut rng, device: &device, keys: &NoKeys };
         let _ = Endpoint::restore(&mut a, &mut cx, blob);
         let setup = Setup {
             me: id(1),

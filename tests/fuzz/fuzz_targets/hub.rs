@@ -6,7 +6,7 @@ use iotkm::engine::Config;
 use iotkm::engine::timers::Timer;
 use iotkm::history::{Entry, History, HistoryMemory, Id, Peer, Triple};
 use iotkm::hub::{Hub, Limits, Place, Route};
-use iotkm::{Association, Cx, Device, Instant, Output, Slot};
+use iotkm::{Association, Cx, Device, Instant, NoKeys, Output, Slot};
 use iotkm_fuzz::{Input, Node, Source, addr};
 use libfuzzer_sys::fuzz_target;
 
@@ -26,10 +26,11 @@ fuzz_target!(|data: &[u8]| {
     let device = Device::new(Secret::new([1; 32]));
     let mut rng = Source::default();
     let mut now = 1_000u64;
-    let mut cx = Cx { now: Instant(now), wall: None, place: b"", rng: &mut rng, device: &device };
+    let mut cx = Cx { now: Instant(now), wall: None, place: b"", rng: &mut rng, device: &device, keys: &NoKeys };
     let places: Vec<Place<Assoc>> = (0..COUNT).map(|_| Place::free()).collect();
     let limits = Limits { busy: 3 };
-    let mut hub = Hub::new(&mut cx, places, vec![Timer::NONE; COUNT.into()], vec![Route::default(); 24], limits).expect("valid");
+    let mut hub =
+        Hub::new(&mut cx, places, vec![Timer::NONE; COUNT.into()], vec![Route::default(); 24], limits).expect("valid");
     let mut devices: Vec<Node<Assoc>> = (0..COUNT).map(|n| Node::new(open(n + 1, 100, n), u64::from(n))).collect();
     for n in 0..COUNT {
         assert!(hub.insert(open(100, n + 1, n)).is_ok());
@@ -61,7 +62,8 @@ fuzz_target!(|data: &[u8]| {
                 devices[n].drain(now);
             }
         }
-        let mut cx = Cx { now: Instant(now), wall: None, place: b"", rng: &mut rng, device: &device };
+        let mut cx =
+            Cx { now: Instant(now), wall: None, place: b"", rng: &mut rng, device: &device, keys: &NoKeys };
         if let Some((from, mut bytes)) = to_hub {
             let _ = hub.handle_input(&mut cx, &addr(from), &mut bytes).map(|r| r.map(|(i, _)| i));
         }

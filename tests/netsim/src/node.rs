@@ -1,7 +1,9 @@
 //! A node: one association, its storage, its clock, and what happened to it.
 
 use crate::rng::SimRng;
-use iotkm::{Addr, Association, Cx, Device, Error, Event, Fingerprint, Instant, Output, Slot, StoreError, UnixTime};
+use iotkm::{
+    Addr, Association, Cx, Device, Error, Event, Fingerprint, Instant, NoKeys, Output, Slot, StoreError, UnixTime,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A node's storage: what survives a power cut.
@@ -81,6 +83,7 @@ impl<A: Association> Node<A> {
             place: &self.place,
             rng: &mut self.rng,
             device: &self.device,
+            keys: &NoKeys,
         };
         f(&mut self.a, &mut cx)
     }

@@ -13,7 +13,7 @@ use iotkm::engine::Config;
 use iotkm::engine::timers::Timer;
 use iotkm::history::{Entry, History, HistoryMemory, Id, Peer, Triple};
 use iotkm::hub::{Hub, Limits, Place, Route};
-use iotkm::{Addr, Association, Cx, Device, Event, Instant, Output, Slot};
+use iotkm::{Addr, Association, Cx, Device, Event, Instant, NoKeys, Output, Slot};
 use iotkm_netsim::SimRng;
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ impl World {
     fn new(count: usize, limits: Limits) -> Self {
         let mut rng = SimRng::new(count as u64);
         let device = Device::new(Secret::new([9; 32]));
-        let mut cx = Cx { now: Instant(0), wall: None, place: b"", rng: &mut rng, device: &device };
+        let mut cx = Cx { now: Instant(0), wall: None, place: b"", rng: &mut rng, device: &device, keys: &NoKeys };
         let places = (0..count).map(|_| Place::free()).collect();
         let mut hub =
             H::new(&mut cx, places, vec![Timer::NONE; count], vec![Route::default(); count * 16], limits).unwrap();
@@ -81,7 +81,14 @@ impl World {
     }
 
     fn drain_device(&mut self, n: usize) {
-        let mut cx = Cx { now: Instant(self.now), wall: None, place: b"", rng: &mut self.rng, device: &self.device };
+        let mut cx = Cx {
+            now: Instant(self.now),
+            wall: None,
+            place: b"",
+            rng: &mut self.rng,
+            device: &self.device,
+            keys: &NoKeys,
+        };
         let mut out = [0; 1500];
         loop {
             match self.devices[n].poll(&mut cx, &mut out) {
@@ -97,8 +104,14 @@ impl World {
     fn run(&mut self) {
         for _ in 0..100_000 {
             for (from, mut bytes) in std::mem::take(&mut self.to_hub) {
-                let mut cx =
-                    Cx { now: Instant(self.now), wall: None, place: b"", rng: &mut self.rng, device: &self.device };
+                let mut cx = Cx {
+                    now: Instant(self.now),
+                    wall: None,
+                    place: b"",
+                    rng: &mut self.rng,
+                    device: &self.device,
+                    keys: &NoKeys,
+                };
                 if let Some((i, r)) = self.hub.handle_input(&mut cx, &from, &mut bytes).unwrap() {
                     self.got.push((i, r.payload.to_vec()));
                 }
@@ -109,8 +122,14 @@ impl World {
             }
             for (to, mut bytes) in std::mem::take(&mut self.to_devices) {
                 let n = u32::from_be_bytes(to.as_bytes().try_into().unwrap()) as usize;
-                let mut cx =
-                    Cx { now: Instant(self.now), wall: None, place: b"", rng: &mut self.rng, device: &self.device };
+                let mut cx = Cx {
+                    now: Instant(self.now),
+                    wall: None,
+                    place: b"",
+                    rng: &mut self.rng,
+                    device: &self.device,
+                    keys: &NoKeys,
+                };
                 self.devices[n].handle_input(&mut cx, &addr(1 << 30), &mut bytes).unwrap();
                 self.drain_device(n);
             }
@@ -119,7 +138,14 @@ impl World {
     }
 
     fn drain_hub(&mut self) {
-        let mut cx = Cx { now: Instant(self.now), wall: None, place: b"", rng: &mut self.rng, device: &self.device };
+        let mut cx = Cx {
+            now: Instant(self.now),
+            wall: None,
+            place: b"",
+            rng: &mut self.rng,
+            device: &self.device,
+            keys: &NoKeys,
+        };
         let mut out = [0; 1500];
         loop {
             match self.hub.poll(&mut cx, &mut out) {
@@ -133,13 +159,27 @@ impl World {
     }
 
     fn hub_connects(&mut self, n: usize) {
-        let mut cx = Cx { now: Instant(self.now), wall: None, place: b"", rng: &mut self.rng, device: &self.device };
+        let mut cx = Cx {
+            now: Instant(self.now),
+            wall: None,
+            place: b"",
+            rng: &mut self.rng,
+            device: &self.device,
+            keys: &NoKeys,
+        };
         self.hub.with(n, |association| association.connect(&mut cx, &addr(n))).unwrap().unwrap();
         self.drain_hub();
     }
 
     fn connect(&mut self, n: usize) {
-        let mut cx = Cx { now: Instant(self.now), wall: None, place: b"", rng: &mut self.rng, device: &self.device };
+        let mut cx = Cx {
+            now: Instant(self.now),
+            wall: None,
+            place: b"",
+            rng: &mut self.rng,
+            device: &self.device,
+            keys: &NoKeys,
+        };
         if let Err(e) = self.devices[n].connect(&mut cx, &addr(1 << 30)) {
             panic!(
                 "{e:?} device {n}: {:?} hub {:?} of it {:?}",
@@ -157,8 +197,14 @@ impl World {
             self.run();
             self.now += 500;
             for n in 0..self.devices.len() {
-                let mut cx =
-                    Cx { now: Instant(self.now), wall: None, place: b"", rng: &mut self.rng, device: &self.device };
+                let mut cx = Cx {
+                    now: Instant(self.now),
+                    wall: None,
+                    place: b"",
+                    rng: &mut self.rng,
+                    device: &self.device,
+                    keys: &NoKeys,
+                };
                 self.devices[n].handle_timeout(&mut cx).unwrap();
                 self.drain_device(n);
             }
@@ -166,7 +212,14 @@ impl World {
     }
 
     fn say(&mut self, n: usize, text: &[u8]) {
-        let mut cx = Cx { now: Instant(self.now), wall: None, place: b"", rng: &mut self.rng, device: &self.device };
+        let mut cx = Cx {
+            now: Instant(self.now),
+            wall: None,
+            place: b"",
+            rng: &mut self.rng,
+            device: &self.device,
+            keys: &NoKeys,
+        };
         let mut out = [0; 200];
         let sent = self.devices[n].send(&mut cx, text, &mut out).unwrap().bytes.to_vec();
         self.to_hub.push((addr(n), sent));

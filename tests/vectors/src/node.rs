@@ -6,7 +6,7 @@ use iotkm::crypto::{self, Rng, RngError, Secret, Suite};
 use iotkm::engine::Config;
 use iotkm::history::pairing::{PairingMemory, Setup};
 use iotkm::history::{Entry, History, HistoryMemory, Id, Pairing, Peer, Triple};
-use iotkm::{Addr, Association, Cx, Device, Error, Event, Instant, Output, Slot, UnixTime};
+use iotkm::{Addr, Association, Cx, Device, Error, Event, Instant, NoKeys, Output, Slot, UnixTime};
 use serde_json::{Value, json};
 
 /// Log entries of each association.
@@ -112,7 +112,8 @@ impl Node {
     fn with<T>(&mut self, now: u64, f: impl FnOnce(&mut Kind, &mut Cx<'_>) -> T) -> T {
         let place = unhex(&self.about["place"]);
         let wall = self.about["wall"].as_u64().map(|w| UnixTime(w + now));
-        let mut cx = Cx { now: Instant(now), wall, place: &place, rng: &mut self.source, device: &self.device };
+        let mut cx =
+            Cx { now: Instant(now), wall, place: &place, rng: &mut self.source, device: &self.device, keys: &NoKeys };
         f(&mut self.kind, &mut cx)
     }
 

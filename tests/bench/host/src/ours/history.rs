@@ -3,7 +3,7 @@
 use iotkm::crypto::{Rng, RngError, Secret, Suite};
 use iotkm::engine::Config;
 use iotkm::history::{Entry, History, HistoryMemory, Id, Peer, Triple};
-use iotkm::{Addr, Association, Cx, Device, Instant, Output, Slot};
+use iotkm::{Addr, Association, Cx, Device, Instant, NoKeys, Output, Slot};
 
 use crate::lab::Problem;
 use crate::ops::{Op, repeat};
@@ -51,7 +51,8 @@ impl Side {
     }
 
     fn with<T>(&mut self, f: impl FnOnce(&mut Owned, &mut Cx<'_>) -> T) -> T {
-        let mut cx = Cx { now: Instant(1), wall: None, place: b"", rng: &mut self.rng, device: &self.device };
+        let mut cx =
+            Cx { now: Instant(1), wall: None, place: b"", rng: &mut self.rng, device: &self.device, keys: &NoKeys };
         f(&mut self.association, &mut cx)
     }
 

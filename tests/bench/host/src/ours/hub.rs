@@ -5,7 +5,7 @@ use iotkm::engine::Config;
 use iotkm::engine::timers::Timer;
 use iotkm::history::{Entry, History, HistoryMemory, Id, Peer, Triple};
 use iotkm::hub::{Hub, Limits, Place, Route};
-use iotkm::{Addr, Association, Cx, Device, Instant, Output, Slot};
+use iotkm::{Addr, Association, Cx, Device, Instant, NoKeys, Output, Slot};
 use std::hint::black_box;
 use std::time::{Duration, Instant as Clock};
 
@@ -43,7 +43,7 @@ fn side(me: &[u8], peer: &[u8], n: u32) -> Side {
 pub fn datagram(count: u32) -> Result<Box<dyn Op>, Problem> {
     let device = Device::new(Secret::new([1; 32]));
     let mut rng = Counter(1);
-    let mut cx = Cx { now: Instant(1), wall: None, place: b"", rng: &mut rng, device: &device };
+    let mut cx = Cx { now: Instant(1), wall: None, place: b"", rng: &mut rng, device: &device, keys: &NoKeys };
     let places = (0..count).map(|_| Place::free()).collect::<Vec<_>>();
     let routes = vec![Route::default(); count as usize * 16];
     let mut hub = Hub::new(&mut cx, places, vec![Timer::NONE; count as usize], routes, Limits { busy: u32::MAX })
@@ -98,7 +98,8 @@ struct Datagrams {
 impl Op for Datagrams {
     /// Only the hub's part is timed: the devices' are elsewhere.
     fn run(&mut self, count: u64) -> Result<Run, Problem> {
-        let mut cx = Cx { now: Instant(2), wall: None, place: b"", rng: &mut self.rng, device: &self.device };
+        let mut cx =
+            Cx { now: Instant(2), wall: None, place: b"", rng: &mut self.rng, device: &self.device, keys: &NoKeys };
         let (mut time, mut wire) = (Duration::ZERO, 0);
         let mut sealed = Vec::new();
         for _ in 0..count {
