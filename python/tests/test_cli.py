@@ -81,6 +81,9 @@ def test_pair_talk_update_show(tmp_path: Path) -> None:
     assert opened["peer"] == "lamp" and "not shown" in opened["keys"]
     iotkm("history", "forget", "lamp", "--state", phone)
     assert iotkm("history", "show", "--state", phone) == ""
+    printed = said + heard + json.dumps([mine, theirs, shown, opened])
+    for key in ("our caf", *((state / "device.key").read_bytes().hex() for state in (lamp, phone))):
+        assert key not in printed
     assert "nobody" in iotkm("history", "connect", "lamp", where, "--state", phone, status=1)
 
 

@@ -41,6 +41,29 @@ def test_nothing_shows_a_key(caplog: pytest.LogCaptureFixture) -> None:
         assert not any(form in text for form in forms(secret))
 
 
+def test_a_whole_life_shows_no_key(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    net, seeded = sim.history_pair(seed=5), random.Random("triple 5")
+    keys, shown = [seeded.randbytes(32) for _ in range(3)], []
+
+    def look() -> None:
+        for node in (net.a, net.b):
+            keys.append(node.history.exporter(b"label", b"", 32))
+            things = (node, node.history, node.history.peer, node.history.assurance, node.history.drops, node.events)
+            shown.extend(form(thing) for thing in things for form in (repr, str))
+
+    net.a.connect(net.b.address)
+    net.drive(until=lambda: net.a.is_established and net.b.is_established)
+    look()
+    net.b.send(b"a reading")
+    net.drive(1_000)
+    net.a.update()
+    net.drive(until=lambda: all(n.is_established and n.history.peer.generation == 1 for n in (net.a, net.b)))
+    look()
+    text = "\n".join(shown) + caplog.text
+    assert not any(form in text for key in keys for form in forms(key))
+
+
 def test_repr_shows_state_and_fingerprint() -> None:
     net = sim.history_pair()
     assert repr(net.a.history) == "<History peer=b'device-b' generation=0 at rest>"

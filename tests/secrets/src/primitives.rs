@@ -6,6 +6,8 @@ use iotkm::crypto::aead::{AES_CCM_8, AES_CCM_16, CHACHA20_POLY1305};
 use iotkm::crypto::cpace::{CPACE_P256, CPACE_RISTRETTO255, Cpace, Inputs, Message, Role};
 use iotkm::crypto::group::{FFC2048, P256, Ristretto255, Scalar, X25519};
 use iotkm::crypto::hedge::Hedged;
+use iotkm::crypto::hpke::{DHKEM_P256, DHKEM_X25519, KEM_FFC2048, Kem, OwnKey, decapsulate, encapsulate};
+use iotkm::crypto::keys::{KeySlot, StaticKey};
 use iotkm::crypto::sign::{Ed25519Key, Es256Key, SIGNATURE_LEN, Signer};
 use iotkm::crypto::{Aead, Dh, PrimeGroup, Prk, Rng, Secret};
 use iotkm::engine::state::{self, Kind};
@@ -28,6 +30,11 @@ pub const SCENARIOS: &[Scenario] = &[
     ("P-256", Verdict::Silent, || prime_group(&P256)),
     ("subgroup of Z_p*", Verdict::Silent, || prime_group(&FFC2048)),
     ("CPace", Verdict::Silent, || [&CPACE_RISTRETTO255 as &dyn Cpace, &CPACE_P256].into_iter().for_each(cpace)),
+    ("HPKE and static keys", Verdict::Silent, || {
+        hpke::<32>(&DHKEM_X25519);
+        hpke::<32>(&DHKEM_P256);
+        hpke::<256>(&KEM_FFC2048);
+    }),
     ("signatures", Verdict::Silent, || {
         sign(&Ed25519Key::new(key(9)));
         sign(&Es256Key::new(key(9)));
@@ -128,6 +135,27 @@ fn cpace(cpace: &dyn Cpace) {
         isk[0].clone()
     });
     assert_ne!(isks[0], isks[2]);
+}
+
+fn hpke<const SHARE: usize>(kem: &'static dyn Kem) {
+    let (mut rng, slot) = (SecretRng::new(8), KeySlot(1));
+    let [sender, recipient] = [0; 2].map(|_| StaticKey::<SHARE>::generate(slot, kem, &mut rng).unwrap());
+    show(&recipient);
+    let restored = StaticKey::<SHARE>::new(slot, kem, recipient.scalar()).unwrap();
+    assert_eq!(restored.share(), recipient.share());
+    let (mut scalar, mut enc) = (Scalar::zero(), [0; SHARE]);
+    kem.group().generate(&mut rng, &mut scalar, &mut enc).unwrap();
+    let from = OwnKey { keys: &sender, slot };
+    let to = OwnKey { keys: &recipient, slot };
+    let made = encapsulate(kem, &scalar, &enc, recipient.share(), Some(from), &[b"info"]).unwrap();
+    let found = decapsulate(kem, &enc, to, Some(sender.share()), &[b"info"]).unwrap();
+    let [made, found] = [made, found].map(|exporter| {
+        show(&exporter);
+        let secret: Secret<40> = exporter.secret(&[b"context"]);
+        assert_secret("export", secret.expose());
+        published(secret.expose())
+    });
+    assert_eq!(made, found);
 }
 
 fn sign(signer: &dyn Signer) {

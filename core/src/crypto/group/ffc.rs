@@ -15,7 +15,7 @@ mod constants;
 
 use super::mont::{Modulus, Number, less};
 use super::{Dh, GroupError, PrimeGroup, Scalar, put};
-use crate::crypto::secret::answer;
+use crate::crypto::secret::{answer, declassify};
 use crate::crypto::{Rng, RngError, Secret};
 use constants::{G2048, G3072, P2048, P3072, Q2048, Q3072};
 use crypto_bigint::{NonZero, Odd, U256, U384, Uint, Word};
@@ -240,7 +240,10 @@ impl<const N: usize> Dh for Ffc<N> {
 
     fn generate(&self, rng: &mut dyn Rng, scalar: &mut Scalar, share: &mut [u8]) -> Result<(), GroupError> {
         self.random_scalar(rng, scalar)?;
-        self.encode(&self.base_power(scalar), share)
+        self.encode(&self.base_power(scalar), share)?;
+        // Made to be sent.
+        declassify(share);
+        Ok(())
     }
 
     fn agree(&self, scalar: &Scalar, share: &[u8], out: &mut [u8]) -> Result<(), GroupError> {

@@ -6,7 +6,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "these operators are the group's, they cannot overflow")]
 
 use super::{Dh, GroupError, PrimeGroup, Scalar, put};
-use crate::crypto::secret::answer;
+use crate::crypto::secret::{answer, declassify};
 use crate::crypto::{Rng, RngError, Secret};
 use p256::elliptic_curve::array::Array;
 use p256::elliptic_curve::consts::U48;
@@ -92,7 +92,8 @@ impl Dh for P256 {
         self.random_scalar(rng, scalar)?;
         let point = ProjectivePoint::mul_by_generator(&exponent(scalar)).to_affine();
         take_even(scalar, &point);
-        put(share, &point.x())
+        // Made to be sent.
+        put(share, declassify(&point.x()))
     }
 
     fn agree(&self, scalar: &Scalar, share: &[u8], out: &mut [u8]) -> Result<(), GroupError> {

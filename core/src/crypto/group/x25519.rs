@@ -2,7 +2,7 @@
 
 use super::{Dh, GroupError, Scalar, put};
 use crate::crypto::Rng;
-use crate::crypto::secret::ct_eq;
+use crate::crypto::secret::{ct_eq, declassify};
 use curve25519_dalek::montgomery::MontgomeryPoint;
 use zeroize::Zeroize;
 
@@ -20,7 +20,8 @@ impl Dh for X25519 {
 
     fn generate(&self, rng: &mut dyn Rng, scalar: &mut Scalar, share: &mut [u8]) -> Result<(), GroupError> {
         rng.fill(scalar.as_mut())?;
-        put(share, &base(scalar).to_bytes())
+        // Made to be sent.
+        put(share, declassify(&base(scalar).to_bytes()))
     }
 
     fn agree(&self, scalar: &Scalar, share: &[u8], out: &mut [u8]) -> Result<(), GroupError> {
