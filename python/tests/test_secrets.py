@@ -44,13 +44,15 @@ def test_nothing_shows_a_key(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_whole_life_shows_no_key(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     net, seeded = sim.history_pair(seed=5), random.Random("triple 5")
-    keys, shown = [seeded.randbytes(32) for _ in range(3)], []
+    keys = [seeded.randbytes(32) for _ in range(3)]
+    shown: list[str] = []
 
     def look() -> None:
         for node in (net.a, net.b):
             keys.append(node.history.exporter(b"label", b"", 32))
-            things = (node, node.history, node.history.peer, node.history.assurance, node.history.drops, node.events)
-            shown.extend(form(thing) for thing in things for form in (repr, str))
+            a = node.history
+            things: list[object] = [node, a, a.peer, a.assurance, a.drops, node.events]
+            shown.extend(repr(thing) + str(thing) for thing in things)
 
     net.a.connect(net.b.address)
     net.drive(until=lambda: net.a.is_established and net.b.is_established)
