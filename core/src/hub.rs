@@ -581,7 +581,8 @@ mod tests {
     #[test]
     fn a_place_of_the_callers_choice() {
         let device = Device::new(Secret::new([7; 32]));
-        let mut cx = Cx { now: Instant(1), wall: None, place: b"", rng: &mut Ones, device: &device };
+        let mut cx =
+            Cx { now: Instant(1), wall: None, place: b"", rng: &mut Ones, device: &device, keys: &crate::NoKeys };
         let places: [Place<One>; 3] = core::array::from_fn(|_| Place::free());
         let (timers, routes) = ([Timer::NONE; 3], [Route::default(); 8]);
         let mut hub = Hub::new(&mut cx, places, timers, routes, Limits::default()).unwrap();

@@ -4,7 +4,7 @@ use crate::memcheck;
 use iotkm::crypto::{Rng, RngError, Secret};
 use iotkm::engine::memory::{Half, Memory, Parts, Scratch};
 use iotkm::engine::scheme::Scheme;
-use iotkm::{Addr, Association, Cx, Device, Error, Event, Instant, Output, UnixTime};
+use iotkm::{Addr, Association, Cx, Device, Error, Event, Instant, NoKeys, Output, UnixTime};
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Debug;
@@ -228,7 +228,7 @@ impl<A: Association + Debug> Side<A> {
 
 /// A context at `now`.
 pub fn surroundings<'a>(now: u64, rng: &'a mut SecretRng, device: &'a Device) -> Cx<'a> {
-    Cx { now: Instant(now), wall: Some(UnixTime(1_750_000_000_000 + now)), place: b"lab", rng, device }
+    Cx { now: Instant(now), wall: Some(UnixTime(1_750_000_000_000 + now)), place: b"lab", rng, device, keys: &NoKeys }
 }
 
 /// The address that belongs to this seed.
