@@ -7,6 +7,7 @@
 extern crate std;
 
 pub mod association;
+pub mod cose;
 pub mod crypto;
 pub mod engine;
 pub mod history;

@@ -24,6 +24,10 @@ pub enum Kind {
     HistoryPeer = 2,
     /// Failed pairing attempts.
     Attempts = 3,
+    /// A ticket agent's numbers.
+    TicketAgent = 8,
+    /// A device's tickets, revocation list and floor time.
+    Wallet = 9,
     /// The history scheme's peer in the Published profile.
     #[cfg(feature = "published")]
     PublishedHistoryPeer = 0xf2,
@@ -107,6 +111,14 @@ impl Reserved {
             self.limit = self.next.saturating_sub(1).saturating_add(block);
         }
         (value, store)
+    }
+    /// The next value, which [`take`](Self::take) would give.
+    pub const fn next(&self) -> u32 {
+        self.next
+    }
+    /// Reserves a block from the next value on; the limit is then to be stored.
+    pub const fn reserve(&mut self, block: u32) {
+        self.limit = self.next.saturating_add(block);
     }
     /// What to store: the first value that is not reserved.
     pub const fn limit(&self) -> u32 {

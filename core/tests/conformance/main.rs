@@ -7,6 +7,7 @@
 #![allow(clippy::arithmetic_side_effects)]
 
 mod aead;
+mod cose;
 mod cpace;
 mod ffc;
 mod groups;
