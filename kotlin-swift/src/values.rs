@@ -165,7 +165,8 @@ pub enum Event {
         /// Generation that the new triple will have.
         generation: u32,
     },
-    /// A key update failed; the session lives on.
+    /// A key update failed; the session lives on. `Unknown`, perhaps several times, is normal after the peer's restart: its
+    /// log is gone, and this side remembers records that it does not.
     UpdateFailed {
         /// Why.
         reason: Reason,
