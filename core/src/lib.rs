@@ -12,6 +12,7 @@ pub mod crypto;
 pub mod engine;
 pub mod history;
 pub mod hub;
+pub mod interactive;
 
 pub use association::{
     Addr, Association, Assurance, Authenticated, Cx, Device, Error, Event, Fingerprint, Instant, Output, Reason,

@@ -1,0 +1,253 @@
+//! The key schedule: one function for each equation of `spec.md`.
+
+use crate::crypto::hpke::Exporter;
+use crate::crypto::kdf::hash;
+use crate::crypto::secret::declassify;
+use crate::crypto::{Prk, Secret, Suite};
+use crate::engine::session::Keys;
+use crate::engine::transcript::Transcript;
+use crate::engine::wire::Reader;
+
+/// The scheme's name in every info string.
+pub const NAME: &str = "interactive";
+/// Length of R in bytes.
+pub const NONCE_LEN: usize = 8;
+/// Length of N_0 and N_2 in bytes.
+pub const N_LEN: usize = 16;
+/// Length of a hint in bytes.
+pub const HINT_LEN: usize = 4;
+/// Length of M3's pre-tag in bytes.
+pub const PRE_LEN: usize = 4;
+/// Length of a tag by which a PMK is replaced, in bytes.
+pub const LONG_TAG: usize = 16;
+
+const HARDENED: u8 = 1;
+
+/// Hash of a whole ticket: `cred`.
+pub type Cred = [u8; 32];
+
+/// `cred = H(T)`.
+pub fn cred(ticket: &[u8]) -> Cred {
+    hash(&[ticket])
+}
+
+// ---- phase 1 ----
+
+/// `th_0 = H(lv("interactive", profile || 1))`, moved on by A's ticket and M1 without its tag: `th_1`.
+pub fn th_1(cred_a: &Cred, m1: &[u8]) -> Transcript {
+    Transcript::new(&[NAME.as_bytes(), &[HARDENED, 1]]).then(&[cred_a, m1])
+}
+
+/// The tag of M1 on a rekey: `KDF(PMK, 0, "m1", th_1)`.
+pub fn m1_tag(pmk: &Secret<32>, th_1: &Transcript) -> [u8; LONG_TAG] {
+    let mut tag = [0; LONG_TAG];
+    Prk::new(NAME, pmk.expose()).expand("m1", &[th_1.as_bytes()], &mut tag);
+    tag
+}
+
+/// HPKE's info in M2, `H(th_1 || tag_1 || cred_S || M2 up to g^NS)`; `tag_1` is empty but on a rekey.
+pub fn info_2(th_1: &Transcript, tag_1: &[u8], cred_s: &Cred, head: &[u8]) -> Transcript {
+    th_1.then(&[tag_1, cred_s, head])
+}
+
+/// HPKE's info in M3, `H(th_2 || tag_2 || M3 up to g^NA)`.
+pub fn info_3(th_2: &Transcript, tag_2: &[u8], head: &[u8]) -> Transcript {
+    th_2.then(&[tag_2, head])
+}
+
+/// The three numbers that one side "encrypts" to the other: exports of its HPKE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// N_0: kept, and part of every later session key.
+    pub n0: Secret<N_LEN>,
+    /// N_1: part of PMK.
+    pub n1: Secret<32>,
+    /// N_2: part of the tags that confirm.
+    pub n2: Secret<N_LEN>,
+}
+
+/// `N_S0 || N_S1 || N_S2 || E_2 = Export("m2", 96)`.
+pub fn m2_numbers(exporter: &Exporter) -> (Numbers, Secret<32>) {
+    let all: Secret<96> = exporter.secret(&[b"m2"]);
+    let mut r = Reader::new(all.expose());
+    (numbers(&mut r), part(&mut r))
+}
+
+/// `N_A0 || N_A1 || N_A2 = Export("m3", 64)`.
+pub fn m3_numbers(exporter: &Exporter) -> Numbers {
+    let all: Secret<64> = exporter.secret(&[b"m3"]);
+    numbers(&mut Reader::new(all.expose()))
+}
+
+fn numbers(r: &mut Reader<'_>) -> Numbers {
+    Numbers { n0: part(r), n1: part(r), n2: part(r) }
+}
+
+/// The lengths above add up: there is always as much left.
+fn part<const N: usize>(r: &mut Reader<'_>) -> Secret<N> {
+    r.secret().unwrap_or(Secret::zero())
+}
+
+/// The tag of M2: `KDF(E_2, 0, "m2", th_2)`.
+pub fn m2_tag(e_2: &Secret<32>, th_2: &Transcript, tag: &mut [u8]) {
+    Prk::new(NAME, e_2.expose()).expand("m2", &[th_2.as_bytes()], tag);
+}
+
+/// The pre-tag of M3, which S checks before it computes anything else: `KDF(E_2, 0, "m3", h_3)`.
+pub fn m3_pre(e_2: &Secret<32>, h_3: &Transcript) -> [u8; PRE_LEN] {
+    let mut tag = [0; PRE_LEN];
+    Prk::new(NAME, e_2.expose()).expand("m3", &[h_3.as_bytes()], &mut tag);
+    tag
+}
+
+/// `PMK = KDF(lv(N_A1, N_S1, K_DH, psk), 0, "pmk", th_3)`.
+pub fn pmk(a: &Numbers, s: &Numbers, dh: &[u8], psk: Option<&Secret<32>>, th_3: &Transcript) -> Secret<32> {
+    let psk: &[u8] = psk.map_or(&[], |psk| psk.expose());
+    Prk::extract(NAME, &[], &[a.n1.expose(), s.n1.expose(), dh, psk]).secret("pmk", &[th_3.as_bytes()])
+}
+
+/// Which of phase 1's last two messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirms {
+    /// M3: A has PMK.
+    M3,
+    /// M4: S has it too.
+    M4,
+}
+
+/// The tags of M3 and M4: `KDF(PMK, 0, "m3"|"m4", th || N_A2 || N_S2)`.
+pub fn confirm(which: Confirms, pmk: &Secret<32>, th: &Transcript, a: &Numbers, s: &Numbers, tag: &mut [u8]) {
+    let label = match which {
+        Confirms::M3 => "m3",
+        Confirms::M4 => "m4",
+    };
+    Prk::new(NAME, pmk.expose()).expand(label, &[th.as_bytes(), a.n2.expose(), s.n2.expose()], tag);
+}
+
+/// Draw number `n` of S for this M1: `KDF(secret of the window, 0, "rand", n || H(M1))`.
+pub fn window_draw(window: &Secret<32>, n: u8, m1: &[u8; 32], out: &mut [u8]) {
+    Prk::new(NAME, window.expose()).expand("rand", &[&[n], m1], out);
+}
+
+// ---- what a PMK is called, and what is said about it ----
+
+/// `aux = KDF(PMK, 0, "aux", step)`: hints, and what one says who has left that PMK.
+pub fn aux(pmk: &Secret<32>, step: u32) -> Secret<32> {
+    Prk::new(NAME, pmk.expose()).secret("aux", &[&step.to_be_bytes()])
+}
+
+/// `hint = KDF(aux, 0, "hint", side)`; `side`: whether it is a first message by who was A in phase 1.
+pub fn hint(aux: &Secret<32>, side: bool) -> [u8; HINT_LEN] {
+    let mut hint = [0; HINT_LEN];
+    Prk::new(NAME, aux.expose()).expand("hint", &[&[u8::from(side)]], &mut hint);
+    // It is sent in clear, and looked up in tables.
+    *declassify(&hint)
+}
+
+/// What S says to a K1 instead of answering it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Says {
+    /// "I have left that PMK."
+    Gone,
+    /// "I have the pending one that you hold."
+    Have,
+    /// "I have answered this attempt already."
+    Refuse(u16),
+}
+
+/// The tag of GONE, HAVE and REFUSE: `KDF(aux, 0, "gone"|"have"|"ref", th_1 || tag_1 || answered)`.
+pub fn says_tag(says: Says, aux: &Secret<32>, th_1: &Transcript, tag_1: &[u8]) -> [u8; LONG_TAG] {
+    let (label, answered) = match says {
+        Says::Gone => ("gone", None),
+        Says::Have => ("have", None),
+        Says::Refuse(answered) => ("ref", Some(answered.to_be_bytes())),
+    };
+    let answered: &[u8] = answered.as_ref().map_or(&[], |answered| answered);
+    let mut tag = [0; LONG_TAG];
+    Prk::new(NAME, aux.expose()).expand(label, &[th_1.as_bytes(), tag_1, answered], &mut tag);
+    tag
+}
+
+/// The tag of PING: `KDF(aux, 0, "ping", R)`.
+pub fn ping_tag(aux: &Secret<32>, r: &[u8; NONCE_LEN], tag: &mut [u8]) {
+    Prk::new(NAME, aux.expose()).expand("ping", &[r], tag);
+}
+
+/// The tag of PONG: `KDF(aux, 0, "pong", tag of PING || R)`.
+pub fn pong_tag(aux: &Secret<32>, ping: &[u8], r: &[u8; NONCE_LEN], tag: &mut [u8]) {
+    Prk::new(NAME, aux.expose()).expand("pong", &[ping, r], tag);
+}
+
+// ---- phase 2 ----
+
+/// What th_0 of phase 2 binds.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Number of the suite.
+    pub suite: i8,
+    /// Whether a psk went into PMK.
+    pub psk: bool,
+    /// How often PMK was replaced since phase 1.
+    pub step: u32,
+    /// Whether A is who was A in phase 1.
+    pub side: bool,
+    /// th_4 of phase 1.
+    pub bind: Transcript,
+}
+
+/// `th_0 = H(lv("interactive", profile || 2 || suite || psk, step, side, bind))`, moved on by K1 without its tag: `th_1`.
+pub fn run_th_1(terms: &Terms, k1: &[u8]) -> Transcript {
+    let kind = [HARDENED, 2, terms.suite as u8, u8::from(terms.psk)];
+    let (step, side) = (terms.step.to_be_bytes(), [u8::from(terms.side)]);
+    Transcript::new(&[NAME.as_bytes(), &kind, &step, &side, terms.bind.as_bytes()]).then(&[k1])
+}
+
+/// `V_PMK{g^NA}`: `KDF(PMK, 0, "k1", th_1)`.
+pub fn k1_tag(pmk: &Secret<32>, th_1: &Transcript, tag: &mut [u8]) {
+    Prk::new(NAME, pmk.expose()).expand("k1", &[th_1.as_bytes()], tag);
+}
+
+/// `V_PMK{g^NS}`: `KDF(PMK, 0, "k2", th_2)`.
+pub fn k2_tag(pmk: &Secret<32>, th_2: &Transcript, tag: &mut [u8]) {
+    Prk::new(NAME, pmk.expose()).expand("k2", &[th_2.as_bytes()], tag);
+}
+
+/// The run's PRK: `extract(KDF(PMK, 0, "n0", N_A0 || N_S0), K_DH)`, the numbers being phase 1's.
+pub fn run_prk(pmk: &Secret<32>, n_a0: &Secret<N_LEN>, n_s0: &Secret<N_LEN>, dh: &[u8]) -> Prk {
+    let salt: Secret<32> = Prk::new(NAME, pmk.expose()).secret("n0", &[n_a0.expose(), n_s0.expose()]);
+    Prk::extract(NAME, &[salt.expose()], &[dh])
+}
+
+/// What a run of phase 2 yields.
+#[derive(Clone, Debug)]
+pub struct Yield {
+    tags: Secret<{ 2 * LONG_TAG }>,
+    /// PMK', which replaces PMK.
+    pub pmk: Secret<32>,
+    /// The session's keys.
+    pub keys: Keys,
+}
+
+impl Yield {
+    /// None yet: a place for [`derive`](Self::derive) to fill.
+    pub const fn none() -> Self {
+        Self { tags: Secret::zero(), pmk: Secret::zero(), keys: Keys::none() }
+    }
+
+    /// `tag_3 || tag_4`, PMK' and the session's keys, each `KDF(prk, 0, label, th_3)`.
+    pub fn derive(&mut self, suite: &Suite, prk: &Prk, th_3: &Transcript) {
+        prk.expand("tag", &[th_3.as_bytes()], self.tags.as_mut());
+        prk.expand("pmk", &[th_3.as_bytes()], self.pmk.as_mut());
+        self.keys.derive(suite, prk, th_3);
+    }
+
+    /// The tag of K3, by which A proves PMK'.
+    pub fn k3(&self) -> &[u8] {
+        self.tags.expose().first_chunk::<LONG_TAG>().map_or(&[], |tag| tag)
+    }
+
+    /// The tag of K4, by which S does.
+    pub fn k4(&self) -> &[u8] {
+        self.tags.expose().last_chunk::<LONG_TAG>().map_or(&[], |tag| tag)
+    }
+}
