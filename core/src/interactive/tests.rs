@@ -4,6 +4,7 @@
 
 use super::keys::{self, Confirms, Cred, N_LEN, Numbers, Says, Terms, Yield};
 use super::wire::{K1, M1, M2, M3, Shown, Suites, write_k2};
+use crate::cose::Reference;
 use crate::crypto::group::{LONGEST, Scalar};
 use crate::crypto::hpke::{self, DHKEM_P256, DHKEM_X25519, KEM_FFC2048, KEM_FFC3072, Kem, OwnKey};
 use crate::crypto::keys::{KeySlot, StaticKey, StaticKeys};
@@ -116,7 +117,7 @@ enum Stops {
 }
 
 fn m1(suites: &[u8], nonce: [u8; 8], psk: bool) -> Vec<u8> {
-    let (shown, known) = (Shown::Reference([1; 8]), Some([2; 8]));
+    let (shown, known) = (Shown::Reference(Reference([1; 8])), Some(Reference([2; 8])));
     let suites = Suites::new(suites).unwrap();
     written(|w| M1 { nonce, suites, cid: ConnectionId::NONE, shown, known, psk, rekey: None }.write(w))
 }

@@ -19,6 +19,8 @@
 //! covers; the tag is the caller's to put behind it.
 
 use super::keys::{HINT_LEN, LONG_TAG, NONCE_LEN, PRE_LEN};
+use crate::cose::Reference;
+use crate::cose::ticket::{REFERENCE_LEN, TICKET_MAX_FFC as TICKET_MAX};
 use crate::crypto::aead::MAX_TAG;
 use crate::crypto::group::LONGEST;
 use crate::engine::drops::Dropped;
@@ -61,20 +63,13 @@ pub mod message {
     pub const PONG: u8 = 14;
 }
 
-/// Length of a reference in bytes.
-pub const REFERENCE_LEN: usize = 8;
 /// Suites that A offers, at most.
 pub const SUITES_MAX: usize = 8;
-/// The longest ticket in bytes.
-pub const TICKET_MAX: usize = 640;
 
 /// The longest message of all in bytes: M2 with an FFC ticket and share.
 pub const MESSAGE_MAX: usize = HEADER_LEN + 2 + 1 + ConnectionId::MAX + 2 + TICKET_MAX + LONGEST + MAX_TAG;
 /// The longest flight in bytes, the engine's room included.
 pub const FLIGHT_MAX: usize = flight::ROOM + MESSAGE_MAX;
-
-/// First bytes of a reference or of a ticket's hash.
-pub type Reference = [u8; REFERENCE_LEN];
 
 mod flag {
     pub const TICKET: u8 = 1;
@@ -192,12 +187,12 @@ impl<'a> M1<'a> {
         w.short(self.suites.0).short(self.cid.as_bytes());
         match &self.shown {
             Shown::Reference(reference) => {
-                w.put(reference);
+                w.put(&reference.0);
             }
             Shown::Ticket(ticket) => put_long(w, ticket),
         }
         if let Some(known) = &self.known {
-            w.put(known);
+            w.put(&known.0);
         }
         if let Some(rekey) = &self.rekey {
             w.put(&rekey.hint).put(&rekey.attempt.to_be_bytes());
@@ -216,8 +211,9 @@ impl<'a> M1<'a> {
         let nonce = r.array()?;
         let suites = Suites::new(r.short(SUITES_MAX)?)?;
         let cid = cid(&mut r)?;
-        let shown = if is(flag::TICKET) { Shown::Ticket(long(&mut r)?) } else { Shown::Reference(r.array()?) };
-        let known = if is(flag::KNOWN) { Some(r.array()?) } else { None };
+        let shown =
+            if is(flag::TICKET) { Shown::Ticket(long(&mut r)?) } else { Shown::Reference(Reference(r.array()?)) };
+        let known = if is(flag::KNOWN) { Some(Reference(r.array()?)) } else { None };
         let rekey = if is(flag::REKEY) { Some(Rekey { hint: r.array()?, attempt: r.u16()? }) } else { None };
         let (body, tag) = untagged(message, if rekey.is_some() { LONG_TAG } else { 0 })?;
         r.take(tag.len())?;
@@ -366,11 +362,11 @@ impl Hint {
         w.put(m1.first_chunk::<REFERENCE_LEN>().map_or(&[], |m1| m1));
     }
 
-    /// Reads HINT: the reason, and which M1 it is about.
+    /// Reads HINT: the reason, and the first bytes of the hash of the M1 that it is about.
     ///
     /// # Errors
     /// Malformed.
-    pub fn read(message: &[u8]) -> Result<(Self, Reference), Dropped> {
+    pub fn read(message: &[u8]) -> Result<(Self, [u8; REFERENCE_LEN]), Dropped> {
         let mut r = Reader::new(message);
         r.take(HEADER_LEN)?;
         let reason = r.u8()?;
@@ -488,25 +484,36 @@ pub fn read_refuse(message: &[u8]) -> Result<(u16, &[u8]), Dropped> {
     Ok((answered, tag))
 }
 
-/// Writes PING up to its tag.
-pub fn write_ping(w: &mut Writer<'_>, hint: &[u8; HINT_LEN], nonce: &[u8; NONCE_LEN]) {
-    w.put(&header(NUMBER, message::PING, run_of(nonce))).put(hint).put(nonce);
+/// PING.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ping {
+    /// Names PMK.
+    pub hint: [u8; HINT_LEN],
+    /// R.
+    pub nonce: [u8; NONCE_LEN],
 }
 
-/// Reads PING: hint, R, tag.
-///
-/// # Errors
-/// Malformed.
-pub fn read_ping(message: &[u8], tag_len: usize) -> Result<([u8; HINT_LEN], [u8; NONCE_LEN], &[u8]), Dropped> {
-    let mut r = Reader::new(message);
-    r.take(HEADER_LEN)?;
-    let (hint, nonce) = (r.array()?, r.array()?);
-    let tag = r.take(tag_len)?;
-    r.end()?;
-    if u32::from(low(message)) != run_of(&nonce) & 15 {
-        return Err(Dropped::Malformed);
+impl Ping {
+    /// Writes PING up to its tag.
+    pub fn write(&self, w: &mut Writer<'_>) {
+        w.put(&header(NUMBER, message::PING, run_of(&self.nonce))).put(&self.hint).put(&self.nonce);
     }
-    Ok((hint, nonce, tag))
+
+    /// Reads PING and its tag.
+    ///
+    /// # Errors
+    /// Malformed.
+    pub fn read(message: &[u8], tag_len: usize) -> Result<(Self, &[u8]), Dropped> {
+        let mut r = Reader::new(message);
+        r.take(HEADER_LEN)?;
+        let ping = Self { hint: r.array()?, nonce: r.array()? };
+        let tag = r.take(tag_len)?;
+        r.end()?;
+        if u32::from(low(message)) != run_of(&ping.nonce) & 15 {
+            return Err(Dropped::Malformed);
+        }
+        Ok((ping, tag))
+    }
 }
 
 #[cfg(test)]

@@ -31,8 +31,8 @@ fn m1s() -> Vec<M1<'static>> {
         nonce: [1, 2, 3, 4, 5, 6, 7, 0xab],
         suites: Suites::new(&[2]).unwrap(),
         cid: ConnectionId::NONE,
-        shown: Shown::Reference([5; 8]),
-        known: Some([6; 8]),
+        shown: Shown::Reference(Reference([5; 8])),
+        known: Some(Reference([6; 8])),
         psk: false,
         rekey: None,
     };
@@ -159,9 +159,10 @@ fn short_ones_come_back_and_only_whole() {
     assert_eq!(read_refuse(&bytes), Ok((300, &[7; LONG_TAG][..])));
     only_whole(&bytes, &|m| read_refuse(m).map(|_| ()));
 
-    let bytes = written(8, |w| write_ping(w, &[1; 4], &[2; 8]));
-    assert_eq!(read_ping(&bytes, 8), Ok(([1; 4], [2; 8], &[7; 8][..])));
-    only_whole(&bytes, &|m| read_ping(m, 8).map(|_| ()));
+    let ping = Ping { hint: [1; 4], nonce: [2; 8] };
+    let bytes = written(8, |w| ping.write(w));
+    assert_eq!(Ping::read(&bytes, 8), Ok((ping, &[7; 8][..])));
+    only_whole(&bytes, &|m| Ping::read(m, 8).map(|_| ()));
 
     only_whole(&bytes[..10], &|m| lone_tag(m, 8).map(|_| ()));
 
