@@ -11,7 +11,7 @@ use iotkm::engine::session::ConnectionId;
 use iotkm::engine::timers::Timer;
 use iotkm::history::{Entry, Exchange, History, Id, Peer, Triple};
 use iotkm::hub::{Hub, Limits, Place, Route};
-use iotkm::{Addr, Association, Device, Event, Output, Slot};
+use iotkm::{Addr, Association, Device, Event, NoKeys, Output, Slot};
 
 type Log = Vec<Entry>;
 type Memory = Watched<Exchange<Peer, Log>, 2, 256>;
@@ -254,7 +254,7 @@ impl Party for HubSide {
         let (mut sent, mut out) = (Vec::new(), [0; 1500]);
         show(&self.hub);
         loop {
-            let mut cx = surroundings(now, &mut self.rng, &self.device);
+            let mut cx = surroundings(now, &mut self.rng, &self.device, &NoKeys);
             match self.hub.poll(&mut cx, &mut out) {
                 (_, Output::Datagram { to, bytes }) => sent.push((to, published(bytes))),
                 (Some(index), Output::Persist { slot, .. }) => self.hub.persisted(index, slot, Ok(())),
@@ -267,7 +267,7 @@ impl Party for HubSide {
 
     fn input(&mut self, now: u64, from: &Addr, datagram: &[u8]) {
         let mut datagram = datagram.to_vec();
-        let mut cx = surroundings(now, &mut self.rng, &self.device);
+        let mut cx = surroundings(now, &mut self.rng, &self.device, &NoKeys);
         self.hub.handle_input(&mut cx, from, &mut datagram).unwrap_or_else(fails);
     }
 }
@@ -275,7 +275,7 @@ impl Party for HubSide {
 fn hub() {
     let suite = &crypto::SUITE_4_SYMMETRIC;
     let (mut rng, device) = (SecretRng::new(9), device(9));
-    let mut cx = surroundings(NOW, &mut rng, &device);
+    let mut cx = surroundings(NOW, &mut rng, &device, &NoKeys);
     let (places, timers, routes) =
         (vec![Place::free(), Place::free()], vec![Timer::NONE; 2], vec![Route::default(); 32]);
     let mut hub = Hub::new(&mut cx, places, timers, routes, Limits { busy: 0 }).unwrap_or_else(fails);

@@ -1,13 +1,14 @@
 //! What all schemes' scenarios share: secrets, a side of an association, a network of two, and the look at what is shown.
 
 use crate::memcheck;
+use iotkm::crypto::keys::StaticKeys;
 use iotkm::crypto::{Rng, RngError, Secret};
 use iotkm::engine::memory::{Half, Memory, Parts, Scratch};
 use iotkm::engine::scheme::Scheme;
 use iotkm::{Addr, Association, Cx, Device, Error, Event, Instant, NoKeys, Output, UnixTime};
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 /// Which secrets are marked. All, but where a scenario shows that each of them alone reaches the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +164,15 @@ pub trait Party {
     fn input(&mut self, now: u64, from: &Addr, datagram: &[u8]);
 }
 
+/// A side's static keys.
+pub struct Keys(pub Box<dyn StaticKeys>);
+
+impl Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(..)")
+    }
+}
+
 /// One association and its surroundings.
 #[derive(Debug)]
 pub struct Side<A> {
@@ -170,6 +180,8 @@ pub struct Side<A> {
     pub a: A,
     /// Its device's secret.
     pub device: Device,
+    /// Its static keys: none, unless a scheme gives it some.
+    pub keys: Keys,
     /// Newest blob of each slot.
     pub stored: BTreeMap<u16, Vec<u8>>,
     /// What happened.
@@ -186,6 +198,7 @@ impl<A: Association + Debug> Side<A> {
         Self {
             a,
             device: device(seed),
+            keys: Keys(Box::new(NoKeys)),
             stored: BTreeMap::new(),
             events: Vec::new(),
             received: Vec::new(),
@@ -196,7 +209,7 @@ impl<A: Association + Debug> Side<A> {
 
     /// Calls a verb.
     pub fn with<T>(&mut self, now: u64, f: impl FnOnce(&mut A, &mut Cx<'_>) -> T) -> T {
-        let mut cx = surroundings(now, &mut self.rng, &self.device);
+        let mut cx = surroundings(now, &mut self.rng, &self.device, &*self.keys.0);
         f(&mut self.a, &mut cx)
     }
 
@@ -227,8 +240,8 @@ impl<A: Association + Debug> Side<A> {
 }
 
 /// A context at `now`.
-pub fn surroundings<'a>(now: u64, rng: &'a mut SecretRng, device: &'a Device) -> Cx<'a> {
-    Cx { now: Instant(now), wall: Some(UnixTime(1_750_000_000_000 + now)), place: b"lab", rng, device, keys: &NoKeys }
+pub fn surroundings<'a>(now: u64, rng: &'a mut SecretRng, device: &'a Device, keys: &'a dyn StaticKeys) -> Cx<'a> {
+    Cx { now: Instant(now), wall: Some(UnixTime(1_750_000_000_000 + now)), place: b"lab", rng, device, keys }
 }
 
 /// The address that belongs to this seed.
@@ -246,7 +259,7 @@ impl<A: Association + Debug> Party for Side<A> {
         let mut out = [0; 1500];
         show(&self.a);
         loop {
-            let mut cx = surroundings(now, &mut self.rng, &self.device);
+            let mut cx = surroundings(now, &mut self.rng, &self.device, &*self.keys.0);
             match self.a.poll(&mut cx, &mut out) {
                 Output::Datagram { to, bytes } => sent.push((to, published(bytes))),
                 Output::Persist { slot, bytes, .. } => {
