@@ -104,6 +104,14 @@ class FullError(IotkmError, RuntimeError):
     code = -14
 
 
+class TicketRefusedError(IotkmError, ValueError):
+    """A ticket or a revocation list is not accepted. ``code`` differs by ``reason``."""
+
+    code = -201
+    reason: str = ""
+    """Why, in a word: ``"signature"``, ``"expired"``, ``"revoked"``, ``"not_canonical"`` and so on."""
+
+
 class BusyError(IotkmError, RuntimeError):
     """A callback (randomness, clock) called back into the object that had called it."""
 

@@ -1,6 +1,7 @@
 //! What anybody may read off a datagram or a stored blob, without a key.
 
 use crate::values::{Bytes, bad_argument};
+use iotkm::cose::{RevocationList, Ticket};
 use iotkm::engine::state;
 use iotkm::engine::wire::{self, Kind, engine};
 use iotkm::history::wire::{C1, NUMBER as HISTORY, message};
@@ -42,10 +43,11 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// What anybody may read off a datagram or a stored blob: a dict of names and values, first of all ``what``.
+/// What anybody may read off a datagram, a ticket, a revocation list or a stored blob: a dict of names and values,
+/// first of all ``what``. No signature is looked at.
 ///
 /// Args:
-///     data: a whole datagram, or a blob as `Persist` or `export` gave it.
+///     data: a whole datagram, ticket or list, or a blob as `Persist` or `export` gave it.
 ///     cid_len: length in bytes of the receiver's connection id, which records do not say.
 ///
 /// Raises:
@@ -61,11 +63,38 @@ fn hex(bytes: &[u8]) -> String {
 #[pyo3(signature = (data, *, cid_len=0))]
 pub fn inspect<'py>(py: Python<'py>, data: Bytes, cid_len: usize) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
+    if let Ok(ticket) = Ticket::peek(&data) {
+        let claims = ticket.claims();
+        dict.set_item("what", "ticket")?;
+        dict.set_item("bytes", data.len())?;
+        dict.set_item("agent", claims.issuer)?;
+        dict.set_item("device", claims.subject)?;
+        dict.set_item("serial", claims.serial)?;
+        dict.set_item("issued_at", claims.issued_at)?;
+        dict.set_item("not_before", claims.begins())?;
+        dict.set_item("expires", claims.expires)?;
+        dict.set_item("scope", claims.scope)?;
+        dict.set_item("group", claims.key.group().name())?;
+        dict.set_item("key", hex(claims.key.as_bytes()))?;
+        dict.set_item("reference", hex(&ticket.reference().0))?;
+        return Ok(dict);
+    }
+    if let Ok(list) = RevocationList::peek(&data) {
+        dict.set_item("what", "revocation list")?;
+        dict.set_item("bytes", data.len())?;
+        dict.set_item("agent", list.issuer())?;
+        dict.set_item("number", list.number())?;
+        dict.set_item("issued_at", list.issued_at())?;
+        dict.set_item("serials", list.serials().collect::<Vec<_>>())?;
+        return Ok(dict);
+    }
     let first = data.first().copied().unwrap_or(0);
     let blob = [
         (state::Kind::Session, "stored session"),
         (state::Kind::HistoryPeer, "stored peer"),
         (state::Kind::Attempts, "stored pairing attempts"),
+        (state::Kind::TicketAgent, "stored ticket agent"),
+        (state::Kind::Wallet, "stored ticket wallet"),
     ];
     if let Some((_, name)) = blob.into_iter().find(|(kind, _)| *kind as u8 == first && data.len() > state::OVERHEAD) {
         let version = data.get(1..).and_then(|rest| rest.first_chunk::<4>()).map_or(0, |v| u32::from_be_bytes(*v));

@@ -7,6 +7,7 @@
 //! | [`history`], [`pairing`] | the history scheme |
 //! | [`inspect`] | what anybody may read off a datagram or a blob |
 //! | [`platform`] | the surroundings of a call: device secret, randomness, clocks, place |
+//! | [`tickets`] | tickets, revocation lists and the keys that sign them |
 //! | [`values`] | bytes in; outputs, events and errors out |
 //!
 //! The classes that hold no secret (outputs, events, errors) are Python's own, in `iotkm/_outputs.py` and
@@ -21,6 +22,7 @@ pub mod inspect;
 pub mod member;
 pub mod pairing;
 pub mod platform;
+pub mod tickets;
 pub mod values;
 
 #[pymodule]
@@ -31,6 +33,7 @@ fn _iotkm(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<hub::Hub>()?;
     history::register(module)?;
     module.add_class::<pairing::Pairing>()?;
+    tickets::register(module)?;
     values::register(module)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))
 }

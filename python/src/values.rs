@@ -235,6 +235,17 @@ pub fn bad_argument(py: Python<'_>, message: &str) -> PyErr {
     new_error(py, "BadArgumentError", message).unwrap_or_else(|broken| broken)
 }
 
+/// `TicketRefusedError` with its reason and code.
+pub fn ticket_refused(py: Python<'_>, refused: iotkm::cose::Refused) -> PyErr {
+    let build = || -> PyResult<PyErr> {
+        let raised = new_error(py, "TicketRefusedError", &format!("refused: {}", refused.name().replace('_', " ")))?;
+        raised.value(py).setattr("reason", refused.name())?;
+        raised.value(py).setattr("code", refused.code())?;
+        Ok(raised)
+    };
+    build().unwrap_or_else(|broken| broken)
+}
+
 /// `WrongStateError` with a message.
 pub fn wrong_state(py: Python<'_>, message: &str) -> PyErr {
     new_error(py, "WrongStateError", message).unwrap_or_else(|broken| broken)
