@@ -86,9 +86,11 @@ impl<'a, const N: usize> Powers<'a, N> {
         let mut wide = Zeroizing::new([[0; N]; 2]);
         let mut table = Zeroizing::new([*p.one(); 16]);
         let mut power = Zeroizing::new(*element);
+        // The entries so far, of which the first is one, times the next power.
         let mut known = 1;
-        while let Some((low, high)) = table.split_at_mut_checked(known) {
-            for (product, low) in high.iter_mut().zip(low.iter()) {
+        while let Some((low, [first, rest @ ..])) = table.split_at_mut_checked(known) {
+            *first = *power;
+            for (product, low) in rest.iter_mut().zip(low.iter().skip(1)) {
                 *product = *low;
                 p.mul(product, &power, &mut wide);
             }

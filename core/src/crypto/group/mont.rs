@@ -42,17 +42,16 @@ const fn mac(t: Word, a: Word, b: Word, c: Word) -> (Word, Word) {
     (low, high.wrapping_add(carry as Word))
 }
 
-/// `t += a b` for as many words as both have; gives the carry.
+/// `t += a b` for as many words as both have; gives the carry. Two words a turn: of one, two, four and eight the compiler
+/// makes the fastest code.
 #[inline(always)]
 fn row(t: &mut [Word], a: &[Word], b: Word) -> Word {
     let mut carry = 0;
-    let (t_fours, t_rest) = t.as_chunks_mut::<4>();
-    let (a_fours, a_rest) = a.as_chunks::<4>();
-    for ([t0, t1, t2, t3], [a0, a1, a2, a3]) in t_fours.iter_mut().zip(a_fours) {
+    let (t_pairs, t_rest) = t.as_chunks_mut::<2>();
+    let (a_pairs, a_rest) = a.as_chunks::<2>();
+    for ([t0, t1], [a0, a1]) in t_pairs.iter_mut().zip(a_pairs) {
         (*t0, carry) = mac(*t0, *a0, b, carry);
         (*t1, carry) = mac(*t1, *a1, b, carry);
-        (*t2, carry) = mac(*t2, *a2, b, carry);
-        (*t3, carry) = mac(*t3, *a3, b, carry);
     }
     for (t, a) in t_rest.iter_mut().zip(a_rest) {
         (*t, carry) = mac(*t, *a, b, carry);
