@@ -11,7 +11,7 @@ from rich.progress import track
 
 import iotkm
 from iotkm import Platform, sim
-from iotkm.cli import _history
+from iotkm.cli import _ca, _history
 from iotkm.cli._common import Json, console, fail, friendly, show, suite_of
 from iotkm.storage import Directory
 
@@ -23,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(_history.app, name="history")
+app.add_typer(_ca.app, name="ca")
 
 
 def _version(value: bool) -> None:
@@ -48,7 +49,7 @@ def inspect(
     state: Annotated[Path | None, typer.Option(help="The device's state folder: opens a stored peer of its.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what a datagram or a stored blob is. Secrets are never shown."""
+    """Say what a datagram, a ticket, a revocation list or a stored blob is. Secrets are never shown."""
     data = _bytes(source)
     seen: dict[str, Any] = dict(iotkm.inspect(data, cid_len=cid_len))
     if state is not None and seen["what"] == "stored peer":

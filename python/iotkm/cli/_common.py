@@ -2,6 +2,7 @@
 
 import functools
 import json
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +40,7 @@ def friendly(command: Callable[_P, _R]) -> Callable[_P, _R]:
     def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
             return command(*args, **kwargs)
-        except (IotkmError, OSError) as error:
+        except (IotkmError, OSError, sqlite3.Error) as error:
             fail(str(error))
         except KeyboardInterrupt:
             raise typer.Exit(130) from None

@@ -1,0 +1,194 @@
+"""``iotkm ca``: a ticket agent on the command line."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from iotkm import RevocationList, Ticket, inspect
+from iotkm.cli._common import Json, console, fail, friendly, show
+
+if TYPE_CHECKING:
+    from iotkm.authority import Authority
+
+app = typer.Typer(help="A ticket agent: issue, renew and revoke tickets.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Argument(help="The agent's SQLite file.")]
+Device = Annotated[str | None, typer.Argument(help="The device's name.")]
+Passphrase = Annotated[
+    Path | None, typer.Option("--passphrase-file", help="Its first line; - is standard input. Else it is asked for.")
+]
+Days = Annotated[float, typer.Option(min=0.001, help="How long the tickets are valid, in days.")]
+
+
+def _passphrase(file: Path | None, confirm: bool = False) -> bytes:
+    if file is None:
+        text: str = typer.prompt("passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+        return text.encode()
+    data = sys.stdin.buffer.readline() if str(file) == "-" else file.read_bytes().partition(b"\n")[0]
+    return data.rstrip(b"\r\n")
+
+
+def _library() -> "type[Authority]":
+    try:
+        from iotkm.authority import Authority
+    except ModuleNotFoundError as error:
+        if error.name not in ("argon2", "cryptography"):
+            raise
+        fail(f"iotkm ca needs {error.name}, which is not installed: pip install 'iotkm[ca]'")
+    return Authority
+
+
+def _now() -> int:
+    return int(time.time())
+
+
+@app.command()
+@friendly
+def init(
+    file: File,
+    name: Annotated[str, typer.Option(help="The agent's name, as tickets will give it.")],
+    algorithm: Annotated[str, typer.Option(help="EdDSA (Ed25519) or ES256.")] = "EdDSA",
+    passphrase_file: Passphrase = None,
+    as_json: Json = False,
+) -> None:
+    """Make a new ticket agent. Its key lies in the file, sealed under the passphrase."""
+    with _library().create(file, name, _passphrase(passphrase_file, True), algorithm=algorithm) as agent:
+        public = agent.public_key
+        show({"agent": agent.name, "algorithm": public.algorithm, "public_key": bytes(public).hex()}, as_json)
+
+
+@app.command()
+@friendly
+def request(
+    file: File,
+    device: Device = None,
+    group: Annotated[str, typer.Option(help="x25519, p256, ffc2048 or ffc3072.")] = "x25519",
+    key: Annotated[str, typer.Option(help="The device's public key in hex digits.")] = "",
+    scope: Annotated[str, typer.Option(help="What the device may do.")] = "",
+    fleet: Annotated[
+        Path | None, typer.Option(help="Many devices: JSON, one object a line, with device, group, key and scope.")
+    ] = None,
+) -> None:
+    """Ask for tickets: that each key is the device's, the operator answers for. `issue` makes them."""
+    wanted: list[dict[str, Any]] = []
+    if device is not None:
+        wanted.append({"device": device, "group": group, "key": key, "scope": scope})
+    if fleet is not None:
+        wanted += [json.loads(line) for line in fleet.read_text().splitlines() if line.strip()]
+    if not wanted:
+        fail("name a device, or give --fleet")
+    rows = []
+    for one in wanted:
+        try:
+            data = bytes.fromhex(one["key"])
+            rows.append((one["device"], one.get("group", group), data, one.get("scope", scope)))
+        except (KeyError, TypeError, ValueError):
+            fail(f"request for {one.get('device', '?')}: device and key (in hex digits) are wanted")
+    with _library()(file) as agent:
+        agent.request_all(rows)
+
+
+class _Bar:
+    """A progress bar on standard error, where people are."""
+
+    def __init__(self, what: str) -> None:
+        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=console(True), transient=True)
+        self._task = self._bar.add_task(what, total=None)
+
+    def __enter__(self) -> "_Bar":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        self._bar.update(self._task, completed=done, total=total)
+
+
+@app.command()
+@friendly
+def issue(file: File, days: Days = 365, passphrase_file: Passphrase = None, as_json: Json = False) -> None:
+    """Issue a ticket for every open request."""
+    with _library()(file) as agent, _Bar("issuing") as bar:
+        agent.unlock(_passphrase(passphrase_file))
+        count = agent.issue(days=days, now=_now(), progress=bar)
+    show({"issued": count}, as_json)
+
+
+@app.command()
+@friendly
+def renew(
+    file: File,
+    within: Annotated[float, typer.Option(min=0, help="Renew what ends within so many days.")] = 30,
+    days: Days = 365,
+    passphrase_file: Passphrase = None,
+    as_json: Json = False,
+) -> None:
+    """Issue the next ticket for each device whose last one ends soon. Interrupted, it goes on where it was."""
+    with _library()(file) as agent, _Bar("renewing") as bar:
+        agent.unlock(_passphrase(passphrase_file))
+        count = agent.renew(within=within, days=days, now=_now(), progress=bar)
+    show({"renewed": count}, as_json)
+
+
+@app.command()
+@friendly
+def revoke(
+    file: File,
+    serial: Annotated[list[int], typer.Argument(help="Serials of the tickets.")],
+    passphrase_file: Passphrase = None,
+    out: Annotated[Path | None, typer.Option(help="Write the new revocation list to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Revoke tickets, and issue the next revocation list."""
+    with _library()(file) as agent:
+        agent.unlock(_passphrase(passphrase_file))
+        made = agent.revoke(serial, now=_now())
+    _give(made, out, as_json)
+
+
+def _give(thing: Ticket | RevocationList, out: Path | None, as_json: bool) -> None:
+    if out is not None:
+        out.write_bytes(bytes(thing))
+    show(dict(inspect(bytes(thing))), as_json)
+
+
+@app.command("list")
+@friendly
+def list_(file: File, device: Device = None, as_json: Json = False) -> None:
+    """List the tickets, by serial."""
+    with _library()(file) as agent:
+        for ticket, revoked in agent.tickets(device):
+            values = {"serial": ticket.serial, "device": ticket.device, "expires": ticket.expires, "revoked": revoked}
+            if as_json:
+                print(json.dumps(values))
+            else:
+                ends = time.strftime("%Y-%m-%d", time.gmtime(ticket.expires))
+                print(f"{ticket.serial:8}  {ends}  {'revoked' if revoked else '       '}  {ticket.device}")
+
+
+@app.command("show")
+@friendly
+def show_(
+    file: File,
+    what: Annotated[str, typer.Argument(help="A device's name, a serial, or revocations.")],
+    out: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a device's newest ticket, the ticket of a serial, or the newest revocation list."""
+    with _library()(file) as agent:
+        found: Ticket | RevocationList | None = agent.newest(what)
+        if found is None and what.isdigit():
+            found = agent.ticket(int(what))
+        if found is None and what == "revocations":
+            found = agent.revocation_list()
+    if found is None:
+        fail(f"there is no {what}")
+    _give(found, out, as_json)

@@ -1,0 +1,137 @@
+"""The ticket agent's records and ``iotkm ca``: durable, sealed, and nothing issued twice wherever it is interrupted."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from test_cli import ENVIRONMENT, iotkm
+
+from iotkm import BadArgumentError, RevocationList, Ticket, TicketRefusedError
+
+pytest.importorskip("argon2")
+
+from iotkm.authority import DAY, Authority, Cost, PassphraseError  # noqa: E402
+
+CHEAP = Cost(1, 64, 1)
+NOW = 1_800_000_000
+KEY = bytes([9]) * 32
+
+
+def fleet(path: Path, size: int) -> None:
+    with Authority.create(path, "acme", b"secret", cost=CHEAP) as agent:
+        agent.request_all((f"device-{number}", "x25519", KEY, "") for number in range(size))
+        agent.unlock(b"secret")
+        assert agent.issue(days=10, now=int(time.time())) == size
+
+
+def test_life_of_a_ticket(tmp_path: Path) -> None:
+    path = tmp_path / "ca.db"
+    with Authority.create(path, "acme", b"secret", algorithm="ES256", cost=CHEAP) as agent:
+        agent.request("lamp", "p256", KEY, "light")
+        with pytest.raises(PassphraseError):
+            agent.issue(days=1, now=NOW)
+        with pytest.raises(TicketRefusedError):
+            agent.request("lock", "p256", KEY[1:])
+        with pytest.raises(PassphraseError):
+            agent.unlock(b"another")
+        agent.unlock(b"secret")
+        assert agent.issue(days=100, now=NOW) == 1 and agent.issue(days=100, now=NOW) == 0
+        first = agent.newest("lamp")
+        assert first is not None and Ticket.verify(bytes(first), "acme", agent.public_key).scope == "light"
+        assert agent.renew(within=30, days=100, now=NOW + 69 * DAY) == 0
+        assert agent.renew(within=30, days=100, now=NOW + 70 * DAY) == 1
+        assert agent.renew(within=30, days=100, now=NOW + 70 * DAY) == 0
+        with pytest.raises(BadArgumentError):
+            agent.renew(within=30, days=30, now=NOW)
+    with Authority(path) as agent:
+        agent.unlock(b"secret")
+        assert [(t.serial, revoked) for t, revoked in agent.tickets("lamp")] == [(1, False), (2, False)]
+        made = agent.revoke([2], now=NOW + 71 * DAY)
+        assert RevocationList.verify(bytes(made), "acme", agent.public_key).serials == [2]
+        assert agent.renew(within=30, days=100, now=NOW + 160 * DAY) == 0, "a revoked device gets none by itself"
+        later = agent.revoke([], now=NOW + 200 * DAY)
+        assert later.serials == [] and later.number > made.number, "what is over is left out"
+        with pytest.raises(BadArgumentError):
+            agent.revoke([1, 99], now=NOW)
+        assert agent.revocation_list() == later
+        assert "secret" not in repr(agent)
+    with pytest.raises(FileExistsError):
+        Authority.create(path, "acme", b"secret", cost=CHEAP)
+    (tmp_path / "empty").touch()
+    for wrong in (tmp_path / "empty", tmp_path / "none"):
+        with pytest.raises(BadArgumentError, match="iotkm ca init"):
+            Authority(wrong)
+
+
+def test_two_at_once_issue_nothing_twice(tmp_path: Path) -> None:
+    path = tmp_path / "ca.db"
+    fleet(path, 200)
+    command = [sys.executable, "-P", "-m", "iotkm", "ca", "renew", str(path), "--passphrase-file", "-", "--json"]
+    both = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT) for _ in range(2)]
+    said = [json.loads(process.communicate(b"secret\n", timeout=60)[0])["renewed"] for process in both]
+    assert sum(said) == 200
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_interrupted_renewal_goes_on(tmp_path: Path, how: signal.Signals) -> None:
+    size = int(os.environ.get("IOTKM_FLEET", "600"))
+    path = tmp_path / "ca.db"
+    fleet(path, size)
+    command = [sys.executable, "-P", "-m", "iotkm", "ca", "renew", str(path), "--passphrase-file", "-"]
+    interrupted = 0
+    for share in (0.2, 0.5, 0.8):
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
+            assert process.stdin is not None
+            process.stdin.write(b"secret\n")
+            process.stdin.close()
+            end = time.monotonic() + 120
+            while process.poll() is None and time.monotonic() < end:
+                with Authority(path) as agent:
+                    if sum(1 for _ in agent.tickets()) >= size * (1 + share):
+                        process.send_signal(how)
+                        break
+            interrupted += process.wait(60) != 0
+    with Authority(path) as agent:
+        before = [bytes(ticket) for ticket, _ in agent.tickets()]
+    done = json.loads(iotkm("ca", "renew", path, "--passphrase-file", "-", "--json", given=b"secret\n"))
+    assert interrupted and len(before) + done["renewed"] == 2 * size
+    with Authority(path) as agent:
+        after = [ticket for ticket, _ in agent.tickets()]
+    assert [bytes(ticket) for ticket in after[: len(before)]] == before, "what was issued stays issued"
+    assert set(Counter(ticket.device for ticket in after).values()) == {2}
+    assert len({ticket.serial for ticket in after}) == 2 * size
+
+
+def test_command(tmp_path: Path) -> None:
+    path, word = tmp_path / "ca.db", tmp_path / "word"
+    word.write_bytes(b"correct horse\n")
+    secret = ("--passphrase-file", word)
+    made = json.loads(iotkm("ca", "init", path, "--name", "acme", *secret, "--json"))
+    assert made["agent"] == "acme" and len(made["public_key"]) == 64
+    assert path.stat().st_size and b"correct horse" not in path.read_bytes()
+    iotkm("ca", "request", path, "lamp", "--key", KEY.hex(), "--scope", "light")
+    many = tmp_path / "fleet"
+    many.write_text("".join(json.dumps({"device": f"d{n}", "key": KEY.hex()}) + "\n" for n in range(3)))
+    iotkm("ca", "request", path, "--fleet", many)
+    assert json.loads(iotkm("ca", "issue", path, *secret, "--json")) == {"issued": 4}
+    out = tmp_path / "ticket"
+    shown = json.loads(iotkm("ca", "show", path, "lamp", "--out", out, "--json"))
+    assert shown == json.loads(iotkm("inspect", out, "--json")) and shown["scope"] == "light"
+    listed = [json.loads(line) for line in iotkm("ca", "list", path, "--json").splitlines()]
+    assert len(listed) == 4 and "lamp" in iotkm("ca", "list", path)
+    serial = shown["serial"]
+    revoked = json.loads(iotkm("ca", "revoke", path, str(serial), *secret, "--json"))
+    assert revoked["serials"] == [serial]
+    assert json.loads(iotkm("ca", "show", path, "revocations", "--json")) == revoked
+    word.write_bytes(b"wrong\n")
+    assert "not the agent's" in iotkm("ca", "issue", path, *secret, status=1)
+    assert "no nobody" in iotkm("ca", "show", path, "nobody", status=1)
+    assert "hex digits" in iotkm("ca", "request", path, "x", "--key", "zz", status=1)
+    assert "refused: key" in iotkm("ca", "request", path, "x", "--key", "00", status=1)
+    assert "ca init" in iotkm("ca", "list", tmp_path / "none", status=1)
