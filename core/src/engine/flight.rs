@@ -25,6 +25,26 @@ pub const ANSWER_LIFE: u64 = 200_000;
 /// An unproven address gets this many times the bytes that it sent.
 const AMPLIFICATION: u16 = 3;
 
+/// A flight's buffer: an array that has a default.
+#[derive(Clone, Debug)]
+pub struct Buffer<const N: usize>([u8; N]);
+
+impl<const N: usize> Default for Buffer<N> {
+    fn default() -> Self {
+        Self([0; N])
+    }
+}
+impl<const N: usize> AsRef<[u8]> for Buffer<N> {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+impl<const N: usize> AsMut<[u8]> for Buffer<N> {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
 /// What a flight's timer asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {

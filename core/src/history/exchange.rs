@@ -11,6 +11,7 @@ use crate::crypto::aead::MAX_TAG;
 use crate::crypto::group::Scalar;
 use crate::crypto::{Prk, Secret, Suite};
 use crate::engine::drops::Dropped;
+use crate::engine::flight::Buffer;
 use crate::engine::memory::{Half, Memory, Scratch};
 use crate::engine::rekey::Which;
 use crate::engine::scheme::{Has, Io, Note, Scheme, Stamp};
@@ -324,7 +325,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Scheme f
     const HAS: Has = E::HAS;
 
     type Run = Run;
-    type Flight = FlightBuffer;
+    type Flight = Buffer<{ wire::FLIGHT_MAX }>;
 
     fn suite(&self) -> &'static Suite {
         self.suite
@@ -504,26 +505,6 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Scheme f
 
     fn slot(&self) -> Slot {
         self.peer.borrow().slot()
-    }
-}
-
-/// The flight's buffer: an array that has a default.
-#[derive(Clone, Debug)]
-pub struct FlightBuffer([u8; wire::FLIGHT_MAX]);
-
-impl Default for FlightBuffer {
-    fn default() -> Self {
-        Self([0; wire::FLIGHT_MAX])
-    }
-}
-impl AsRef<[u8]> for FlightBuffer {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-impl AsMut<[u8]> for FlightBuffer {
-    fn as_mut(&mut self) -> &mut [u8] {
-        &mut self.0
     }
 }
 

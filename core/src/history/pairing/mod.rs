@@ -18,16 +18,17 @@
 mod initiator;
 mod responder;
 
-use super::exchange::{FlightBuffer, PLACE_MAX, open_once, seal_once};
+use super::exchange::{PLACE_MAX, open_once, seal_once};
 use super::keys::{self, NAME};
 use super::peer::{Id, Peer, Triple};
-use super::wire::{NUMBER, message};
+use super::wire::{FLIGHT_MAX, NUMBER, message};
 use crate::association::{Addr, Authenticated, Cx, Device, Error, Fingerprint, Instant, Reason, Slot, Stage};
 use crate::crypto::aead::MAX_TAG;
 use crate::crypto::cpace::{Cpace, Inputs, MAX_ISK, Message, Role};
 use crate::crypto::group::Scalar;
 use crate::crypto::{Prk, Rng, RngError, Secret, Suite, secret::ct_eq};
 use crate::engine::drops::Dropped;
+use crate::engine::flight::Buffer;
 use crate::engine::memory::{Memory, Scratch};
 use crate::engine::scheme::{Has, Io, Note, Scheme};
 use crate::engine::state::{self, Kind};
@@ -508,7 +509,7 @@ impl Scheme for Pair {
     const HAS: Has = Has { sessions: false, resume: false, moves: false, ..Has::ALL };
 
     type Run = Run;
-    type Flight = FlightBuffer;
+    type Flight = Buffer<{ FLIGHT_MAX }>;
 
     fn suite(&self) -> &'static Suite {
         self.setup.suite

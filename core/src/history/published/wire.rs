@@ -49,24 +49,7 @@ pub const NUMBER_LEN: usize = 4;
 const MESSAGE_MAX: usize = HEADER_LEN + NUMBER_LEN + 1 + 1 + PLACE_MAX + 1 + DATA_MAX;
 
 /// The flight's buffer.
-#[derive(Clone, Debug)]
-pub struct PublishedBuffer([u8; flight::ROOM + MESSAGE_MAX]);
-
-impl Default for PublishedBuffer {
-    fn default() -> Self {
-        Self([0; flight::ROOM + MESSAGE_MAX])
-    }
-}
-impl AsRef<[u8]> for PublishedBuffer {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-impl AsMut<[u8]> for PublishedBuffer {
-    fn as_mut(&mut self) -> &mut [u8] {
-        &mut self.0
-    }
-}
+pub type PublishedBuffer = flight::Buffer<{ flight::ROOM + MESSAGE_MAX }>;
 
 /// A body that is one value.
 ///
