@@ -91,6 +91,10 @@ impl Replacement {
     pub const fn pending(&self) -> Pending {
         self.pending
     }
+    /// The highest attempt that this side answered.
+    pub const fn answered(&self) -> u16 {
+        self.answered
+    }
     /// The attempt whose pending key the peer is known to have had.
     pub const fn confirmed(&self) -> Option<u16> {
         if let Pending::Confirmed(attempt) = self.pending { Some(attempt) } else { None }
@@ -102,9 +106,15 @@ impl Replacement {
     /// [`Error::WrongState`] while a confirmed pending key waits to be committed; [`Error::KeyExhausted`] after 65 535
     /// attempts.
     pub fn ask(&mut self) -> Result<u16, Error> {
-        if self.confirmed().is_some() {
-            return Err(Error::WrongState);
-        }
+        if self.confirmed().is_some() { Err(Error::WrongState) } else { self.ask_holding() }
+    }
+
+    /// As [`ask`](Self::ask), but while a confirmed pending key waits under which nobody answered: for schemes in which an
+    /// answer under the current key says that the peer has it not ([`drop_pending`](Self::drop_pending)).
+    ///
+    /// # Errors
+    /// [`Error::KeyExhausted`] after 65 535 attempts.
+    pub fn ask_holding(&mut self) -> Result<u16, Error> {
         let attempt = self.asked.max(self.answered).checked_add(1).ok_or(Error::KeyExhausted)?;
         self.asked = attempt;
         Ok(attempt)

@@ -24,6 +24,8 @@ pub enum Kind {
     HistoryPeer = 2,
     /// Failed pairing attempts.
     Attempts = 3,
+    /// The interactive scheme's peer: PMKs and attempts.
+    InteractivePeer = 4,
     /// A ticket agent's numbers.
     TicketAgent = 8,
     /// A device's tickets, revocation list and floor time.

@@ -149,17 +149,14 @@ pub fn hint(aux: &Secret<32>, side: bool) -> [u8; HINT_LEN] {
 pub enum Says {
     /// "I have left that PMK."
     Gone,
-    /// "I have the pending one that you hold."
-    Have,
     /// "I have answered this attempt already."
     Refuse(u16),
 }
 
-/// The tag of GONE, HAVE and REFUSE: `KDF(aux, 0, "gone"|"have"|"ref", th_1 || tag_1 || answered)`.
+/// The tag of GONE and REFUSE: `KDF(aux, 0, "gone"|"ref", th_1 || tag_1 || answered)`.
 pub fn says_tag(says: Says, aux: &Secret<32>, th_1: &Transcript, tag_1: &[u8]) -> [u8; LONG_TAG] {
     let (label, answered) = match says {
         Says::Gone => ("gone", None),
-        Says::Have => ("have", None),
         Says::Refuse(answered) => ("ref", Some(answered.to_be_bytes())),
     };
     let answered: &[u8] = answered.as_ref().map_or(&[], |answered| answered);

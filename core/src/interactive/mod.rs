@@ -18,12 +18,15 @@
 //! The numbers that the paper encrypts to the other side are exports of [`hpke`](crate::crypto::hpke), and g^N is its
 //! ephemeral key: they take no bytes on the air.
 //!
-//! - [`keys`]: the key schedule. [`wire`]: the messages.
+//! - [`keys`]: the key schedule. [`wire`]: the messages. [`Peer`]: what is stored, and what becomes of PMKs.
 //!
 //! The bytes are in [`spec`].
 
 pub mod keys;
+pub mod peer;
 pub mod wire;
+
+pub use peer::{Master, Peer, Subject};
 
 #[doc = include_str!("spec.md")]
 pub mod spec {}

@@ -239,7 +239,7 @@ fn both_sides_agree_on_every_suite() {
                 assert_eq!(at_a.bind, at_s.bind);
                 let ((na, gna), (ns, gns)) = (a.share(rng), s.share(rng));
                 let hint = keys::hint(&keys::aux(&at_a.pmk, step), true);
-                let k1 = K1 { hint, attempt: 1, held: None, long: false, cid: ConnectionId::NONE };
+                let k1 = K1 { hint, attempt: 1, long: false, holds: false, cid: ConnectionId::NONE };
                 let k1 = [written(|w| k1.write(w)), gna.clone()].concat();
                 let k2 = [written(|w| write_k2(w, 1, &ConnectionId::NONE)), gns.clone()].concat();
                 let seen = Seen { k1, k2 };
@@ -357,7 +357,7 @@ fn roles_steps_and_runs_have_their_own_tags() {
     let aux = keys::aux(&agreed.pmk, 0);
     assert_ne!(keys::hint(&aux, true), keys::hint(&aux, false));
     assert_ne!(keys::hint(&aux, true), keys::hint(&keys::aux(&agreed.pmk, 1), true));
-    let said = [Says::Gone, Says::Have, Says::Refuse(0), Says::Refuse(1)].map(|s| keys::says_tag(s, &aux, &th, &one));
+    let said = [Says::Gone, Says::Refuse(0), Says::Refuse(1)].map(|s| keys::says_tag(s, &aux, &th, &one));
     for (i, one) in said.iter().enumerate() {
         assert!(!said[..i].contains(one), "{i}");
     }

@@ -6,11 +6,10 @@
 //! M3      header | F u32 | g^NA | pre 4 | tag
 //! M4      header | tag
 //! HINT    header | reason | H(M1)[..8]
-//! K1      header | flags | hint 4 | attempt u16 | [held u16] | short(cid) | g^NA | tag
+//! K1      header | flags | hint 4 | attempt u16 | short(cid) | g^NA | tag
 //! K2      header | short(cid) | g^NS | tag
 //! K3, K4  header | tag 16 | [record]
 //! GONE    header | tag 16
-//! HAVE    header | tag 16
 //! REFUSE  header | answered u16 | tag 16
 //! PING    header | hint 4 | R 8 | tag
 //! PONG    header | tag
@@ -53,14 +52,12 @@ pub mod message {
     pub const HINT: u8 = 9;
     /// "I have left that PMK."
     pub const GONE: u8 = 10;
-    /// "I have the pending one that you hold."
-    pub const HAVE: u8 = 11;
     /// "I have answered that attempt already."
-    pub const REFUSE: u8 = 12;
+    pub const REFUSE: u8 = 11;
     /// "Are you there?"
-    pub const PING: u8 = 13;
+    pub const PING: u8 = 12;
     /// "I am."
-    pub const PONG: u8 = 14;
+    pub const PONG: u8 = 13;
 }
 
 /// Suites that A offers, at most.
@@ -76,8 +73,8 @@ mod flag {
     pub const KNOWN: u8 = 2;
     pub const REKEY: u8 = 4;
     pub const PSK: u8 = 8;
-    pub const HELD: u8 = 1;
-    pub const LONG: u8 = 2;
+    pub const LONG: u8 = 1;
+    pub const HOLDS: u8 = 2;
 }
 
 /// The low four bits of R or of an attempt, as the header has them.
@@ -329,7 +326,7 @@ impl<'a> M3<'a> {
     }
 }
 
-/// The tag of a message that has nothing else: M4, GONE, HAVE, PONG.
+/// The tag of a message that has nothing else: M4, GONE, PONG.
 ///
 /// # Errors
 /// Malformed.
@@ -384,10 +381,10 @@ pub struct K1 {
     pub hint: [u8; HINT_LEN],
     /// The attempt under that PMK.
     pub attempt: u16,
-    /// The attempt of A's confirmed pending PMK, where this is made under the current one.
-    pub held: Option<u16>,
     /// Whether the tags of K1 and K2 have 16 bytes.
     pub long: bool,
+    /// Whether A has a confirmed pending PMK, and this is made under the current one all the same.
+    pub holds: bool,
     /// The connection id that A wants to see.
     pub cid: ConnectionId,
 }
@@ -395,12 +392,9 @@ pub struct K1 {
 impl K1 {
     /// Writes all before the share.
     pub fn write(&self, w: &mut Writer<'_>) {
-        let flags = if self.held.is_some() { flag::HELD } else { 0 } | if self.long { flag::LONG } else { 0 };
+        let flags = if self.long { flag::LONG } else { 0 } | if self.holds { flag::HOLDS } else { 0 };
         w.put(&header(NUMBER, message::K1, self.attempt.into())).put(&[flags]);
         w.put(&self.hint).put(&self.attempt.to_be_bytes());
-        if let Some(held) = self.held {
-            w.put(&held.to_be_bytes());
-        }
         w.short(self.cid.as_bytes());
     }
 
@@ -411,14 +405,13 @@ impl K1 {
     pub fn peek(message: &[u8]) -> Result<(Self, &[u8]), Dropped> {
         let mut r = Reader::new(message);
         r.take(HEADER_LEN)?;
-        let flags = flags(&mut r, flag::HELD | flag::LONG)?;
+        let flags = flags(&mut r, flag::LONG | flag::HOLDS)?;
         let (hint, attempt) = (r.array()?, r.u16()?);
-        let held = if flags & flag::HELD != 0 { Some(r.u16()?) } else { None };
         let cid = cid(&mut r)?;
         if u16::from(low(message)) != attempt & 15 {
             return Err(Dropped::Malformed);
         }
-        Ok((Self { hint, attempt, held, long: flags & flag::LONG != 0, cid }, r.rest()))
+        Ok((Self { hint, attempt, long: flags & flag::LONG != 0, holds: flags & flag::HOLDS != 0, cid }, r.rest()))
     }
 
     /// Length of the tags of K1 and K2 in bytes; `mac` is the suite's.

@@ -123,9 +123,9 @@ fn m3_comes_back_and_only_whole() {
 
 #[test]
 fn k1_and_k2_come_back_and_only_whole() {
-    let k1 = K1 { hint: [1, 2, 3, 4], attempt: 0x321, held: None, long: false, cid: ConnectionId::NONE };
-    let more = K1 { held: Some(7), long: true, cid: ConnectionId::new(&[3; 8]).unwrap(), ..k1 };
-    for (k1, lens) in [(k1, LENS), (more, FFC), (K1 { long: true, ..k1 }, LENS)] {
+    let k1 = K1 { hint: [1, 2, 3, 4], attempt: 0x321, long: false, holds: false, cid: ConnectionId::NONE };
+    let more = K1 { long: true, holds: true, cid: ConnectionId::new(&[3; 8]).unwrap(), ..k1 };
+    for (k1, lens) in [(k1, LENS), (more, FFC), (K1 { long: true, holds: true, ..k1 }, LENS)] {
         let tag = k1.tag_len(lens.tag);
         let bytes = written(lens.share + tag, |w| k1.write(w));
         let (read, ends) = K1::read(&bytes, lens).unwrap();
@@ -184,7 +184,7 @@ fn lengths_are_as_the_page_says() {
     assert_eq!((m1, m2, m3), (30, 45, 50));
     assert_eq!(m1 + m2 + m3 + HEADER_LEN + 8, 135);
 
-    let k1 = K1 { hint: [0; 4], attempt: 1, held: None, long: false, cid: ConnectionId::NONE };
+    let k1 = K1 { hint: [0; 4], attempt: 1, long: false, holds: false, cid: ConnectionId::NONE };
     for (share, all) in [(256, 577), (384, 833)] {
         let k1 = written(share + 8, |w| k1.write(w)).len();
         let k2 = written(share + 8, |w| write_k2(w, 1, &ConnectionId::NONE)).len();

@@ -1,0 +1,543 @@
+//! A peer: the PMK and its successor, what became of the attempts to replace it, and how all that is stored.
+//!
+//! ```text
+//!            K1 under current                 K3                    K1 under pending, 16-byte tag
+//! S  current ----------------> pending answered ----> current       commits pending, then as under current
+//! A  current --K2----------> pending confirmed --K4-> current       (phase 1: M3, M4 make the pending one)
+//! ```
+//! Who may ask, and what becomes of the answer, is [`rekey`](crate::engine::rekey)'s; here every key has its own numbers,
+//! and each run that completes replaces it.
+
+use super::keys::{self, HINT_LEN, N_LEN, Terms};
+use super::wire::K1;
+use crate::association::{Device, Error, Slot};
+use crate::cose::ticket::NAME_MAX;
+use crate::crypto::Secret;
+use crate::engine::drops::Dropped;
+use crate::engine::rekey::{Decision, Pending, Replacement, Which};
+use crate::engine::session::ConnectionId;
+use crate::engine::state::{self, Kind};
+use crate::engine::transcript::Transcript;
+use crate::engine::wire::{self, Reader, Writer};
+use core::fmt;
+
+/// A device's name, as its tickets have it: 1 to 32 bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Subject {
+    len: u8,
+    bytes: [u8; NAME_MAX],
+}
+
+impl Subject {
+    /// A name; `None` for one that no ticket can have.
+    pub fn new(name: &str) -> Option<Self> {
+        Self::read(name.as_bytes())
+    }
+    fn read(name: &[u8]) -> Option<Self> {
+        let mut bytes = [0; NAME_MAX];
+        bytes.get_mut(..name.len())?.copy_from_slice(name);
+        if name.is_empty() { None } else { Some(Self { len: name.len() as u8, bytes }) }
+    }
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+    /// Whether it is the lower of the two: it wins on glare.
+    pub fn is_lower_than(&self, other: &Self) -> bool {
+        self.as_bytes() < other.as_bytes()
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Subject({})", self.as_bytes().escape_ascii())
+    }
+}
+
+/// What phase 1 agreed on, which every PMK that follows from it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// th_4: both tickets, suite, roles.
+    pub bind: Transcript,
+    /// N_A0.
+    pub n_a0: Secret<N_LEN>,
+    /// N_S0.
+    pub n_s0: Secret<N_LEN>,
+    /// Number of the suite.
+    pub suite: i8,
+    /// Whether a psk went in.
+    pub psk: bool,
+    /// Whether this side was A.
+    pub was_a: bool,
+    /// Serial of the peer's ticket.
+    pub serial: u32,
+    /// When all this is over, in seconds since 1970: F and both tickets' ends.
+    pub ends: u64,
+}
+
+/// A pairwise master key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Master {
+    key: Secret<32>,
+    aux: Secret<32>,
+    step: u32,
+    origin: Origin,
+}
+
+impl fmt::Debug for Master {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Master(step {})", self.step)
+    }
+}
+
+impl Master {
+    /// The first one, out of phase 1.
+    pub fn first(key: Secret<32>, origin: Origin) -> Self {
+        Self::at(key, 0, origin)
+    }
+
+    fn at(key: Secret<32>, step: u32, origin: Origin) -> Self {
+        let aux = keys::aux(&key, step);
+        Self { key, aux, step, origin }
+    }
+
+    /// The one that takes its place: PMK' of a run of phase 2.
+    #[must_use]
+    pub fn next(&self, key: Secret<32>) -> Self {
+        Self::at(key, self.step.saturating_add(1), self.origin.clone())
+    }
+
+    /// PMK.
+    pub const fn key(&self) -> &Secret<32> {
+        &self.key
+    }
+    /// What names it and says things about it.
+    pub const fn aux(&self) -> &Secret<32> {
+        &self.aux
+    }
+    /// How often it was replaced since phase 1.
+    pub const fn step(&self) -> u32 {
+        self.step
+    }
+    /// What phase 1 agreed on.
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The hint for a first message under it, by this side or (`ours` false) by the peer.
+    pub fn hint(&self, ours: bool) -> [u8; HINT_LEN] {
+        keys::hint(&self.aux, self.origin.was_a == ours)
+    }
+
+    /// What th_0 of a run under it binds; `ours`: this side started the run.
+    pub const fn terms(&self, ours: bool) -> Terms {
+        let Origin { suite, psk, was_a, bind, .. } = &self.origin;
+        Terms { suite: *suite, psk: *psk, step: self.step, side: *was_a == ours, bind: *bind }
+    }
+
+    fn write(&self, w: &mut Writer<'_>) {
+        let origin = &self.origin;
+        w.put(self.key.expose()).put(&self.step.to_be_bytes()).put(origin.bind.as_bytes());
+        w.put(origin.n_a0.expose()).put(origin.n_s0.expose());
+        w.put(&[origin.suite as u8, u8::from(origin.psk) << 1 | u8::from(origin.was_a)]);
+        w.put(&origin.serial.to_be_bytes()).put(&origin.ends.to_be_bytes());
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, Dropped> {
+        let (key, step) = (r.secret()?, r.u32()?);
+        let bind = Transcript::from(r.array::<32>()?);
+        let (n_a0, n_s0) = (r.secret()?, r.secret()?);
+        let [suite, flags] = r.array()?;
+        if flags > 3 {
+            return Err(Dropped::Malformed);
+        }
+        let (serial, ends) = (r.u32()?, r.u64()?);
+        let (psk, was_a) = (flags & 2 != 0, flags & 1 != 0);
+        Ok(Self::at(key, step, Origin { bind, n_a0, n_s0, suite: suite as i8, psk, was_a, serial, ends }))
+    }
+}
+
+/// Length of a stored PMK in bytes.
+const MASTER_LEN: usize = 32 + 4 + 32 + 2 * N_LEN + 2 + 4 + 8;
+
+/// Where the hint of a first message leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// To a PMK.
+    Master(Which),
+    /// To the one before the current one: the peer was rolled back.
+    Gone,
+}
+
+/// A run that this side starts now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// Under which PMK.
+    pub under: Which,
+    /// The attempt under it.
+    pub attempt: u16,
+    /// Whether the tags of K1 and K2 have 16 bytes.
+    pub long: bool,
+    /// Whether it is under the current PMK although a pending one is confirmed: nobody answered under that.
+    pub holds: bool,
+}
+
+impl Start {
+    /// K1 of this run.
+    pub const fn k1(&self, hint: [u8; HINT_LEN], cid: ConnectionId) -> K1 {
+        K1 { hint, attempt: self.attempt, long: self.long, holds: self.holds, cid }
+    }
+
+    /// The pending PMK became current while this run waits for K2: under that one it goes on, under the one that is gone
+    /// it is over.
+    pub const fn after_commit(self) -> Option<Self> {
+        match self.under {
+            Which::Pending => Some(Self { under: Which::Current, ..self }),
+            Which::Current => None,
+        }
+    }
+}
+
+/// What to do with a K1 whose tag has verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Draw N_S and answer: [`Peer::answered`] stores what comes of it.
+    Answer,
+    /// REFUSE: an attempt not above this one.
+    Refuse {
+        /// The highest attempt answered.
+        answered: u16,
+    },
+    /// Nothing: this side starts a run under its confirmed pending PMK.
+    CommitFirst,
+    /// Nothing: this side's own run goes first.
+    Mine,
+}
+
+/// What this device knows about one peer; lies in the caller's memory and is stored in its slot.
+#[derive(Clone)]
+pub struct Peer {
+    slot: Slot,
+    version: u32,
+    me: Subject,
+    id: Subject,
+    psk: Option<Secret<32>>,
+    current: Option<Master>,
+    pending: Option<Master>,
+    gone: Option<Secret<32>>,
+    replacement: Replacement,
+    /// Attempts of this side's under the pending PMK.
+    ahead: u16,
+    /// This side was S when the current PMK was made: for the peer it may be a pending one still.
+    as_s: bool,
+    /// The last run found no answer; not stored.
+    missed: bool,
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = f.debug_struct("Peer");
+        f.field("id", &self.id).field("current", &self.current).field("pending", &self.replacement.pending());
+        f.finish_non_exhaustive()
+    }
+}
+
+impl Peer {
+    const TEXT_MAX: usize = 2 * (1 + NAME_MAX) + 1 + Replacement::LEN + 2 + 2 * MASTER_LEN + 2 * 32;
+    /// The longest blob of a stored peer in bytes: what its slot must hold.
+    pub const BLOB_MAX: usize = Self::TEXT_MAX + state::OVERHEAD;
+
+    /// A peer with whom there was no phase 1 yet. A psk goes into every phase 1 with it.
+    ///
+    /// # Errors
+    /// [`Error::BadArgument`] where both names are the same.
+    pub fn new(slot: Slot, me: Subject, id: Subject, psk: Option<Secret<32>>) -> Result<Self, Error> {
+        if me == id {
+            return Err(Error::BadArgument);
+        }
+        Ok(Self {
+            slot,
+            version: 0,
+            me,
+            id,
+            psk,
+            current: None,
+            pending: None,
+            gone: None,
+            replacement: Replacement::new(),
+            ahead: 0,
+            as_s: false,
+            missed: false,
+        })
+    }
+
+    /// Opens a stored peer. `floor` is the value of the slot's monotonic counter, 0 where there is none.
+    ///
+    /// # Errors
+    /// [`Error::BadBlob`], [`Error::BlobRolledBack`].
+    pub fn restore(device: &Device, slot: Slot, floor: u32, blob: &[u8]) -> Result<Self, Error> {
+        let mut text = Secret::<{ Self::TEXT_MAX }>::zero();
+        let opened = state::open(device, Kind::InteractivePeer, floor, blob, text.as_mut());
+        let (version, len) = opened.map_err(|e| if e == Error::BlobRolledBack { e } else { Error::BadBlob })?;
+        let text = text.expose().get(..len).ok_or(Error::BadBlob)?;
+        Self::read(slot, version, text).map_err(|_| Error::BadBlob)
+    }
+
+    fn read(slot: Slot, version: u32, text: &[u8]) -> Result<Self, Dropped> {
+        let mut r = Reader::new(text);
+        let me = Subject::read(r.short(NAME_MAX)?).ok_or(Dropped::Malformed)?;
+        let id = Subject::read(r.short(NAME_MAX)?).ok_or(Dropped::Malformed)?;
+        let flags = r.u8()?;
+        let replacement = Replacement::read(&mut r)?;
+        let ahead = r.u16()?;
+        let current = if flags & 1 != 0 { Some(Master::read(&mut r)?) } else { None };
+        let pending = if flags & 2 != 0 { Some(Master::read(&mut r)?) } else { None };
+        let gone = if flags & 4 != 0 { Some(r.secret()?) } else { None };
+        let psk = if flags & 8 != 0 { Some(r.secret()?) } else { None };
+        r.end()?;
+        if me == id || flags > 31 || pending.is_some() != (replacement.pending() != Pending::None) {
+            return Err(Dropped::Malformed);
+        }
+        Ok(Self {
+            slot,
+            version,
+            me,
+            id,
+            psk,
+            current,
+            pending,
+            gone,
+            replacement,
+            ahead,
+            as_s: flags & 16 != 0,
+            missed: false,
+        })
+    }
+
+    /// Writes what is stored; its length.
+    ///
+    /// # Errors
+    /// The size that `out` needs.
+    pub fn write(&self, out: &mut [u8]) -> Result<usize, usize> {
+        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        let keys = bit(self.current.is_some(), 1) | bit(self.pending.is_some(), 2) | bit(self.as_s, 16);
+        let mut w = Writer::new(out);
+        w.short(self.me.as_bytes()).short(self.id.as_bytes());
+        w.put(&[keys | bit(self.gone.is_some(), 4) | bit(self.psk.is_some(), 8)]);
+        self.replacement.write(&mut w);
+        w.put(&self.ahead.to_be_bytes());
+        [&self.current, &self.pending].into_iter().flatten().for_each(|master| master.write(&mut w));
+        for secret in [&self.gone, &self.psk].into_iter().flatten() {
+            w.put(secret.expose());
+        }
+        w.finish()
+    }
+
+    /// Seals the peer for its slot; the blob's length and version.
+    ///
+    /// # Errors
+    /// [`Error::BufferTooSmall`].
+    pub fn seal(&mut self, device: &Device, out: &mut [u8]) -> Result<(usize, u32), Error> {
+        let mut text = Secret::<{ Self::TEXT_MAX }>::zero();
+        let needed = |len: usize| Error::BufferTooSmall { needed: len.saturating_add(state::OVERHEAD) };
+        let len = self.write(text.as_mut()).map_err(needed)?;
+        let room = out.get_mut(state::OVERHEAD..).unwrap_or_default();
+        if room.len() < len {
+            return Err(needed(len));
+        }
+        wire::copy(room, text.expose().get(..len).unwrap_or_default());
+        let version = self.next_version();
+        Ok((state::seal(device, Kind::InteractivePeer, version, out, len)?, version))
+    }
+
+    /// Counts a write.
+    pub const fn next_version(&mut self) -> u32 {
+        self.version = self.version.saturating_add(1);
+        self.version
+    }
+
+    /// The slot that it is stored in.
+    pub const fn slot(&self) -> Slot {
+        self.slot
+    }
+    /// The peer's name.
+    pub const fn id(&self) -> &Subject {
+        &self.id
+    }
+    /// This device's name.
+    pub const fn own_id(&self) -> &Subject {
+        &self.me
+    }
+    /// What goes into every phase 1 with it.
+    pub const fn psk(&self) -> Option<&Secret<32>> {
+        self.psk.as_ref()
+    }
+    /// Whether this side's name is the lower one.
+    pub fn is_lower(&self) -> bool {
+        self.me.is_lower_than(&self.id)
+    }
+    /// What is known of the pending PMK.
+    pub const fn pending(&self) -> Pending {
+        self.replacement.pending()
+    }
+
+    /// A PMK.
+    pub const fn master(&self, which: Which) -> Option<&Master> {
+        match which {
+            Which::Current => self.current.as_ref(),
+            Which::Pending => self.pending.as_ref(),
+        }
+    }
+
+    /// What this hint of a first message of the peer's names.
+    pub fn named(&self, hint: &[u8; HINT_LEN]) -> Option<Named> {
+        let is = |which: Which| self.master(which).is_some_and(|master| master.hint(false) == *hint);
+        if is(Which::Current) {
+            return Some(Named::Master(Which::Current));
+        }
+        if is(Which::Pending) {
+            return Some(Named::Master(Which::Pending));
+        }
+        let sides = [false, true];
+        let gone = self.gone.as_ref()?;
+        sides.iter().any(|side| keys::hint(gone, *side) == *hint).then_some(Named::Gone)
+    }
+
+    /// What answers a K1 under the PMK before the current one.
+    pub const fn gone(&self) -> Option<&Secret<32>> {
+        self.gone.as_ref()
+    }
+
+    // ---- phase 1 ----
+
+    /// S: M3 has verified; `attempt` on a rekey. Without one it takes the next number, so that nothing under way in
+    /// phase 2 closes this.
+    pub fn authenticated(&mut self, master: Master, attempt: Option<u16>) {
+        self.replacement.answer(attempt.unwrap_or(self.replacement.answered().saturating_add(1)));
+        self.put(master);
+    }
+
+    /// A: M4 has verified.
+    pub fn acknowledged(&mut self, master: Master, attempt: Option<u16>) {
+        self.replacement.confirm(attempt.unwrap_or(0));
+        self.put(master);
+    }
+
+    fn put(&mut self, master: Master) {
+        self.pending = Some(master);
+        self.ahead = 0;
+    }
+
+    // ---- phase 2 ----
+
+    /// This side starts a run.
+    ///
+    /// # Errors
+    /// [`Error::NotEstablished`] without a PMK: phase 1 first; [`Error::KeyExhausted`] after 65 535 attempts.
+    pub fn start(&mut self) -> Result<Start, Error> {
+        let waits = self.replacement.confirmed().is_some();
+        let under = if self.current.is_none() && waits { Which::Pending } else { self.replacement.choose() };
+        match under {
+            Which::Pending => {
+                self.ahead = self.ahead.checked_add(1).ok_or(Error::KeyExhausted)?;
+                Ok(Start { under, attempt: self.ahead, long: true, holds: false })
+            }
+            Which::Current if self.current.is_none() => Err(Error::NotEstablished),
+            Which::Current => {
+                let attempt = self.replacement.ask_holding()?;
+                Ok(Start { under, attempt, long: self.missed || self.as_s, holds: waits })
+            }
+        }
+    }
+
+    /// Nobody answered K1.
+    pub fn no_answer(&mut self) {
+        self.missed = true;
+        self.replacement.missed();
+    }
+
+    /// S: K1's tag has verified. `asking`: a K1 of this side's under that PMK is out. Under the pending PMK it is current
+    /// afterwards, to be stored whatever comes of K1: only who has stored it can have sent this.
+    ///
+    /// # Errors
+    /// [`Dropped::Forged`] for a short tag under the pending PMK; [`Dropped::NoKey`] where there is none.
+    pub fn heard(&mut self, under: Which, k1: &K1, asking: bool) -> Result<Heard, Dropped> {
+        if under == Which::Pending {
+            if !k1.long {
+                return Err(Dropped::Forged);
+            }
+            if !self.commit(true) {
+                return Err(Dropped::NoKey);
+            }
+        }
+        // Who holds a confirmed pending PMK does not answer: to insist on the own run would stall both.
+        let asking = asking && !k1.holds;
+        Ok(match self.replacement.request(k1.attempt, asking, self.is_lower()) {
+            Decision::Answer => Heard::Answer,
+            Decision::Refuse { answered } => Heard::Refuse { answered },
+            Decision::CloseFirst => Heard::CommitFirst,
+            Decision::Mine => Heard::Mine,
+        })
+    }
+
+    /// S: the PMK that K2 leads to, stored before K2 leaves.
+    pub fn answered(&mut self, attempt: u16, master: Master) {
+        self.replacement.answer(attempt);
+        self.put(master);
+    }
+
+    /// A: K2's tag has verified; the PMK that it leads to, stored before K3 leaves.
+    pub fn confirmed(&mut self, start: &Start, master: Master) {
+        match start.under {
+            // S has it: it is current.
+            Which::Pending => {
+                self.commit(false);
+            }
+            // S has not the pending one: else it would have said GONE, or has forgotten it with this answer.
+            Which::Current => {
+                self.replacement.confirmed().map(|held| self.replacement.drop_pending(held));
+            }
+        }
+        self.missed = false;
+        self.replacement.confirm(start.attempt);
+        self.put(master);
+    }
+
+    /// A: GONE: the peer has left the current PMK. Whether there is a pending one to go on under.
+    pub const fn left(&mut self) -> bool {
+        self.replacement.peer_left()
+    }
+
+    /// A: REFUSE.
+    pub fn refused(&mut self, under: Which, answered: u16) {
+        match under {
+            Which::Current => self.replacement.raise(answered),
+            Which::Pending => self.ahead = self.ahead.max(answered),
+        }
+    }
+
+    /// K3 (on S) or K4 (on A) of that attempt has verified: the pending PMK that it led to is current. Whether it was still
+    /// that one.
+    pub fn closed(&mut self, attempt: u16) -> bool {
+        match self.pending() {
+            Pending::Answered(mine) if mine == attempt => self.commit(true),
+            Pending::Confirmed(mine) if mine == attempt => self.commit(false),
+            _ => false,
+        }
+    }
+
+    fn commit(&mut self, as_s: bool) -> bool {
+        let Some(pending) = self.pending.take() else { return false };
+        self.replacement.complete(Which::Pending);
+        // Runs of this side's under it have taken numbers: they stay taken.
+        self.replacement.raise(self.ahead);
+        self.ahead = 0;
+        self.missed = false;
+        self.as_s = as_s;
+        self.gone = self.current.replace(pending).map(|old| old.aux);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;
