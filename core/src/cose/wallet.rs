@@ -274,15 +274,20 @@ impl<'n, const T: usize, const L: usize> Wallet<'n, T, L> {
         self.tickets().find(|ticket| ticket.reference() == reference)
     }
 
-    /// Checks a peer's ticket: agent, signature, end, revocation. What the agent signed moves the floor up.
+    /// Checks a peer's ticket: agent, signature, end, revocation. Nothing has changed afterwards: a ticket alone does not
+    /// say who showed it; whoever has authenticated its owner says so ([`saw`](Self::saw)).
     ///
     /// # Errors
     /// [`Refused`].
-    pub fn check<'t>(&mut self, ticket: &'t [u8], wall: Option<UnixTime>) -> Result<Ticket<'t>, Refused> {
+    pub fn check<'t>(&self, ticket: &'t [u8], wall: Option<UnixTime>) -> Result<Ticket<'t>, Refused> {
         let verified = Ticket::verify(ticket, &self.agent)?;
-        self.floor = self.floor.max(verified.claims().issued_at);
         self.still_good(&verified, wall)?;
         Ok(verified)
+    }
+
+    /// The owner of a checked ticket has shown to be it: it is at least as late as the agent issued that.
+    pub fn saw(&mut self, ticket: &Ticket<'_>) {
+        self.floor = self.floor.max(ticket.claims().issued_at);
     }
 
     /// Whether a ticket that was checked before is still good.

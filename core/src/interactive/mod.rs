@@ -19,9 +19,11 @@
 //! ephemeral key: they take no bytes on the air.
 //!
 //! - [`keys`]: the key schedule. [`wire`]: the messages. [`Peer`]: what is stored, and what becomes of PMKs.
+//!   [`credential`]: whether the other side's ticket will do.
 //!
 //! The bytes are in [`spec`].
 
+pub mod credential;
 pub mod keys;
 pub mod peer;
 pub mod wire;
