@@ -51,7 +51,7 @@ pub fn acceptable<'t, const T: usize, const L: usize>(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")]
 mod tests {
     use super::{Expected, acceptable};
     use crate::association::UnixTime;
