@@ -248,3 +248,6 @@ impl Yield {
         self.tags.expose().last_chunk::<LONG_TAG>().map_or(&[], |tag| tag)
     }
 }
+
+#[cfg(test)]
+mod tests;
