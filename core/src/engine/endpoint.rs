@@ -208,7 +208,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             Some(place) => self.open_agreed(cx, place, datagram)?,
             None => {
                 let session = self.session.as_mut().ok_or(Dropped::NoKey)?;
-                let opened = session.open(self.config.cid.len(), datagram)?;
+                let opened = self.scheme.open(cx, session, self.config.cid.len(), datagram)?;
                 self.with(|scheme, io| scheme.heard(io));
                 opened
             }

@@ -61,6 +61,28 @@ pub trait Scheme: Sized {
     /// is installed.
     fn confirmed(&mut self, _cx: &Cx<'_>, _io: &mut Io<'_, Self>, _place: usize) {}
 
+    /// Opens a record of the session.
+    ///
+    /// # Errors
+    /// As [`Session::open`], which this is where the engine makes the generations.
+    fn open(
+        &mut self,
+        _cx: &Cx<'_>,
+        session: &mut Session,
+        cid: usize,
+        datagram: &mut [u8],
+    ) -> Result<Opened, Dropped> {
+        session.open(cid, datagram)
+    }
+
+    /// A record of the application's is about to be sealed; whether this moved to the next generation.
+    ///
+    /// # Errors
+    /// As [`Session::prepare`], which this is where the engine makes the generations.
+    fn prepare(&mut self, _cx: &Cx<'_>, session: &mut Session) -> Result<bool, Error> {
+        session.prepare()
+    }
+
     /// A record verified under the installed session: nobody asks for that session's last answer any more.
     fn heard(&mut self, _io: &mut Io<'_, Self>) {}
 

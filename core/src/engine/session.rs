@@ -143,6 +143,14 @@ impl Direction {
     }
 }
 
+/// What opens the records of a generation that this side has left.
+#[derive(Debug)]
+pub struct Left {
+    generation: u32,
+    recv: Direction,
+    window: Window,
+}
+
 /// What `open` found in a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
@@ -381,21 +389,10 @@ impl Session {
         let steps = distance > u32::from(self.ahead);
         let next = if same { None } else { Some(self.peek(steps)) };
         let direction = next.as_ref().map_or(&self.recv, |(_, recv, _)| recv);
-        let (nonce, nonce_len) = direction.nonce(self.suite, number);
-        let (aad, aad_len) = associated(header, header_len, generation);
-        let opened = self.suite.aead.open(
-            direction.key(self.suite),
-            nonce.get(..nonce_len).unwrap_or(&[]),
-            aad.get(..aad_len).unwrap_or(&[]),
-            text,
-            tag,
-        );
-        if opened.is_err() {
+        if !self.unseal(direction, number, generation, header, text, tag) {
             self.failures = self.failures.saturating_add(1);
             return Err(Dropped::Forged);
         }
-        // What the peer says is the application's, or decides what this side does next; no key is in it.
-        declassify(text);
         let ratcheted = next.is_some();
         if let Some((root, recv, send)) = next {
             self.recv = recv;
@@ -420,6 +417,118 @@ impl Session {
             start: header_len,
             len,
         })
+    }
+
+    /// As [`open`](Self::open) where a scheme makes the generations: those before and after this one are accepted too.
+    /// `next` is the secret of the one after, where it is known already; a record that verifies under it
+    /// [`enter`](Self::enter)s it. What is not known costs nothing.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_near(
+        &mut self,
+        left: &mut Option<Left>,
+        next: Option<&Secret<32>>,
+        cid_len: usize,
+        datagram: &mut [u8],
+    ) -> Result<Opened, Dropped> {
+        if self.failures >= FAILURES_MAX {
+            return Err(Dropped::NoKey);
+        }
+        let start = cid_len.saturating_add(3);
+        let (header, body) = datagram.split_at_mut_checked(start).ok_or(Dropped::Malformed)?;
+        let len = body.len().checked_sub(self.suite.aead.tag_len()).ok_or(Dropped::Malformed)?;
+        let (text, tag) = body.split_at_mut_checked(len).ok_or(Dropped::Malformed)?;
+        let first = header.first().copied().unwrap_or(0);
+        let low = header.last_chunk::<2>().map_or(0, |b| u16::from_be_bytes(*b));
+        let fresh = Window::new();
+        let distance = u32::from(first & 3).wrapping_sub(self.generation) & 3;
+        let (generation, window) = match (distance, left.as_ref(), next) {
+            (0, _, _) => (self.generation, &self.window),
+            (1, _, Some(_)) => (self.generation.saturating_add(1), &fresh),
+            (3, Some(left), _) if left.generation.saturating_add(1) == self.generation => {
+                (left.generation, &left.window)
+            }
+            _ => return Err(Dropped::NoKey),
+        };
+        let number = window.expand(low);
+        if !window.is_new(number) {
+            return Err(Dropped::Replayed);
+        }
+        let opened = match (distance, &left, next) {
+            (3, Some(left), _) => self.unseal(&left.recv, number, generation, header, text, tag),
+            (1, _, Some(next)) => self.unseal(&self.made(next, !self.initiator), number, generation, header, text, tag),
+            _ => self.unseal(&self.recv, number, generation, header, text, tag),
+        };
+        if !opened {
+            self.failures = self.failures.saturating_add(1);
+            return Err(Dropped::Forged);
+        }
+        let newest = match (distance, &mut *left, next) {
+            (3, Some(left), _) => {
+                left.window.accept(number);
+                false
+            }
+            (1, _, Some(next)) => {
+                *left = Some(self.enter(generation, next));
+                self.window.accept(number)
+            }
+            _ => self.window.accept(number),
+        };
+        let control = first & wire::CONTROL != 0;
+        Ok(Opened { control, number, generation, newest, ratcheted: distance == 1, start, len })
+    }
+
+    /// Sends and receives under a generation that the scheme made, from its secret and from what the run (or the last
+    /// resume) left: who went on from stored state never comes back to keys that there were. From here on the engine makes no
+    /// generation by itself.
+    pub fn enter(&mut self, generation: u32, secret: &Secret<32>) -> Left {
+        let (send, recv) = (self.made(secret, self.initiator), self.made(secret, !self.initiator));
+        let left = Left {
+            generation: self.generation,
+            recv: core::mem::replace(&mut self.recv, recv),
+            window: core::mem::replace(&mut self.window, Window::new()),
+        };
+        self.send = send;
+        self.sent = 0;
+        self.failures = 0;
+        self.generation = generation;
+        self.ahead = true;
+        left
+    }
+
+    /// One direction of a generation that a scheme made.
+    fn made(&self, secret: &Secret<32>, initiator: bool) -> Direction {
+        let (mut key, mut iv) = (Secret::zero(), Secret::zero());
+        let prk = Prk::extract(self.scheme, &[self.root.expose()], &[secret.expose()]);
+        traffic(self.suite, &prk, &[], &mut key, &mut iv);
+        Direction::of(self.suite, &key, &iv, initiator)
+    }
+
+    /// Opens a text in place; whether it verified.
+    fn unseal(
+        &self,
+        direction: &Direction,
+        number: u32,
+        generation: u32,
+        header: &[u8],
+        text: &mut [u8],
+        tag: &[u8],
+    ) -> bool {
+        let (nonce, nonce_len) = direction.nonce(self.suite, number);
+        let (aad, aad_len) = associated(header, header.len(), generation);
+        let opened = self.suite.aead.open(
+            direction.key(self.suite),
+            nonce.get(..nonce_len).unwrap_or(&[]),
+            aad.get(..aad_len).unwrap_or(&[]),
+            text,
+            tag,
+        );
+        if opened.is_ok() {
+            // What the peer says is the application's, or decides what this side does next; no key is in it.
+            declassify(text);
+        }
+        opened.is_ok()
     }
 
     /// Moves this side's sending to the next generation.

@@ -34,7 +34,7 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
         }
         let record = out.get_mut(prefix..needed).ok_or(Error::BufferTooSmall { needed })?;
         let text = record.get_mut(session.header_len()..).ok_or(Error::BufferTooSmall { needed })?;
-        let stepped = session.prepare()?;
+        let stepped = self.scheme.prepare(cx, session)?;
         let stamp = self.scheme.stamp(cx, text)?;
         wire::copy(text.get_mut(stamp..).unwrap_or(&mut []), payload);
         let (len, ratcheted) = session.seal(false, record, stamp.saturating_add(payload.len()))?;
