@@ -13,6 +13,8 @@ pub mod engine;
 pub mod history;
 pub mod hub;
 pub mod interactive;
+#[cfg(feature = "published")]
+pub mod noninteractive;
 
 pub use association::{
     Addr, Association, Assurance, Authenticated, Cx, Device, Error, Event, Fingerprint, Instant, Output, Reason,

@@ -18,6 +18,7 @@ use crate::association::{
     Addr, Association, Assurance, Authenticated, Cx, Device, Error, Event, Fingerprint, Instant, Output, Received,
     Sent, Slot, StoreError,
 };
+use crate::crypto::kdf;
 
 /// The wire version of the Published profile.
 pub const PUBLISHED_VERSION: u8 = 15;
@@ -29,6 +30,15 @@ static PUBLISHED_MARK: [u8; 40] = *b"iotkm: Published profile, for study only";
 /// The two bytes before a message's body.
 pub const fn published_header(scheme: u8, message: u8) -> [u8; HEADER_LEN] {
     [PUBLISHED_VERSION << 4 | (scheme & 7), message << 4]
+}
+
+/// Encryption where a paper does not say which, and back: XOR with SHA-256(key | number | block) for the blocks 0, 1, 2 ...
+/// of 32 bytes.
+pub fn encrypt(key: &[u8; 32], number: u32, text: &mut [u8]) {
+    for (block, chunk) in text.chunks_mut(32).enumerate() {
+        let stream = kdf::hash(&[key, &number.to_be_bytes(), &(block as u32).to_be_bytes()]);
+        chunk.iter_mut().zip(stream).for_each(|(t, s)| *t ^= s);
+    }
 }
 
 /// A scheme as its paper prints it. The [`PublishedEndpoint`] does the rest.

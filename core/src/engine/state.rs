@@ -33,6 +33,12 @@ pub enum Kind {
     /// The history scheme's peer in the Published profile.
     #[cfg(feature = "published")]
     PublishedHistoryPeer = 0xf2,
+    /// The interactive scheme's peer in the Published profile.
+    #[cfg(feature = "published")]
+    PublishedInteractivePeer = 0xf3,
+    /// The noninteractive scheme's peer in the Published profile.
+    #[cfg(feature = "published")]
+    PublishedNoninteractivePeer = 0xf4,
 }
 
 /// Seals the `len` bytes that lie in `out` from [`OVERHEAD`] on; returns the blob's length.

@@ -26,6 +26,8 @@
 pub mod credential;
 pub mod keys;
 pub mod peer;
+#[cfg(feature = "published")]
+pub mod published;
 pub mod wire;
 
 pub use peer::{Master, Peer, Subject};

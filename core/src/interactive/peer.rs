@@ -33,7 +33,7 @@ impl Subject {
     pub fn new(name: &str) -> Option<Self> {
         Self::read(name.as_bytes())
     }
-    fn read(name: &[u8]) -> Option<Self> {
+    pub(crate) fn read(name: &[u8]) -> Option<Self> {
         let mut bytes = [0; NAME_MAX];
         bytes.get_mut(..name.len())?.copy_from_slice(name);
         if name.is_empty() { None } else { Some(Self { len: name.len() as u8, bytes }) }

@@ -12,6 +12,10 @@
 #![allow(clippy::arithmetic_side_effects, reason = "big numbers wrap and reduce; counters are bounded by constants")]
 
 mod constants;
+#[cfg(feature = "published")]
+mod published;
+#[cfg(feature = "published")]
+pub use published::PublishedGroup;
 
 use super::mont::{Modulus, Number, less};
 use super::{Dh, GroupError, PrimeGroup, Scalar, put};
@@ -138,8 +142,8 @@ impl<const N: usize> Ffc<N> {
         }
     }
 
-    /// The number behind the bytes, below p and not 1, in Montgomery form. It may be outside of the subgroup.
-    fn decode(&self, bytes: &[u8]) -> Result<Zeroizing<Number<N>>, GroupError> {
+    /// The number behind the bytes, below p.
+    fn number(&self, bytes: &[u8]) -> Result<Zeroizing<Number<N>>, GroupError> {
         if bytes.len() != Self::BYTES {
             return Err(GroupError::BadElement);
         }
@@ -147,9 +151,12 @@ impl<const N: usize> Ffc<N> {
         for (word, bytes) in number.iter_mut().rev().zip(bytes.as_chunks().0) {
             *word = Word::from_be_bytes(*bytes);
         }
-        if less(&number, self.p.words()) == 0 {
-            return Err(GroupError::BadElement);
-        }
+        if less(&number, self.p.words()) == 0 { Err(GroupError::BadElement) } else { Ok(number) }
+    }
+
+    /// The number behind the bytes, below p and not 1, in Montgomery form. It may be outside of the subgroup.
+    fn decode(&self, bytes: &[u8]) -> Result<Zeroizing<Number<N>>, GroupError> {
+        let mut number = self.number(bytes)?;
         self.p.enter(&mut number);
         if self.is_one(&number) { Err(GroupError::BadElement) } else { Ok(number) }
     }
@@ -178,6 +185,10 @@ impl<const N: usize> Ffc<N> {
     fn write(&self, element: &Number<N>, out: &mut [u8]) {
         let mut number = Zeroizing::new(*element);
         self.p.leave(&mut number);
+        Self::write_number(&number, out);
+    }
+
+    fn write_number(number: &Number<N>, out: &mut [u8]) {
         for (bytes, word) in out.as_chunks_mut().0.iter_mut().zip(number.iter().rev()) {
             *bytes = word.to_be_bytes();
         }

@@ -22,6 +22,8 @@ pub(in crate::crypto) mod p256;
 pub(in crate::crypto) mod ristretto;
 mod x25519;
 
+#[cfg(feature = "published")]
+pub use ffc::PublishedGroup;
 pub use ffc::{FFC2048, FFC3072, Ffc};
 pub use p256::P256;
 pub use ristretto::Ristretto255;

@@ -3,6 +3,9 @@
 use crate::crypto::{Secret, kdf};
 use crate::history::keys::Pair;
 
+/// `M = Encrypt(Message)`, which the paper leaves open, and back.
+pub use crate::engine::published::encrypt;
+
 /// A value of the paper's: 32 bytes.
 pub type Value = [u8; 32];
 
@@ -100,13 +103,4 @@ pub fn c4(v: &Value, r_r: &Value) -> Value {
 /// `C5 = V xor R_I`, and back.
 pub fn c5(v: &Value, r_i: &Value) -> Value {
     xor(v, r_i)
-}
-
-/// `M = Encrypt(Message)`, which the paper leaves open, and back: XOR with SHA-256(key | number | block) for the blocks
-/// 0, 1, 2 ... of 32 bytes.
-pub fn encrypt(key: &Value, number: u32, text: &mut [u8]) {
-    for (block, chunk) in text.chunks_mut(32).enumerate() {
-        let stream = kdf::hash(&[key, &number.to_be_bytes(), &(block as u32).to_be_bytes()]);
-        chunk.iter_mut().zip(stream).for_each(|(t, s)| *t ^= s);
-    }
 }
