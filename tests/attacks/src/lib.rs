@@ -13,6 +13,7 @@
 pub mod hardened;
 #[cfg(feature = "published")]
 pub mod published;
+pub mod tickets;
 
 use iotkm::{Addr, Association};
 use iotkm_netsim::Net;
