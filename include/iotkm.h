@@ -271,7 +271,7 @@ typedef struct iotkm_suite iotkm_suite;
 // One relation to one peer, whatever the scheme; it lies where you put it and may not be moved. A constructor of a scheme
 // (iotkm_history_open()) sets it up, iotkm_wipe() ends it.
 typedef struct {
-    uint64_t opaque[56];
+    uint64_t opaque[51];
 } iotkm_association;
 
 // A peer's address: bytes that only the application understands (IPv6 address, port and scope fit).
@@ -464,12 +464,12 @@ typedef struct {
 
 // Memory for two runs at once (one of this side's, one of the peer's) and for putting together messages at a small MTU.
 typedef struct {
-    uint64_t opaque[152];
+    uint64_t opaque[119];
 } iotkm_history_memory;
 
 // Memory for one run at a time, where no message is longer than the MTU: see iotkm_history_open_small().
 typedef struct {
-    uint64_t opaque[62];
+    uint64_t opaque[46];
 } iotkm_history_memory_small;
 
 // Many associations on one socket: it finds out whose each datagram is, at the same cost however many there are, and asks

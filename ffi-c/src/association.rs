@@ -26,7 +26,7 @@ pub const IOTKM_FINGERPRINT_TEXT: usize = 20;
 #[repr(C)]
 #[derive(Debug)]
 pub struct iotkm_association {
-    opaque: [u64; 56],
+    opaque: [u64; 51],
 }
 
 /// The verbs, and those that are not in [`Association`]. The ones at the end are for schemes that have them; the caller has

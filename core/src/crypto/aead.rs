@@ -18,6 +18,9 @@ pub const MAX_KEY: usize = 32;
 /// The longest nonce of any cipher here, in bytes.
 pub const MAX_NONCE: usize = 13;
 
+/// The most that a cipher here has in key and nonce together, in bytes: the longest key comes with the shorter nonce.
+pub const MAX_KEY_AND_NONCE: usize = 44;
+
 /// The longest tag of any cipher here, in bytes.
 pub const MAX_TAG: usize = 16;
 

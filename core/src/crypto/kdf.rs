@@ -65,6 +65,16 @@ impl Prk {
         Self { mac: Hmac::new(key), scheme }
     }
 
+    /// A PRK whose key blocks are hashed already.
+    pub(crate) fn of(scheme: &'static str, mac: &Hmac) -> Self {
+        Self { mac: mac.clone(), scheme }
+    }
+
+    /// Its key blocks.
+    pub(crate) const fn mac(&self) -> &Hmac {
+        &self.mac
+    }
+
     /// HKDF-Extract: `HMAC(salt, ikm)`, the parts of `ikm` each behind its length where there is more than one.
     pub fn extract(scheme: &'static str, salt: &[&[u8]], ikm: &[&[u8]]) -> Self {
         let mac = Hmac::new(salt);

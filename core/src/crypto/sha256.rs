@@ -124,6 +124,11 @@ impl Hmac {
         Self { inner: padded(0x36), outer: padded(0x36 ^ 0x5c) }
     }
 
+    /// No key yet: a place for one.
+    pub(crate) const fn none() -> Self {
+        Self { inner: [0; 8], outer: [0; 8] }
+    }
+
     /// A message to be authenticated.
     pub const fn message(&self) -> Sha256 {
         Sha256::after_block(self.inner, BLOCK_LEN as u64)

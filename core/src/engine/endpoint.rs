@@ -12,7 +12,7 @@ use super::drops::{Dropped, Drops};
 use super::flight::{self};
 use super::memory::{Candidate, Half, Scratch};
 use super::scheme::{Io, Note, Outbox, Scheme, Store};
-use super::session::{ConnectionId, Opened, REKEY_AFTER, Session};
+use super::session::{Common, ConnectionId, Opened, REKEY_AFTER, Session};
 use super::state;
 use super::wire::{self, Kind, Writer};
 use crate::association::{Addr, Cx, Device, Error, Event, Fingerprint, Output};
@@ -159,10 +159,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     }
 
     pub(super) fn end_session(&mut self) {
-        self.with(|scheme, io| {
-            io.end_session();
-            scheme.ended();
-        });
+        self.with(|_, io| io.end_session());
     }
 
     /// Calls into the scheme with what it may touch.
@@ -180,6 +177,11 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             config: &self.config,
         };
         f(&mut self.scheme, &mut io)
+    }
+
+    /// What its sessions go by.
+    pub(super) fn common(&self) -> Common {
+        Common { suite: self.scheme.suite(), scheme: S::NAME, rekey_after: self.config.rekey_after }
     }
 
     /// Every call but `poll` wants the outputs of the one before drained.
@@ -207,8 +209,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         let opened = match self.agreed(cx, bits) {
             Some(place) => self.open_agreed(cx, place, datagram)?,
             None => {
+                let common = self.common();
                 let session = self.session.as_mut().ok_or(Dropped::NoKey)?;
-                let opened = self.scheme.open(cx, session, self.config.cid.len(), datagram)?;
+                let opened = self.scheme.open(cx, &common, session, self.config.cid.len(), datagram)?;
                 self.with(|scheme, io| scheme.heard(io));
                 opened
             }
@@ -228,7 +231,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     /// Where the run is whose agreed session records of this generation belong to.
     fn agreed(&self, cx: &Cx<'_>, bits: u8) -> Option<usize> {
         let ours = |half: &Half<S>| {
-            let agreed = half.scheme().and_then(|run| self.scheme.agreed(run, cx.now, self.config.rekey_after));
+            let agreed = half.scheme().and_then(|run| self.scheme.agreed(run, cx.now));
             agreed.is_some_and(|(_, terms)| terms.generation & 3 == u32::from(bits))
         };
         self.memory.as_ref()?.halves().iter().position(ours)
@@ -238,10 +241,11 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     #[inline(never)]
     fn open_agreed(&mut self, cx: &Cx<'_>, place: usize, datagram: &mut [u8]) -> Result<Opened, Dropped> {
         let half = self.memory.as_ref().and_then(|m| m.halves().get(place)).ok_or(Dropped::NoKey)?;
-        let agreed = half.scheme().and_then(|run| self.scheme.agreed(run, cx.now, self.config.rekey_after));
+        let agreed = half.scheme().and_then(|run| self.scheme.agreed(run, cx.now));
         let (keys, terms) = agreed.ok_or(Dropped::NoKey)?;
-        let mut session = Session::new(self.scheme.suite(), &S::NAME, keys, &terms);
-        let opened = session.open(self.config.cid.len(), datagram)?;
+        let common = self.common();
+        let mut session = Session::new(&common, keys, &terms);
+        let opened = session.open(&common, self.config.cid.len(), datagram)?;
         // The peer is where this side found it; a record from elsewhere has yet to prove its address.
         let peer = half.flight.to;
         self.session = Some(session);
@@ -258,8 +262,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         if opened.ratcheted {
             self.outbox.note(Note::Rekeyed);
             if let Some(session) = &mut self.session {
-                session.secret = true;
-                session.secret_since = cx.now;
+                session.is_secret_from(cx.now);
             }
         }
         let silent = self.session.as_ref().is_some_and(|s| s.sent() == 0);
@@ -360,7 +363,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         let session = self.session.as_ref()?;
         let side = [u8::from(session.initiator)];
         let mut token = [0; 8];
-        session.master().expand("path", &[&side, to.as_bytes()], &mut token);
+        session.master(S::NAME).expand("path", &[&side, to.as_bytes()], &mut token);
         Some(token)
     }
 
@@ -426,11 +429,12 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     /// # Errors
     /// The size that `out` needs.
     fn control_record(&mut self, out: &mut [u8], write: impl FnOnce(&mut Writer<'_>)) -> Result<Option<usize>, usize> {
+        let common = self.common();
         let Some(session) = self.session.as_mut() else { return Ok(None) };
         let mut w = Writer::new(out.get_mut(session.header_len()..).unwrap_or(&mut []));
         write(&mut w);
         let len = w.len();
-        match session.seal(true, out, len) {
+        match session.seal(&common, true, out, len) {
             Ok((len, ratcheted)) => {
                 self.moved_ahead(ratcheted);
                 Ok(Some(len))
@@ -449,7 +453,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     /// The next datagram of the flight in this place: its address and length.
     #[inline(never)]
     fn flight_datagram(&mut self, cx: &Cx<'_>, place: usize, out: &mut [u8]) -> Result<Option<(Addr, usize)>, usize> {
-        let mtu = usize::from(self.config.mtu);
+        let (mtu, common) = (usize::from(self.config.mtu), self.common());
         let Some(memory) = &mut self.memory else { return Ok(None) };
         let Some(half) = memory.parts().halves.get_mut(place) else { return Ok(None) };
         if half.flight.is_control() {
@@ -457,14 +461,14 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 half.flight.stop();
                 return Ok(None);
             };
-            let room = mtu.saturating_sub(session.overhead());
-            let header = session.header_len();
-            let needed = half.flight.message().len().min(room).saturating_add(session.overhead());
+            let (header, overhead) = (session.header_len(), session.overhead(common.suite));
+            let room = mtu.saturating_sub(overhead);
+            let needed = half.flight.message().len().min(room).saturating_add(overhead);
             if out.len() < needed {
                 return Err(needed);
             }
             let len = half.write(room, out.get_mut(header..).unwrap_or(&mut []))?;
-            let Ok((len, ratcheted)) = session.seal(true, out, len) else { return Ok(None) };
+            let Ok((len, ratcheted)) = session.seal(&common, true, out, len) else { return Ok(None) };
             self.moved_ahead(ratcheted);
             return Ok(self.peer.map(|to| (to, len)));
         }

@@ -45,6 +45,9 @@ impl<const N: usize> AsMut<[u8]> for Buffer<N> {
     }
 }
 
+/// The end of time.
+const NEVER: Instant = Instant(u64::MAX);
+
 /// What a flight's timer asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
@@ -57,13 +60,14 @@ pub enum Due {
 }
 
 /// One message under way.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Flight<B> {
     buffer: B,
     len: u16,
     /// Where it goes.
     pub to: Addr,
-    timer: Option<Instant>,
+    /// [`NEVER`]: none.
+    timer: Instant,
     interval: u16,
     tries: u8,
     piece: u8,
@@ -74,6 +78,25 @@ pub struct Flight<B> {
     credit: u16,
 }
 
+impl<B: Default> Default for Flight<B> {
+    fn default() -> Self {
+        Self {
+            buffer: B::default(),
+            len: 0,
+            to: Addr::default(),
+            timer: NEVER,
+            interval: 0,
+            tries: 0,
+            piece: 0,
+            pending: false,
+            cookie: false,
+            control: false,
+            proven: false,
+            credit: 0,
+        }
+    }
+}
+
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
     /// Nothing under way to an address that asked with `received` bytes, or (`None`) that the caller named.
     #[inline(never)]
@@ -81,7 +104,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
         self.buffer.as_mut().fill(0);
         self.len = 0;
         self.to = to;
-        self.timer = None;
+        self.timer = NEVER;
         self.pending = false;
         self.cookie = false;
         self.control = false;
@@ -109,13 +132,13 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
         self.piece = 0;
         self.tries = tries.max(1).saturating_sub(1);
         self.interval = INTERVAL_MIN;
-        self.timer = Some(now.plus(u64::from(INTERVAL_MIN)));
+        self.timer = now.plus(u64::from(INTERVAL_MIN));
     }
 
     /// Sends the message once, and keeps it for whoever asks again.
     #[inline(never)]
     pub fn answer(&mut self, now: Instant) {
-        self.timer = Some(now.plus(ANSWER_LIFE));
+        self.timer = now.plus(ANSWER_LIFE);
         self.tries = 0;
         self.interval = 0;
         self.pending = true;
@@ -125,7 +148,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
     /// Sends the message once; its place is free again soon.
     pub fn answer_briefly(&mut self, now: Instant) {
         self.answer(now);
-        self.timer = Some(now.plus(u64::from(INTERVAL_MIN)));
+        self.timer = now.plus(u64::from(INTERVAL_MIN));
     }
 
     /// The question came again: the answer goes out again, within what the address has earned.
@@ -176,14 +199,14 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
     /// What is due at `now`.
     pub fn due(&mut self, now: Instant) -> Due {
         match self.timer {
-            Some(at) if at <= now => {
+            at if at <= now && at != NEVER => {
                 if self.tries == 0 {
-                    self.timer = None;
+                    self.timer = NEVER;
                     return Due::Over;
                 }
                 self.tries = self.tries.saturating_sub(1);
                 self.interval = self.interval.saturating_mul(2).min(INTERVAL_MAX);
-                self.timer = Some(now.plus(u64::from(self.interval)));
+                self.timer = now.plus(u64::from(self.interval));
                 self.again();
                 Due::Again
             }
@@ -192,13 +215,13 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
     }
 
     /// When [`due`](Self::due) has something to say.
-    pub const fn timer(&self) -> Option<Instant> {
-        self.timer
+    pub fn timer(&self) -> Option<Instant> {
+        (self.timer != NEVER).then_some(self.timer)
     }
 
     /// Stops the timer and what is not sent yet.
     pub const fn stop(&mut self) {
-        self.timer = None;
+        self.timer = NEVER;
         self.pending = false;
     }
 

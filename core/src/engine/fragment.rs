@@ -9,7 +9,7 @@
 //! several tries complete each other.
 
 use super::drops::Dropped;
-use super::wire::{self, Reader, Writer};
+use super::wire::{self, Reader, Writer, checksum};
 use crate::association::Addr;
 use crate::crypto::kdf;
 
@@ -58,7 +58,8 @@ const fn piece_len(message: usize, count: usize) -> usize {
 /// What is known of the message that is being put together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reassembly {
-    from: Addr,
+    /// A checksum of the address: who could find another with the same can send from this one too.
+    from: u32,
     id: u8,
     last: u8,
     total: u16,
@@ -86,8 +87,9 @@ impl Reassembly {
         if usize::from(total) > memory.len() {
             return Err(Dropped::NoRoom);
         }
-        if self.from != *from || self.id != id || self.last != last || self.total != total {
-            *self = Self { from: *from, id, last, total, have: 0 };
+        let sender = checksum(from.as_bytes());
+        if self.from != sender || self.id != id || self.last != last || self.total != total {
+            *self = Self { from: sender, id, last, total, have: 0 };
         }
         memory.get_mut(start..end).ok_or(Dropped::NoRoom)?.copy_from_slice(data);
         self.have |= 1 << index;

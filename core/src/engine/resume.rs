@@ -14,7 +14,7 @@ use super::drops::Dropped;
 use super::session::{ConnectionId, Keys};
 use super::transcript::Transcript;
 use super::wire::{self, Reader, Writer};
-use crate::crypto::{Prk, Secret, Suite, secret::ct_eq};
+use crate::crypto::{Prk, Secret, secret::ct_eq};
 
 /// Length of a salt in bytes.
 pub const SALT_LEN: usize = 8;
@@ -131,11 +131,11 @@ impl Root {
     }
 
     /// The new session's keys.
-    pub fn keys(&self, suite: &Suite, salt_a: &Salt, salt_b: &Salt, generation: u32) -> Keys {
+    pub fn keys(&self, salt_a: &Salt, salt_b: &Salt, generation: u32) -> Keys {
         let th = self.th(&[salt_a, salt_b, &generation.to_be_bytes()]);
         let prk = Prk::extract(self.scheme, &[self.root.expose()], &[salt_a, salt_b]);
         let mut keys = Keys::none();
-        keys.derive(suite, &prk, &th);
+        keys.keep(&prk, &th);
         keys
     }
 

@@ -68,9 +68,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         }
         let (session, peer) = self.session.as_ref().zip(self.peer).ok_or(Error::NotEstablished)?;
         let mut w = Writer::new(out.get_mut(state::OVERHEAD..).unwrap_or(&mut []));
-        w.put(&[S::NUMBER, session.suite().id as u8, u8::from(session.initiator), u8::from(session.healed)]);
+        w.put(&[S::NUMBER, self.scheme.suite().id as u8, u8::from(session.initiator), u8::from(session.healed)]);
         w.put(&session.id().to_be_bytes()).put(&session.generation().to_be_bytes());
-        w.put(resume::root(&session.master()).expose());
+        w.put(resume::root(&session.master(S::NAME)).expose());
         w.short(session.cid().as_bytes()).short(self.config.cid.as_bytes()).short(peer.as_bytes());
         match w.finish() {
             Ok(len) => state::seal(device, state::Kind::Session, 0, out, len),
@@ -84,7 +84,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     fn known(&self) -> Option<Known> {
         if let Some(session) = &self.session {
             let root = Root {
-                root: resume::root(&session.master()),
+                root: resume::root(&session.master(S::NAME)),
                 scheme: S::NAME,
                 session: session.id(),
                 a_is_initiator: !session.initiator,
@@ -152,8 +152,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             return Err(Dropped::Version);
         }
         let body = self.behind_cid(body)?;
-        let suite = self.scheme.suite();
-        let (rekey_after, tries, now) = (self.config.rekey_after, self.config.tries, cx.now);
+        let (common, tries, now) = (self.common(), self.config.tries, cx.now);
         let peer = self.with(|_, io| {
             let half = io.halves.iter_mut().find(|half| matches!(half.run, Some(Run::Resuming(_))));
             let half = half.ok_or(Dropped::Unexpected)?;
@@ -162,7 +161,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 return Err(Dropped::Replayed);
             }
             let (salt_b, generation) = run.root.read_2(body, &run.salt)?;
-            let keys = run.root.keys(suite, &run.salt, &salt_b, generation);
+            let keys = run.root.keys(&run.salt, &salt_b, generation);
             run.agreed = Some((salt_b, generation));
             half.flight.load(false, |w| run.root.write_3(w, &run.cid, &run.salt, &salt_b, generation));
             half.flight.launch(now, tries);
@@ -171,12 +170,11 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 generation,
                 initiator: run.root.a_is_initiator,
                 cid: run.cid,
-                rekey_after,
                 now,
                 healed: run.healed,
                 secret: run.healed,
             };
-            *io.session = Some(Session::new(suite, &S::NAME, &keys, &terms));
+            *io.session = Some(Session::new(&common, &keys, &terms));
             Ok(half.flight.to)
         })?;
         self.resumed(cx, peer);
@@ -195,8 +193,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         let record = start.saturating_add(Root::BODY_3);
         let follows = (datagram.len() > record).then_some(record);
         let known = self.known().ok_or(Dropped::NoKey)?;
-        let suite = self.scheme.suite();
-        let (rekey_after, now) = (self.config.rekey_after, cx.now);
+        let (common, now) = (self.common(), cx.now);
         let peer = self.with(|_, io| {
             let half = io.halves.iter_mut().find(|half| matches!(half.run, Some(Run::Answering { .. })));
             let half = half.ok_or(Dropped::Unexpected)?;
@@ -219,17 +216,16 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 generation: *generation,
                 initiator: !known.root.a_is_initiator,
                 cid: known.cid,
-                rekey_after,
                 now,
                 healed: known.healed,
                 secret: known.healed,
             };
-            let keys = known.root.keys(suite, &salt_a, &salt_b, *generation);
+            let keys = known.root.keys(&salt_a, &salt_b, *generation);
             // Only where R2 went to has shown that it receives; anywhere else has to answer a challenge first.
             let peer = if half.flight.to == *from { *from } else { io.peer.unwrap_or(*from) };
             // Where both sides were restored, this side's own attempt is over.
             io.halves.iter_mut().filter(|h| matches!(h.run, Some(Run::Resuming(_)))).for_each(|h| h.clear());
-            *io.session = Some(Session::new(suite, &S::NAME, &keys, &terms));
+            *io.session = Some(Session::new(&common, &keys, &terms));
             Ok(Some(peer))
         })?;
         if let Some(peer) = peer {

@@ -4,7 +4,7 @@ use super::drops::Dropped;
 use super::endpoint::Config;
 use super::flight::Flight;
 use super::memory::{Candidate, Half, Run};
-use super::session::{Keys, Opened, Session, Terms};
+use super::session::{Common, Keys, Opened, Session, Terms};
 use super::state;
 use crate::association::{Addr, Authenticated, Cx, Error, Fingerprint, Instant, Reason, Slot, Stage, UnixTime};
 use crate::crypto::Suite;
@@ -51,9 +51,9 @@ pub trait Scheme: Sized {
         Err(Dropped::Unexpected)
     }
 
-    /// The session that this run has agreed on and only waits to see confirmed: its keys, and what it is called. `now` and
-    /// `rekey_after` are for the terms.
-    fn agreed<'r>(&self, _run: &'r Self::Run, _now: Instant, _rekey_after: u32) -> Option<(&'r Keys, Terms)> {
+    /// The session that this run has agreed on and only waits to see confirmed: its keys, and what it is called. `now` is
+    /// for the terms.
+    fn agreed<'r>(&self, _run: &'r Self::Run, _now: Instant) -> Option<(&'r Keys, Terms)> {
         None
     }
 
@@ -68,19 +68,20 @@ pub trait Scheme: Sized {
     fn open(
         &mut self,
         _cx: &Cx<'_>,
+        common: &Common,
         session: &mut Session,
         cid: usize,
         datagram: &mut [u8],
     ) -> Result<Opened, Dropped> {
-        session.open(cid, datagram)
+        session.open(common, cid, datagram)
     }
 
     /// A record of the application's is about to be sealed; whether this moved to the next generation.
     ///
     /// # Errors
     /// As [`Session::prepare`], which this is where the engine makes the generations.
-    fn prepare(&mut self, _cx: &Cx<'_>, session: &mut Session) -> Result<bool, Error> {
-        session.prepare()
+    fn prepare(&mut self, _cx: &Cx<'_>, common: &Common, session: &mut Session) -> Result<bool, Error> {
+        session.prepare(common)
     }
 
     /// A record verified under the installed session: nobody asks for that session's last answer any more.
@@ -105,11 +106,6 @@ pub trait Scheme: Sized {
         Ok(())
     }
 
-    /// Whether the application may send: `false` while a session only waits for its end.
-    fn may_send(&self) -> bool {
-        true
-    }
-
     /// Whether this run was started by a message that may be a replay, and has seen no fresh one yet.
     fn is_half_open(_run: &Self::Run) -> bool {
         false
@@ -127,9 +123,6 @@ pub trait Scheme: Sized {
     fn fingerprint(&self) -> Fingerprint {
         Fingerprint([0; 10])
     }
-
-    /// The session has ended.
-    fn ended(&mut self) {}
 
     /// Bytes that the scheme puts before the application's payload inside each record; written to the front of `out`.
     ///
@@ -483,9 +476,14 @@ impl<S: Scheme> Io<'_, S> {
     ) -> Result<(), Dropped> {
         let run = self.halves.get(place).and_then(Half::scheme).ok_or(Dropped::Unexpected)?;
         let keys = keys(run).ok_or(Dropped::Unexpected)?;
-        *self.session = Some(Session::new(suite, &S::NAME, keys, terms));
+        *self.session = Some(Session::new(&self.common(suite), keys, terms));
         self.installed(peer);
         Ok(())
+    }
+
+    /// What sessions of this suite go by.
+    pub(super) const fn common(&self, suite: &'static Suite) -> Common {
+        Common { suite, scheme: S::NAME, rekey_after: self.config.rekey_after }
     }
 
     /// There is a new session, by a run of the scheme: to resume the one before is of no more use.

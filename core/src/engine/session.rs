@@ -15,9 +15,11 @@ use super::transcript::Transcript;
 use super::window::Window;
 use super::wire;
 use crate::association::{Error, Fingerprint, Instant};
-use crate::crypto::aead::{MAX_KEY, MAX_NONCE};
+use crate::crypto::aead::{MAX_KEY, MAX_KEY_AND_NONCE, MAX_NONCE};
 use crate::crypto::secret::declassify;
+use crate::crypto::sha256::Hmac;
 use crate::crypto::{Prk, Secret, Suite};
+use core::fmt;
 
 /// Records, or failed openings, after which a generation is replaced.
 pub const REKEY_AFTER: u32 = 1 << 20;
@@ -59,84 +61,62 @@ impl ConnectionId {
     }
 }
 
-/// What a run yields, before it is put to use.
-#[derive(Clone, Debug)]
+/// What a run yields, before it is put to use: its PRK and its last transcript. A session's keys come from these two when
+/// there is a [`Session`]; until then a run keeps half of what they would take.
+#[derive(Clone)]
 pub struct Keys {
-    key: Secret<{ 2 * MAX_KEY }>,
-    iv: Secret<{ 2 * MAX_NONCE }>,
-    root: Secret<32>,
-    master: Secret<32>,
-    fingerprint: Fingerprint,
+    prk: Hmac,
+    th: Transcript,
 }
 
 impl Keys {
-    /// None yet: a place for [`derive`](Self::derive) to fill, which would cost the stack twice as a value.
+    /// None yet: a place for [`keep`](Self::keep) to fill.
     pub const fn none() -> Self {
-        Self {
-            key: Secret::zero(),
-            iv: Secret::zero(),
-            root: Secret::zero(),
-            master: Secret::zero(),
-            fingerprint: Fingerprint([0; 10]),
-        }
+        Self { prk: Hmac::none(), th: Transcript::NONE }
     }
 
-    /// All of a session's keys from a run's PRK and its last transcript.
-    pub fn derive(&mut self, suite: &Suite, prk: &Prk, th: &Transcript) {
-        let context: [&[u8]; 1] = [th.as_bytes()];
-        traffic(suite, prk, &context, &mut self.key, &mut self.iv);
-        wire::copy(&mut self.fingerprint.0, th.as_bytes());
-        prk.expand("root", &context, self.root.as_mut());
-        prk.expand("mast", &context, self.master.as_mut());
+    /// The session's keys will come from a run's PRK and its last transcript.
+    pub fn keep(&mut self, prk: &Prk, th: &Transcript) {
+        self.prk.clone_from(prk.mac());
+        self.th = *th;
     }
 }
 
-/// Key and IV of both directions, the initiator's first.
-fn traffic(
-    suite: &Suite,
-    prk: &Prk,
-    context: &[&[u8]],
-    key: &mut Secret<{ 2 * MAX_KEY }>,
-    iv: &mut Secret<{ 2 * MAX_NONCE }>,
-) {
-    if let Some(out) = key.as_mut().get_mut(..suite.aead.key_len().saturating_mul(2)) {
-        prk.expand("key", context, out);
-    }
-    if let Some(out) = iv.as_mut().get_mut(..suite.aead.nonce_len().saturating_mul(2)) {
-        prk.expand("iv", context, out);
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(..)")
     }
 }
 
-/// One direction's key and IV.
+/// What a scheme's sessions have in common, looked up for each call in place of being kept in every session.
+#[derive(Clone, Copy, Debug)]
+pub struct Common {
+    /// The cipher suite.
+    pub suite: &'static Suite,
+    /// The scheme's name in the KDF.
+    pub scheme: &'static str,
+    /// Records after which a generation is replaced.
+    pub rekey_after: u32,
+}
+
+/// One direction's key, and its IV behind it.
 #[derive(Clone, Debug)]
-struct Direction {
-    key: Secret<MAX_KEY>,
-    iv: Secret<MAX_NONCE>,
-}
+struct Direction(Secret<MAX_KEY_AND_NONCE>);
 
 impl Direction {
-    /// The half of `keys` that belongs to the initiator's or the responder's sending.
-    fn of(suite: &Suite, key: &Secret<{ 2 * MAX_KEY }>, iv: &Secret<{ 2 * MAX_NONCE }>, initiator: bool) -> Self {
-        fn half<const N: usize>(both: &[u8], len: usize, first: bool) -> Secret<N> {
-            let mut out = Secret::zero();
-            let start = if first { 0 } else { len };
-            wire::copy(out.as_mut(), both.get(start..start.saturating_add(len)).unwrap_or(&[]));
-            out
-        }
-        Self {
-            key: half(key.expose(), suite.aead.key_len(), initiator),
-            iv: half(iv.expose(), suite.aead.nonce_len(), initiator),
-        }
+    const fn none() -> Self {
+        Self(Secret::zero())
     }
 
     fn key(&self, suite: &Suite) -> &[u8] {
-        self.key.expose().get(..suite.aead.key_len()).unwrap_or(&[])
+        self.0.expose().get(..suite.aead.key_len()).unwrap_or(&[])
     }
 
     /// IV xor sequence number, the latter in the last four bytes. The number is never used twice under one key.
     fn nonce(&self, suite: &Suite, number: u32) -> ([u8; MAX_NONCE], usize) {
-        let mut nonce = *self.iv.expose();
-        let len = suite.aead.nonce_len();
+        let (mut nonce, len) = ([0; MAX_NONCE], suite.aead.nonce_len());
+        let iv = self.0.expose().get(suite.aead.key_len()..).unwrap_or(&[]);
+        wire::copy(nonce.get_mut(..len).unwrap_or(&mut []), iv);
         let tail = nonce.get_mut(len.saturating_sub(4)..len).unwrap_or(&mut []);
         tail.iter_mut().zip(number.to_be_bytes()).for_each(|(n, s)| *n ^= s);
         (nonce, len)
@@ -149,6 +129,29 @@ pub struct Left {
     generation: u32,
     recv: Direction,
     window: Window,
+}
+
+/// Key and IV of both directions.
+fn traffic(suite: &Suite, prk: &Prk, context: &[&[u8]], initiator: bool, send: &mut Direction, recv: &mut Direction) {
+    let (key, nonce) = (suite.aead.key_len(), suite.aead.nonce_len());
+    let mut both = Secret::<{ 2 * MAX_KEY }>::zero();
+    for (label, start, len) in [("key", 0, key), ("iv", key, nonce)] {
+        let both = both.as_mut().get_mut(..len.saturating_mul(2)).unwrap_or(&mut []);
+        prk.expand(label, context, both);
+        // The initiator's comes first.
+        let (first, second) = both.split_at_checked(len).unwrap_or((&[], &[]));
+        for (direction, half) in [(&mut *send, initiator), (&mut *recv, !initiator)] {
+            let to = direction.0.as_mut().get_mut(start..).unwrap_or(&mut []);
+            wire::copy(to, if half { first } else { second });
+        }
+    }
+}
+
+/// What belongs to one generation.
+struct Generation {
+    root: Secret<32>,
+    send: Direction,
+    recv: Direction,
 }
 
 /// What `open` found in a record.
@@ -170,31 +173,41 @@ pub struct Opened {
     pub len: usize,
 }
 
+/// Which of the two moved to this side's generation first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moved {
+    /// Neither, or both are known to have moved.
+    Together,
+    /// This side; it receives under the generation before until the peer follows.
+    Ahead,
+    /// The peer, and this side followed.
+    Behind,
+}
+
 /// The keys and counters of an established session.
 #[derive(Debug)]
 pub struct Session {
-    suite: &'static Suite,
-    scheme: &'static &'static str,
     send: Direction,
     recv: Direction,
     root: Secret<32>,
-    pub(crate) master: Secret<32>,
+    master: Secret<32>,
     fingerprint: Fingerprint,
     window: Window,
     sent: u32,
     failures: u32,
-    rekey_after: u32,
-    /// Generation that this side sends under; it receives under the same, or the one before while `ahead`.
+    /// Generation that this side sends under; it receives under the same, or the one before while ahead.
     generation: u32,
-    ahead: bool,
-    followed: bool,
+    moved: Moved,
     pub(crate) initiator: bool,
     id: u32,
     cid: ConnectionId,
     pub(crate) started: Instant,
-    pub(crate) secret_since: Instant,
+    /// Seconds after `started`, rounded down.
+    secret_since: u32,
     pub(crate) healed: bool,
-    pub(crate) secret: bool,
+    secret: bool,
+    /// Its long-term key is replaced: the session only waits for its end, the application sends no more.
+    pub(crate) closing: bool,
 }
 
 /// What a session is called and how it starts, apart from its keys.
@@ -208,8 +221,6 @@ pub struct Terms {
     pub initiator: bool,
     /// The connection id that the peer wants to see.
     pub cid: ConnectionId,
-    /// Records after which a generation is replaced.
-    pub rekey_after: u32,
     /// When the session began.
     pub now: Instant,
     /// Whether fresh Diffie-Hellman went into it.
@@ -220,30 +231,34 @@ pub struct Terms {
 
 impl Session {
     /// A session under a run's keys.
-    pub fn new(suite: &'static Suite, scheme: &'static &'static str, keys: &Keys, terms: &Terms) -> Self {
-        Self {
-            suite,
-            scheme,
-            send: Direction::of(suite, &keys.key, &keys.iv, terms.initiator),
-            recv: Direction::of(suite, &keys.key, &keys.iv, !terms.initiator),
-            root: keys.root.clone(),
-            master: keys.master.clone(),
-            fingerprint: keys.fingerprint,
+    pub fn new(common: &Common, keys: &Keys, terms: &Terms) -> Self {
+        let mut session = Self {
+            send: Direction::none(),
+            recv: Direction::none(),
+            root: Secret::zero(),
+            master: Secret::zero(),
+            fingerprint: Fingerprint([0; 10]),
             window: Window::new(),
             sent: 0,
             failures: 0,
-            rekey_after: terms.rekey_after,
             generation: terms.generation,
-            ahead: false,
-            followed: false,
+            moved: Moved::Together,
             initiator: terms.initiator,
             id: terms.id,
             cid: terms.cid,
             started: terms.now,
-            secret_since: terms.now,
+            secret_since: 0,
             healed: terms.healed,
             secret: terms.secret,
-        }
+            closing: false,
+        };
+        let (prk, context) = (Prk::of(common.scheme, &keys.prk), [&keys.th.as_bytes()[..]]);
+        wire::copy(&mut session.fingerprint.0, keys.th.as_bytes());
+        prk.expand("root", &context, session.root.as_mut());
+        prk.expand("mast", &context, session.master.as_mut());
+        let Self { send, recv, .. } = &mut session;
+        traffic(common.suite, &prk, &context, terms.initiator, send, recv);
+        session
     }
 
     /// The session's name.
@@ -258,10 +273,6 @@ impl Session {
     pub const fn generation(&self) -> u32 {
         self.generation
     }
-    /// The suite.
-    pub const fn suite(&self) -> &'static Suite {
-        self.suite
-    }
     /// The connection id that the peer wants to see.
     pub const fn cid(&self) -> &ConnectionId {
         &self.cid
@@ -270,30 +281,31 @@ impl Session {
     pub const fn sent(&self) -> u32 {
         self.sent
     }
-    /// Records that may still be sealed in this generation before it is replaced.
-    pub const fn budget(&self) -> u32 {
-        self.rekey_after.saturating_sub(self.sent)
-    }
-    /// Records after which a generation is replaced.
-    pub const fn rekey_after(&self) -> u32 {
-        self.rekey_after
-    }
     /// Whether this side moved to its generation because the peer had.
-    pub const fn has_followed(&self) -> bool {
-        self.followed
+    pub fn has_followed(&self) -> bool {
+        self.moved == Moved::Behind
+    }
+    /// Since when what was sent stays secret if all that this device holds now is stolen; `None`: it does not.
+    pub fn secret_since(&self) -> Option<Instant> {
+        self.secret.then(|| self.started.plus(u64::from(self.secret_since).saturating_mul(1000)))
+    }
+    /// The keys before are gone, and with them what was sent until now.
+    pub(crate) fn is_secret_from(&mut self, now: Instant) {
+        self.secret = true;
+        self.secret_since = (now.0.saturating_sub(self.started.0) / 1000) as u32;
     }
     /// Moves to the next generation if this one is used up; returns whether it did.
     ///
     /// # Errors
     /// [`Error::KeyExhausted`] where the peer never followed to a newer generation.
-    pub fn prepare(&mut self) -> Result<bool, Error> {
-        if self.ahead {
-            let end = self.rekey_after.saturating_add(GRACE);
+    pub fn prepare(&mut self, common: &Common) -> Result<bool, Error> {
+        if self.moved == Moved::Ahead {
+            let end = common.rekey_after.saturating_add(GRACE);
             return if self.sent >= end { Err(Error::KeyExhausted) } else { Ok(false) };
         }
-        let used_up = self.sent >= self.rekey_after || self.failures >= self.rekey_after;
+        let used_up = self.sent >= common.rekey_after || self.failures >= common.rekey_after;
         if used_up {
-            self.step_ahead();
+            self.step_ahead(common);
         }
         Ok(used_up)
     }
@@ -302,13 +314,13 @@ impl Session {
         self.cid.len().saturating_add(3)
     }
     /// Bytes that a record has more than its plaintext.
-    pub fn overhead(&self) -> usize {
-        self.header_len().saturating_add(self.suite.aead.tag_len())
+    pub fn overhead(&self, suite: &Suite) -> usize {
+        self.header_len().saturating_add(suite.aead.tag_len())
     }
 
-    /// The PRK behind exporter, resume and key update.
-    pub fn master(&self) -> Prk {
-        Prk::new(self.scheme, self.master.expose())
+    /// The PRK behind exporter, resume and key update, in the scheme of that name.
+    pub fn master(&self, scheme: &'static str) -> Prk {
+        Prk::new(scheme, self.master.expose())
     }
 
     /// 80 bits for people, the same on both sides: of the transcript, whose keys nobody but the two have.
@@ -321,21 +333,22 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::BufferTooSmall`]; [`Error::KeyExhausted`] where the peer never followed to a newer generation.
-    pub fn seal(&mut self, control: bool, out: &mut [u8], len: usize) -> Result<(usize, bool), Error> {
-        let needed = len.saturating_add(self.overhead());
+    pub fn seal(&mut self, common: &Common, control: bool, out: &mut [u8], len: usize) -> Result<(usize, bool), Error> {
+        let suite = common.suite;
+        let needed = len.saturating_add(self.overhead(suite));
         if out.len() < needed {
             return Err(Error::BufferTooSmall { needed });
         }
-        let ratcheted = self.prepare()?;
+        let ratcheted = self.prepare(common)?;
         let (header, header_len) = self.header(control, self.sent as u16);
         let (aad, aad_len) = associated(&header, header_len, self.generation);
-        let (nonce, nonce_len) = self.send.nonce(self.suite, self.sent);
+        let (nonce, nonce_len) = self.send.nonce(suite, self.sent);
         wire::copy(out, header.get(..header_len).unwrap_or(&[]));
         let (_, body) = out.split_at_mut_checked(header_len).ok_or(Error::BufferTooSmall { needed })?;
         let (text, rest) = body.split_at_mut_checked(len).ok_or(Error::BufferTooSmall { needed })?;
-        let tag = rest.get_mut(..self.suite.aead.tag_len()).ok_or(Error::BufferTooSmall { needed })?;
-        self.suite.aead.seal(
-            self.send.key(self.suite),
+        let tag = rest.get_mut(..suite.aead.tag_len()).ok_or(Error::BufferTooSmall { needed })?;
+        suite.aead.seal(
+            self.send.key(suite),
             nonce.get(..nonce_len).unwrap_or(&[]),
             aad.get(..aad_len).unwrap_or(&[]),
             text,
@@ -347,10 +360,10 @@ impl Session {
 
     /// What the two sides hold of a record and nobody else does, unique to it and free: its tag (zeros behind a short one)
     /// xor its nonce. `sent`: this side sealed it under its present keys; else it opened it under them.
-    pub fn witness(&self, sent: bool, number: u32, tag: &[u8]) -> [u8; 16] {
+    pub fn witness(&self, suite: &Suite, sent: bool, number: u32, tag: &[u8]) -> [u8; 16] {
         let direction = if sent { &self.send } else { &self.recv };
         let mut witness = [0; 16];
-        wire::copy(&mut witness, &direction.nonce(self.suite, number).0);
+        wire::copy(&mut witness, &direction.nonce(suite, number).0);
         witness.iter_mut().zip(tag).for_each(|(w, t)| *w ^= t);
         witness
     }
@@ -359,22 +372,24 @@ impl Session {
     ///
     /// # Errors
     /// Why it is dropped; nothing but the count of failures has changed then.
-    pub fn open(&mut self, cid_len: usize, datagram: &mut [u8]) -> Result<Opened, Dropped> {
+    pub fn open(&mut self, common: &Common, cid_len: usize, datagram: &mut [u8]) -> Result<Opened, Dropped> {
+        let suite = common.suite;
         if self.failures >= FAILURES_MAX {
             return Err(Dropped::NoKey);
         }
         let header_len = cid_len.saturating_add(3);
         let (header, body) = datagram.split_at_mut_checked(header_len).ok_or(Dropped::Malformed)?;
-        let len = body.len().checked_sub(self.suite.aead.tag_len()).ok_or(Dropped::Malformed)?;
+        let len = body.len().checked_sub(suite.aead.tag_len()).ok_or(Dropped::Malformed)?;
         let (text, tag) = body.split_at_mut_checked(len).ok_or(Dropped::Malformed)?;
         let first = header.first().copied().unwrap_or(0);
         let low = header.last_chunk::<2>().map_or(0, |b| u16::from_be_bytes(*b));
 
         // A side that is ahead may find its peer one further still: the peer followed, and used that generation up before
         // any record of it arrived here.
-        let receiving = if self.ahead { self.generation.saturating_sub(1) } else { self.generation };
+        let ahead = self.moved == Moved::Ahead;
+        let receiving = if ahead { self.generation.saturating_sub(1) } else { self.generation };
         let distance = u32::from(first & 3).wrapping_sub(receiving) & 3;
-        if distance > if self.ahead { 2 } else { 1 } {
+        if distance > if ahead { 2 } else { 1 } {
             return Err(Dropped::NoKey);
         }
         let same = distance == 0;
@@ -386,26 +401,25 @@ impl Session {
             return Err(Dropped::Replayed);
         }
         // The next generation's key is computed for this record alone, and kept only if the record verifies.
-        let steps = distance > u32::from(self.ahead);
-        let next = if same { None } else { Some(self.peek(steps)) };
-        let direction = next.as_ref().map_or(&self.recv, |(_, recv, _)| recv);
-        if !self.unseal(direction, number, generation, header, text, tag) {
+        let steps = distance > u32::from(ahead);
+        let next = if same { None } else { Some(self.peek(common, steps)) };
+        let direction = next.as_ref().map_or(&self.recv, |next| &next.recv);
+        if !unseal(suite, direction, number, generation, header, text, tag) {
             self.failures = self.failures.saturating_add(1);
             return Err(Dropped::Forged);
         }
         let ratcheted = next.is_some();
-        if let Some((root, recv, send)) = next {
-            self.recv = recv;
+        if let Some(next) = next {
+            self.recv = next.recv;
             self.window = Window::new();
             self.failures = 0;
             if steps {
-                self.root = root;
-                self.send = send;
+                self.root = next.root;
+                self.send = next.send;
                 self.sent = 0;
                 self.generation = generation;
-                self.followed = true;
             }
-            self.ahead = false;
+            self.moved = if steps { Moved::Behind } else { Moved::Together };
         }
         let newest = self.window.accept(number);
         Ok(Opened {
@@ -427,17 +441,19 @@ impl Session {
     /// As [`open`](Self::open).
     pub fn open_near(
         &mut self,
+        common: &Common,
         left: &mut Option<Left>,
         next: Option<&Secret<32>>,
         cid_len: usize,
         datagram: &mut [u8],
     ) -> Result<Opened, Dropped> {
+        let suite = common.suite;
         if self.failures >= FAILURES_MAX {
             return Err(Dropped::NoKey);
         }
         let start = cid_len.saturating_add(3);
         let (header, body) = datagram.split_at_mut_checked(start).ok_or(Dropped::Malformed)?;
-        let len = body.len().checked_sub(self.suite.aead.tag_len()).ok_or(Dropped::Malformed)?;
+        let len = body.len().checked_sub(suite.aead.tag_len()).ok_or(Dropped::Malformed)?;
         let (text, tag) = body.split_at_mut_checked(len).ok_or(Dropped::Malformed)?;
         let first = header.first().copied().unwrap_or(0);
         let low = header.last_chunk::<2>().map_or(0, |b| u16::from_be_bytes(*b));
@@ -456,9 +472,9 @@ impl Session {
             return Err(Dropped::Replayed);
         }
         let opened = match (distance, &left, next) {
-            (3, Some(left), _) => self.unseal(&left.recv, number, generation, header, text, tag),
-            (1, _, Some(next)) => self.unseal(&self.made(next, !self.initiator), number, generation, header, text, tag),
-            _ => self.unseal(&self.recv, number, generation, header, text, tag),
+            (3, Some(left), _) => unseal(suite, &left.recv, number, generation, header, text, tag),
+            (1, _, Some(next)) => unseal(suite, &self.made(common, next).1, number, generation, header, text, tag),
+            _ => unseal(suite, &self.recv, number, generation, header, text, tag),
         };
         if !opened {
             self.failures = self.failures.saturating_add(1);
@@ -470,7 +486,7 @@ impl Session {
                 false
             }
             (1, _, Some(next)) => {
-                *left = Some(self.enter(generation, next));
+                *left = Some(self.enter(common, generation, next));
                 self.window.accept(number)
             }
             _ => self.window.accept(number),
@@ -482,8 +498,8 @@ impl Session {
     /// Sends and receives under a generation that the scheme made, from its secret and from what the run (or the last
     /// resume) left: who went on from stored state never comes back to keys that there were. From here on the engine makes no
     /// generation by itself.
-    pub fn enter(&mut self, generation: u32, secret: &Secret<32>) -> Left {
-        let (send, recv) = (self.made(secret, self.initiator), self.made(secret, !self.initiator));
+    pub fn enter(&mut self, common: &Common, generation: u32, secret: &Secret<32>) -> Left {
+        let (send, recv) = self.made(common, secret);
         let left = Left {
             generation: self.generation,
             recv: core::mem::replace(&mut self.recv, recv),
@@ -493,62 +509,36 @@ impl Session {
         self.sent = 0;
         self.failures = 0;
         self.generation = generation;
-        self.ahead = true;
+        self.moved = Moved::Ahead;
         left
     }
 
-    /// One direction of a generation that a scheme made.
-    fn made(&self, secret: &Secret<32>, initiator: bool) -> Direction {
-        let (mut key, mut iv) = (Secret::zero(), Secret::zero());
-        let prk = Prk::extract(self.scheme, &[self.root.expose()], &[secret.expose()]);
-        traffic(self.suite, &prk, &[], &mut key, &mut iv);
-        Direction::of(self.suite, &key, &iv, initiator)
-    }
-
-    /// Opens a text in place; whether it verified.
-    fn unseal(
-        &self,
-        direction: &Direction,
-        number: u32,
-        generation: u32,
-        header: &[u8],
-        text: &mut [u8],
-        tag: &[u8],
-    ) -> bool {
-        let (nonce, nonce_len) = direction.nonce(self.suite, number);
-        let (aad, aad_len) = associated(header, header.len(), generation);
-        let opened = self.suite.aead.open(
-            direction.key(self.suite),
-            nonce.get(..nonce_len).unwrap_or(&[]),
-            aad.get(..aad_len).unwrap_or(&[]),
-            text,
-            tag,
-        );
-        if opened.is_ok() {
-            // What the peer says is the application's, or decides what this side does next; no key is in it.
-            declassify(text);
-        }
-        opened.is_ok()
+    /// Sending and receiving under a generation that a scheme made.
+    fn made(&self, common: &Common, secret: &Secret<32>) -> (Direction, Direction) {
+        let prk = Prk::extract(common.scheme, &[self.root.expose()], &[secret.expose()]);
+        let (mut send, mut recv) = (Direction::none(), Direction::none());
+        traffic(common.suite, &prk, &[], self.initiator, &mut send, &mut recv);
+        (send, recv)
     }
 
     /// Moves this side's sending to the next generation.
-    fn step_ahead(&mut self) {
-        let (root, _, send) = self.peek(true);
-        self.root = root;
-        self.send = send;
+    fn step_ahead(&mut self, common: &Common) {
+        let next = self.peek(common, true);
+        self.root = next.root;
+        self.send = next.send;
         self.sent = 0;
         self.generation = self.generation.saturating_add(1);
-        self.ahead = true;
+        self.moved = Moved::Ahead;
     }
 
-    /// The root, receiving and sending keys of the generation that this side sends under, or (`next`) the one after it.
-    fn peek(&self, next: bool) -> (Secret<32>, Direction, Direction) {
-        let root = if next { Prk::new(self.scheme, self.root.expose()).secret("next", &[]) } else { self.root.clone() };
-        let (mut key, mut iv) = (Secret::zero(), Secret::zero());
-        traffic(self.suite, &Prk::new(self.scheme, root.expose()), &[], &mut key, &mut iv);
-        let recv = Direction::of(self.suite, &key, &iv, !self.initiator);
-        let send = Direction::of(self.suite, &key, &iv, self.initiator);
-        (root, recv, send)
+    /// The keys of the generation that this side sends under, or (`next`) of the one after it.
+    fn peek(&self, common: &Common, next: bool) -> Generation {
+        let root =
+            if next { Prk::new(common.scheme, self.root.expose()).secret("next", &[]) } else { self.root.clone() };
+        let prk = Prk::new(common.scheme, root.expose());
+        let mut keys = Generation { root, send: Direction::none(), recv: Direction::none() };
+        traffic(common.suite, &prk, &[], self.initiator, &mut keys.send, &mut keys.recv);
+        keys
     }
 
     fn header(&self, control: bool, low: u16) -> ([u8; 3 + ConnectionId::MAX], usize) {
@@ -561,6 +551,32 @@ impl Session {
         let len = w.len();
         (header, len)
     }
+}
+
+/// Opens a text in place; whether it verified.
+fn unseal(
+    suite: &Suite,
+    direction: &Direction,
+    number: u32,
+    generation: u32,
+    header: &[u8],
+    text: &mut [u8],
+    tag: &[u8],
+) -> bool {
+    let (nonce, nonce_len) = direction.nonce(suite, number);
+    let (aad, aad_len) = associated(header, header.len(), generation);
+    let opened = suite.aead.open(
+        direction.key(suite),
+        nonce.get(..nonce_len).unwrap_or(&[]),
+        aad.get(..aad_len).unwrap_or(&[]),
+        text,
+        tag,
+    );
+    if opened.is_ok() {
+        // What the peer says is the application's, or decides what this side does next; no key is in it.
+        declassify(text);
+    }
+    opened.is_ok()
 }
 
 const AAD_MAX: usize = 3 + ConnectionId::MAX + 4;

@@ -13,6 +13,9 @@ use crate::crypto::secret::declassify;
 pub struct Transcript([u8; kdf::HASH_LEN]);
 
 impl Transcript {
+    /// None yet: a place for one.
+    pub const NONE: Self = Self([0; kdf::HASH_LEN]);
+
     /// `th_0` over length-prefixed fields.
     pub fn new(fields: &[&[u8]]) -> Self {
         Self(*declassify(&kdf::hash_lv(&[], fields)))

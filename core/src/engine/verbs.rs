@@ -21,12 +21,10 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
         self.clock = cx.wall.is_some();
         let to = self.peer.ok_or(Error::NotEstablished)?;
         let prefix = self.resume_prefix(&mut []);
-        if !self.scheme.may_send() {
-            return Err(Error::NotEstablished);
-        }
-        let session = self.session.as_mut().ok_or(Error::NotEstablished)?;
+        let common = self.common();
+        let session = self.session.as_mut().filter(|s| !s.closing).ok_or(Error::NotEstablished)?;
         let stamp_len = self.scheme.stamp_len(cx)?;
-        let extra = prefix.saturating_add(session.overhead()).saturating_add(stamp_len);
+        let extra = prefix.saturating_add(session.overhead(common.suite)).saturating_add(stamp_len);
         let needed = extra.saturating_add(payload.len());
         let mtu = usize::from(self.config.mtu);
         if needed > mtu {
@@ -34,13 +32,13 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
         }
         let record = out.get_mut(prefix..needed).ok_or(Error::BufferTooSmall { needed })?;
         let text = record.get_mut(session.header_len()..).ok_or(Error::BufferTooSmall { needed })?;
-        let stepped = self.scheme.prepare(cx, session)?;
+        let stepped = self.scheme.prepare(cx, &common, session)?;
         let stamp = self.scheme.stamp(cx, text)?;
         wire::copy(text.get_mut(stamp..).unwrap_or(&mut []), payload);
-        let (len, ratcheted) = session.seal(false, record, stamp.saturating_add(payload.len()))?;
-        let tag = len.saturating_sub(session.suite().aead.tag_len());
+        let (len, ratcheted) = session.seal(&common, false, record, stamp.saturating_add(payload.len()))?;
+        let tag = len.saturating_sub(common.suite.aead.tag_len());
         self.scheme.sealed(cx, session, record.get(tag..len).unwrap_or(&[]));
-        if session.sent() == session.rekey_after() {
+        if session.sent() == common.rekey_after {
             self.outbox.note(Note::RekeyNeeded);
         }
         self.moved_ahead(stepped | ratcheted);
@@ -145,7 +143,7 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
         if out.len() > 255 * 32 || label.len() > 255 || context.len() > usize::from(u16::MAX) {
             return Err(Error::BadArgument);
         }
-        let secret = session.master().secret::<32>("exp", &[]);
+        let secret = session.master(S::NAME).secret::<32>("exp", &[]);
         Prk::new(S::NAME, secret.expose()).expand("exporter", &[&[label.len() as u8], label, context], out);
         Ok(())
     }
@@ -155,7 +153,7 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
     }
 
     fn is_established(&self) -> bool {
-        self.session.is_some() && self.scheme.may_send()
+        self.session.as_ref().is_some_and(|s| !s.closing)
     }
 
     fn peer_addr(&self) -> Option<Addr> {
@@ -166,10 +164,10 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
         let session = self.session.as_ref()?;
         Some(Assurance {
             authenticated: S::AUTHENTICATED,
-            forward_secrecy_since: session.secret.then_some(session.secret_since),
+            forward_secrecy_since: session.secret_since(),
             healing_since: session.healed.then_some(session.started),
             clock: self.clock,
-            budget: session.budget(),
+            budget: self.config.rekey_after.saturating_sub(session.sent()),
         })
     }
 

@@ -2,6 +2,7 @@
 
 /// A sliding window of 64 sequence numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(Rust, packed(4))] // 12 bytes, not 16: there is one in every session
 pub struct Window {
     /// One above the highest number accepted; 0 before the first.
     next: u32,

@@ -238,6 +238,11 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// FNV-1a: where a collision only costs time, and nobody gains anything from one.
+pub(crate) fn checksum(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
 /// Copies `from` to the front of `to` and returns how many bytes fit.
 pub fn copy(to: &mut [u8], from: &[u8]) -> usize {
     let n = to.len().min(from.len());

@@ -41,8 +41,6 @@ pub struct Exchange<P, L, E = Whole> {
     pub(super) peer: P,
     pub(super) log: Log<L>,
     pub(super) suite: &'static Suite,
-    /// A termination message was sent or answered: the session only waits for its end.
-    pub(super) closing: bool,
     extent: PhantomData<E>,
 }
 
@@ -167,7 +165,7 @@ impl Run {
     pub(super) fn finish(&mut self, suite: &Suite, prk: &Prk, th_4: &Transcript) {
         if let Self::AwaitC4(run) | Self::AwaitC5(run) = self {
             run.tags.derive(suite, prk, th_4);
-            run.keys.derive(suite, prk, th_4);
+            run.keys.keep(prk, th_4);
         }
     }
     /// Whether it is a handshake that this side started.
@@ -212,7 +210,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, M: Scratch<Exchange
     /// out of range.
     pub fn open(peer: P, log: L, suite: &'static Suite, config: Config, memory: M) -> Result<Self, Error> {
         peer.borrow().fits(suite)?;
-        Self::new(Exchange { peer, log: Log::new(log), suite, closing: false, extent: PhantomData }, config, memory)
+        Self::new(Exchange { peer, log: Log::new(log), suite, extent: PhantomData }, config, memory)
     }
 
     /// Starts an exchange with the peer at this address. A session that there is goes on until the new one is complete.
@@ -263,7 +261,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
 
     /// What the session is called that a finished run leads to. Its name tells the two directions of run numbers apart; its record
     /// generations start at the run's number, so that the bits in the header differ from the last session's.
-    pub(super) fn terms_of(&self, run: &Finishing, now: Instant, rekey_after: u32) -> Terms {
+    pub(super) fn terms_of(&self, run: &Finishing, now: Instant) -> Terms {
         let initiator_is_lower = self.peer.borrow().is_lower() == run.initiator;
         let healed = self.suite.dh.is_some();
         Terms {
@@ -271,7 +269,6 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
             generation: run.run,
             initiator: run.initiator,
             cid: run.cid,
-            rekey_after,
             now,
             healed,
             secret: healed || run.under == Which::Pending,
@@ -306,14 +303,13 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
     }
 
     /// The session's keys are others now: what an update had under way went with the old ones.
-    fn end_updates(&mut self, io: &mut Io<'_, Self>) {
+    fn end_updates(&self, io: &mut Io<'_, Self>) {
         if io.find(&|run| matches!(run, Run::Asking { .. })).is_some() {
             io.note(Note::UpdateFailed(Reason::Superseded));
         }
         io.free_all(&|run| {
             matches!(run, Run::Asking { .. } | Run::Closing { .. } | Run::Closed { .. } | Run::AnsweredAsk { .. })
         });
-        self.closing = false;
     }
 }
 
@@ -356,9 +352,9 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Scheme f
         if E::UPDATES { self.on_control(cx, io, body) } else { Err(Dropped::Unexpected) }
     }
 
-    fn agreed<'r>(&self, run: &'r Run, now: Instant, rekey_after: u32) -> Option<(&'r Keys, Terms)> {
+    fn agreed<'r>(&self, run: &'r Run, now: Instant) -> Option<(&'r Keys, Terms)> {
         match run {
-            Run::AwaitAck(run) => Some((&run.keys, self.terms_of(run, now, rekey_after))),
+            Run::AwaitAck(run) => Some((&run.keys, self.terms_of(run, now))),
             _ => None,
         }
     }
@@ -382,23 +378,15 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Scheme f
                 // nothing that crossed this run.
                 io.free_all(&Run::is_handshake);
                 io.end_session();
-                self.ended();
                 io.note(Note::Failed(Stage::Exchange, Reason::NoAnswer));
             }
             Run::Asking { .. } => io.note(Note::UpdateFailed(Reason::NoAnswer)),
             Run::Closing { .. } if E::UPDATES => self.terminated(cx, io),
-            Run::Closed { .. } if self.closing => {
-                io.end_session();
-                self.ended();
-            }
+            Run::Closed { .. } if io.session.as_ref().is_some_and(|s| s.closing) => io.end_session(),
             Run::AwaitC3 { .. } | Run::AwaitC5(_) => {}
             Run::Acked { .. } | Run::Gone | Run::AnsweredAsk { .. } | Run::Closing { .. } | Run::Closed { .. } => {}
         }
         Ok(())
-    }
-
-    fn may_send(&self) -> bool {
-        !self.closing
     }
 
     fn generation(&self) -> u32 {
@@ -417,10 +405,6 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Scheme f
         {
             self.close(cx, io, attempt);
         }
-    }
-
-    fn ended(&mut self) {
-        self.closing = false;
     }
 
     fn stamp_len(&self, cx: &Cx<'_>) -> Result<usize, Error> {
@@ -442,7 +426,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Scheme f
         }
         let (generation, number) = (session.generation(), session.sent().saturating_sub(1));
         let name = RecordName { session: session.id(), generation, number };
-        let witness = session.witness(true, number, tag);
+        let witness = session.witness(self.suite, true, number, tag);
         let record = Logged { name, time: cx.wall.map_or(0, |t| t.0), place: cx.place, witness };
         self.log.sent(&record, &self.peer.borrow().current.aux);
     }
@@ -459,7 +443,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Scheme f
         let place = r.short(PLACE_MAX)?;
         if E::UPDATES {
             let name = RecordName { session: session.id(), generation: record.generation, number: record.number };
-            let witness = session.witness(false, record.number, tag);
+            let witness = session.witness(self.suite, false, record.number, tag);
             self.log.received(&Logged { name, time, place, witness }, &self.peer.borrow().current.aux);
         }
         Ok(Stamp { time: (time != 0).then_some(UnixTime(time)), place, payload: r.rest() })

@@ -196,12 +196,11 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
     pub(super) fn on_ack(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, low: u8, bytes: &[u8]) -> Result<(), Dropped> {
         let place = io.find(&|run| matches!(run, Run::AwaitAck(r) if r.run & 15 == u32::from(low)));
         let place = place.ok_or(Dropped::Unexpected)?;
-        let rekey_after = io.config.rekey_after;
         let Some(Run::AwaitAck(run)) = io.run(place) else { return Err(Dropped::Unexpected) };
         if !ct_eq(bytes.get(HEADER_LEN..).unwrap_or(&[]), run.tags.ack()) {
             return Err(Dropped::Forged);
         }
-        let (under, terms) = (run.under, self.terms_of(run, cx.now, rekey_after));
+        let (under, terms) = (run.under, self.terms_of(run, cx.now));
         let to = io.flight(place)?.to;
         io.install(place, self.suite, Run::keys, &terms, to)?;
         io.free(place);

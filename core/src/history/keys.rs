@@ -134,7 +134,7 @@ pub fn run_prk(
 #[derive(Clone, Debug)]
 pub struct Tags {
     all: Secret<48>,
-    len: usize,
+    len: u8,
 }
 
 impl Tags {
@@ -145,14 +145,15 @@ impl Tags {
     /// `c4 || c5 || ack = KDF(prk, 0, "tag", th_4)`. The three messages carry nothing but their tag, so one transcript
     /// serves; each tag is sent by one side, once.
     pub fn derive(&mut self, suite: &Suite, prk: &Prk, th_4: &Transcript) {
-        self.len = suite.mac_len;
-        if let Some(out) = self.all.as_mut().get_mut(..self.len.saturating_mul(3)) {
+        self.len = suite.mac_len as u8;
+        if let Some(out) = self.all.as_mut().get_mut(..suite.mac_len.saturating_mul(3)) {
             prk.expand("tag", &[th_4.as_bytes()], out);
         }
     }
     fn at(&self, index: usize) -> &[u8] {
-        let start = self.len.saturating_mul(index);
-        self.all.expose().get(start..start.saturating_add(self.len)).unwrap_or(&[])
+        let len = usize::from(self.len);
+        let start = len.saturating_mul(index);
+        self.all.expose().get(start..start.saturating_add(len)).unwrap_or(&[])
     }
     /// The responder's challenge.
     pub fn c4(&self) -> &[u8] {

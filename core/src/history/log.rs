@@ -18,6 +18,7 @@
 use super::keys;
 use crate::crypto::secret::ct_eq;
 use crate::crypto::{Prk, Secret};
+use crate::engine::wire::checksum;
 
 /// Length of a digest in bytes.
 pub const DIGEST_LEN: usize = 16;
@@ -125,7 +126,8 @@ impl Hidden {
     }
 }
 
-/// Where a ring goes on, and a checksum of the LI of the entry before that.
+/// Where a ring goes on, and a checksum of the LI of the entry before that: the whole LI would take 29 bytes more of each
+/// association and direction, and nobody gains anything from a collision.
 #[derive(Debug, Default)]
 struct Cursor {
     next: u16,
@@ -150,11 +152,6 @@ impl Cursor {
         }
         self.next = if at == last { 0 } else { self.next.saturating_add(1) };
     }
-}
-
-/// FNV-1a. The whole LI would take 66 bytes more of each association, and nobody gains anything from a collision.
-fn checksum(place: &[u8]) -> u32 {
-    place.iter().fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 /// Both rings, in the caller's memory.

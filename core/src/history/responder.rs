@@ -278,7 +278,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         let half = io.halves.get_mut(place).ok_or(Dropped::Unexpected)?;
         let (Some(Run::AwaitC5(run)), flight) = half.both() else { return Err(Dropped::Unexpected) };
         let (number, under, to) = (run.run, run.under, flight.to);
-        let terms = self.terms_of(run, cx.now, io.config.rekey_after);
+        let terms = self.terms_of(run, cx.now);
         flight.load(false, |w| {
             w.put(&header(NUMBER, message::ACK, number)).put(run.tags.ack());
         });

@@ -24,7 +24,7 @@ use crate::crypto::secret::{ct_eq, declassify};
 use crate::crypto::{Prk, Secret};
 use crate::engine::drops::Dropped;
 use crate::engine::rekey::Decision;
-use crate::engine::scheme::{Io, Note, Scheme};
+use crate::engine::scheme::{Io, Note};
 use crate::engine::session::Session;
 use crate::engine::transcript::Transcript;
 use crate::engine::wire::{Reader, Writer};
@@ -46,7 +46,7 @@ mod refusal {
 impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange<P, L, E> {
     /// ASK, by the application's wish.
     pub(super) fn ask(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>) -> Result<(), Error> {
-        if io.session.is_none() || self.closing {
+        if io.session.as_ref().is_none_or(|session| session.closing) {
             return Err(Error::NotEstablished);
         }
         if io.find(&|r| matches!(r, Run::Asking { .. } | Run::Closing { .. })).is_some() {
@@ -72,7 +72,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         let generation = self.peer().generation();
 
         let session = io.session.as_ref().ok_or(Error::NotEstablished)?;
-        let (master, initiator) = (session.master(), session.initiator);
+        let (master, initiator) = (session.master(keys::NAME), session.initiator);
         let digests = entry.digests(&self.peer.borrow().current.aux);
         let (shown, answer) = hidden.split(&digests);
         let name = entry.name();
@@ -166,7 +166,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         let place = asking.map_or_else(|| io.claim_place(&Run::is_done), Ok)?;
 
         let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
-        let (master, initiator) = (session.master(), session.initiator);
+        let (master, initiator) = (session.master(keys::NAME), session.initiator);
         let mut fields = [0; ASK_MAX];
         let mut w = Writer::new(&mut fields);
         w.put(&[control::ANSWER]).put(&attempt.to_be_bytes()).put(hidden.split(&digests).1).put(ours.share(suite));
@@ -201,7 +201,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         why: u8,
     ) -> Result<(), Dropped> {
         let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
-        let (master, initiator) = (session.master(), session.initiator);
+        let (master, initiator) = (session.master(keys::NAME), session.initiator);
         let place = io.claim_place(&Run::is_done)?;
         let flight = io.flight(place)?;
         flight.reset(Default::default(), None);
@@ -241,7 +241,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         let mut dh = Secret::<MAX_SECRET>::zero();
         let dh = agree(suite, &ours, r.rest(), &mut dh)?;
         let th = th.then(&[fields]);
-        let master = io.session.as_ref().ok_or(Dropped::NoKey)?.master();
+        let master = io.session.as_ref().ok_or(Dropped::NoKey)?.master(keys::NAME);
         let generation = self.peer().generation();
         let triple = next_triple(&master, &th, dh, &digests, generation);
         let peer = self.peer();
@@ -283,7 +283,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
             return;
         }
         let Some(session) = io.session.as_ref() else { return };
-        let (master, initiator) = (session.master(), session.initiator);
+        let (master, initiator) = (session.master(keys::NAME), session.initiator);
         let generation = self.peer().generation();
         let Ok(place) = io.claim_place(&Run::is_done) else { return };
         let (tries, now) = (io.config.tries, cx.now);
@@ -316,7 +316,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
             return Ok(());
         }
         let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
-        let (master, initiator) = (session.master(), session.initiator);
+        let (master, initiator) = (session.master(keys::NAME), session.initiator);
         let place = io.claim_place(&Run::is_done)?;
         let (has, changed) = self.peer().replacement.close(generation, attempt);
         if changed {
@@ -331,9 +331,9 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         });
         flight.answer(cx.now);
         io.start(place, Run::Closed { generation, attempt });
-        if ends && !self.closing {
-            // The keys stay until the next session, to answer a CLOSE that comes again; the application sends no more.
-            self.closing = true;
+        if let Some(session) = io.session.as_mut().filter(|session| ends && !session.closing) {
+            // The keys stay until the next session, to answer a CLOSE that comes again.
+            session.closing = true;
             io.free_all(&|run| matches!(run, Run::Asking { .. }));
             io.note(Note::Terminated);
         }
@@ -364,7 +364,6 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
     /// The session is over for the new triple's sake: connect again under it.
     pub(super) fn terminated(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>) {
         io.end_session();
-        self.ended();
         io.note(Note::Terminated);
         if let Some(to) = io.peer.filter(|_| io.find(&Run::is_ours).is_none()) {
             self.begin_or_tell(cx, io, &to, self.rounds());
@@ -387,7 +386,7 @@ fn tagged(w: &mut Writer<'_>, master: &Prk, label: &str, initiator: bool) -> Tra
 fn untagged<'a>(session: &Session, label: &str, body: &'a [u8]) -> Result<&'a [u8], Dropped> {
     let len = body.len().checked_sub(TAG_LEN).ok_or(Dropped::Malformed)?;
     let (fields, tag) = body.split_at_checked(len).ok_or(Dropped::Malformed)?;
-    let expected = keys::update_tag(&session.master(), label, !session.initiator, fields);
+    let expected = keys::update_tag(&session.master(keys::NAME), label, !session.initiator, fields);
     // A fuzzer gets past the tag, to what only an authentic peer reaches.
     if ct_eq(&expected, tag) || cfg!(fuzzing) { Ok(fields) } else { Err(Dropped::Forged) }
 }

@@ -3,7 +3,7 @@
 use crate::crypto::hpke::Exporter;
 use crate::crypto::kdf::hash;
 use crate::crypto::secret::declassify;
-use crate::crypto::{Prk, Secret, Suite};
+use crate::crypto::{Prk, Secret};
 use crate::engine::session::Keys;
 use crate::engine::transcript::Transcript;
 use crate::engine::wire::Reader;
@@ -232,10 +232,10 @@ impl Yield {
     }
 
     /// `tag_3 || tag_4`, PMK' and the session's keys, each `KDF(prk, 0, label, th_3)`.
-    pub fn derive(&mut self, suite: &Suite, prk: &Prk, th_3: &Transcript) {
+    pub fn derive(&mut self, prk: &Prk, th_3: &Transcript) {
         prk.expand("tag", &[th_3.as_bytes()], self.tags.as_mut());
         prk.expand("pmk", &[th_3.as_bytes()], self.pmk.as_mut());
-        self.keys.derive(suite, prk, th_3);
+        self.keys.keep(prk, th_3);
     }
 
     /// The tag of K3, by which A proves PMK'.

@@ -209,7 +209,7 @@ fn phase_2(device: &Device, agreed: &Agreed, terms: &Terms, seen: &Seen, scalar:
     keys::k2_tag(&agreed.pmk, &th_2, &mut view.tag_2);
     let th_3 = th_2.then(&[&view.tag_2]);
     let prk = keys::run_prk(&agreed.pmk, &agreed.n_a0, &agreed.n_s0, &device.dh(scalar, theirs));
-    view.out.derive(suite, &prk, &th_3);
+    view.out.derive(&prk, &th_3);
     view
 }
 
@@ -374,7 +374,7 @@ fn a_passive_thief_of_pmk_is_healed_by_one_run() {
     let (pmk, th) = (Secret::new([1; 32]), Transcript::default());
     let next = |dh: &[u8]| {
         let mut out = Yield::none();
-        out.derive(&crypto::SUITE_0, &keys::run_prk(&pmk, &n_a0, &n_s0, dh), &th);
+        out.derive(&keys::run_prk(&pmk, &n_a0, &n_s0, dh), &th);
         out
     };
     let (honest, guessed) = (next(&[8; LONGEST]), next(&[9; LONGEST]));

@@ -2,7 +2,9 @@
 
 use crate::hex;
 use iotkm::crypto::Aead;
-use iotkm::crypto::aead::{AES_CCM_8, AES_CCM_16, CHACHA20_POLY1305, Forged, MAX_KEY, MAX_NONCE, MAX_TAG};
+use iotkm::crypto::aead::{
+    AES_CCM_8, AES_CCM_16, CHACHA20_POLY1305, Forged, MAX_KEY, MAX_KEY_AND_NONCE, MAX_NONCE, MAX_TAG,
+};
 use proptest::prelude::*;
 
 static ALL: [&dyn Aead; 3] = [&AES_CCM_8, &AES_CCM_16, &CHACHA20_POLY1305];
@@ -73,6 +75,7 @@ fn ccm_equals_another_ccm() {
 fn lengths_are_within_the_bounds() {
     for cipher in ALL {
         assert!(cipher.key_len() <= MAX_KEY && cipher.nonce_len() <= MAX_NONCE && cipher.tag_len() <= MAX_TAG);
+        assert!(cipher.key_len() + cipher.nonce_len() <= MAX_KEY_AND_NONCE);
     }
 }
 

@@ -27,14 +27,14 @@ pub struct iotkm_history_entry {
 #[repr(C)]
 #[derive(Debug)]
 pub struct iotkm_history_memory {
-    opaque: [u64; 152],
+    opaque: [u64; 119],
 }
 
 /// Memory for one run at a time, where no message is longer than the MTU: see iotkm_history_open_small().
 #[repr(C)]
 #[derive(Debug)]
 pub struct iotkm_history_memory_small {
-    opaque: [u64; 62],
+    opaque: [u64; 46],
 }
 
 /// What an association is told when it is set up. Fill the whole structure with zeros first: what is 0 is the default.

@@ -4,7 +4,7 @@ use crate::{Transcript, xor};
 use iotkm::crypto::cpace::CPACE_RISTRETTO255;
 use iotkm::crypto::{Rng, Secret, Suite};
 use iotkm::engine::Config;
-use iotkm::engine::session::{Keys, Session, Terms};
+use iotkm::engine::session::{Common, Keys, Session, Terms};
 use iotkm::engine::state::{self, Kind};
 use iotkm::engine::transcript::Transcript as Hash;
 use iotkm::engine::wire::{HEADER_LEN, header};
@@ -143,19 +143,23 @@ pub fn sessions_from(
     let dh = dh(&three[three.len() - share..], &two[two.len() - share..]);
     let prk = keys::run_prk(stolen, pair, &r_i, &r_r, &dh, None);
     let mut keys = Keys::none();
-    keys.derive(suite, &prk, &th_4);
+    keys.keep(&prk, &th_4);
     let (id, generation) = (first.run << 1, first.run);
     let terms = |initiator| Terms {
         id,
         generation,
         initiator,
         cid: Default::default(),
-        rekey_after: u32::MAX,
         now: Instant(0),
         healed: false,
         secret: false,
     };
-    Some([false, true].map(|initiator| Session::new(suite, &keys::NAME, &keys, &terms(initiator))))
+    Some([false, true].map(|initiator| Session::new(&common(suite), &keys, &terms(initiator))))
+}
+
+/// What a spy's copies of the sessions go by.
+pub const fn common(suite: &'static Suite) -> Common {
+    Common { suite, scheme: keys::NAME, rekey_after: u32::MAX }
 }
 
 /// A Diffie-Hellman secret from two shares: what one may try who has neither scalar.
@@ -179,7 +183,7 @@ pub fn dh_of_a(suite: &Suite, seed: u64, their_share: &[u8]) -> Vec<u8> {
 /// What an update gives to somebody who reads it: the new triple, under each guess at its Diffie-Hellman secret. ASK is
 /// the responder's record and ANSWER the initiator's.
 pub fn next_triples(
-    suite: &Suite,
+    suite: &'static Suite,
     [to_responder, to_initiator]: &mut [Session; 2],
     records: &Transcript,
 ) -> Vec<Triple> {
@@ -187,7 +191,7 @@ pub fn next_triples(
         let session = if from_initiator { &mut *to_responder } else { &mut *to_initiator };
         records.iter().filter(|(from, b)| *from == from_initiator && b[0] & 0x0c == 0x0c).find_map(|(_, b)| {
             let mut b = b.clone();
-            let opened = session.open(0, &mut b).ok()?;
+            let opened = session.open(&common(suite), 0, &mut b).ok()?;
             let text = &b[opened.start..opened.start + opened.len];
             (text[0] == kind).then(|| text.to_vec())
         })
@@ -201,7 +205,7 @@ pub fn next_triples(
     let th = Hash::new(&[b"history", b"update"]).then(&[&ask]).then(&[&answer[..answer.len() - 16]]);
     let guess = |dh: &Guess| {
         let dh = if share == 0 { vec![] } else { dh(&shown[32..32 + share], &answer[19..19 + share]) };
-        keys::next_triple(&to_responder.master(), &th, &dh, [t, li, data], 1)
+        keys::next_triple(&to_responder.master(keys::NAME), &th, &dh, [t, li, data], 1)
     };
     GUESSES.iter().map(guess).collect()
 }

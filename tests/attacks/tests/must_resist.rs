@@ -288,7 +288,10 @@ fn a_passive_thief_of_everything_is_shaken_off_by_an_update_with_dh() {
         assert!(net.say(true, b"she reads this") && net.say(false, b"and this"));
         net.drive(100, |_| false);
         for (from_a, bytes) in &net.trace[start..] {
-            assert!(hers[usize::from(!from_a)].open(0, &mut bytes.clone()).is_ok(), "she has the session");
+            assert!(
+                hers[usize::from(!from_a)].open(&hardened::common(suite), 0, &mut bytes.clone()).is_ok(),
+                "she has the session"
+            );
         }
 
         let start = net.trace.len();
@@ -302,7 +305,9 @@ fn a_passive_thief_of_everything_is_shaken_off_by_an_update_with_dh() {
         let reads = new.iter().chain([&triple(values, 1)]).any(|new| {
             hardened::GUESSES.iter().any(|dh| {
                 let sessions = sessions_from(suite, new, 1, ids(1).each_ref(), &exchange, dh);
-                sessions.is_some_and(|[mut session, _]| session.open(0, &mut record.clone()).is_ok())
+                sessions.is_some_and(|[mut session, _]| {
+                    session.open(&hardened::common(suite), 0, &mut record.clone()).is_ok()
+                })
             })
         });
         // Without Diffie-Hellman nothing shakes her off, says spec.md; it shows here that she tries the right things.
@@ -328,7 +333,7 @@ fn state_seized_after_a_session_opens_no_earlier_record_with_dh() {
         let opened = hardened::GUESSES.iter().any(|dh| {
             let sessions = sessions_from(suite, &triple(values, 0), 0, ids(0).each_ref(), &exchange, dh);
             let [mut session, _] = sessions.expect("the triple opens C2 and C3");
-            session.open(0, &mut record.clone()).is_ok()
+            session.open(&hardened::common(suite), 0, &mut record.clone()).is_ok()
         });
         assert_eq!(opened, !secret);
     }

@@ -68,7 +68,7 @@ fn phase_2_as_the_page_has_it() {
     let (n_a0, n_s0) = (Secret::new([0xd1; N_LEN]), Secret::new([0xd2; N_LEN]));
     let mut out = Yield::none();
     let prk = run_prk(&pmk, &n_a0, &n_s0, &[0xdd; 256]);
-    out.derive(&crate::crypto::SUITE_FFC2048, &prk, &th_2.then(&[&tag_2]));
+    out.derive(&prk, &th_2.then(&[&tag_2]));
     assert_eq!(
         [hex(out.k3()), hex(out.k4())].concat(),
         "f4f204e59a2441e19dd71ddf87ee4dc03f607e3e7b554151dd7ca6dd405ce5c8"
