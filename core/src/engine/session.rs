@@ -202,7 +202,7 @@ pub struct Session {
     id: u32,
     cid: ConnectionId,
     pub(crate) started: Instant,
-    /// Seconds after `started`, rounded down.
+    /// After `started`, in units of 1 024 ms (no division of 64 bits), rounded down.
     secret_since: u32,
     pub(crate) healed: bool,
     secret: bool,
@@ -287,12 +287,12 @@ impl Session {
     }
     /// Since when what was sent stays secret if all that this device holds now is stolen; `None`: it does not.
     pub fn secret_since(&self) -> Option<Instant> {
-        self.secret.then(|| self.started.plus(u64::from(self.secret_since).saturating_mul(1000)))
+        self.secret.then(|| self.started.plus(u64::from(self.secret_since) << 10))
     }
     /// The keys before are gone, and with them what was sent until now.
     pub(crate) fn is_secret_from(&mut self, now: Instant) {
         self.secret = true;
-        self.secret_since = (now.0.saturating_sub(self.started.0) / 1000) as u32;
+        self.secret_since = (now.0.saturating_sub(self.started.0) >> 10) as u32;
     }
     /// Moves to the next generation if this one is used up; returns whether it did.
     ///
