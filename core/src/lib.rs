@@ -13,7 +13,7 @@ pub mod engine;
 pub mod history;
 pub mod hub;
 pub mod interactive;
-#[cfg(feature = "published")]
+pub mod noninteractive;
 pub mod noninteractive;
 
 pub use association::{

@@ -136,6 +136,18 @@ impl TicketAgent {
         Ok(len)
     }
 
+    /// Numbers something else that this agent issues: what `issue` makes of a number of its own, which is never given again
+    /// unless that fails.
+    ///
+    /// # Errors
+    /// [`IssueError::Unstored`] as of [`issue`](Self::issue); what `issue` says.
+    pub fn number<T>(&mut self, issue: impl FnOnce(u32) -> Result<T, IssueError>) -> Result<T, IssueError> {
+        let mut serials = self.serials;
+        let issued = issue(next(&mut serials, self.stored.0)?)?;
+        self.serials = serials;
+        Ok(issued)
+    }
+
     /// Issues a revocation list into `out`; its length. `serials` rise; those of tickets that are over need not be there.
     ///
     /// # Errors

@@ -181,7 +181,7 @@ pub struct Claims<'a> {
 }
 
 /// A name as it may stand in a ticket: 1 to 32 bytes of text that no terminal takes for a command.
-pub(super) fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     !name.is_empty() && is_text(name)
 }
 
@@ -357,15 +357,20 @@ impl<'a> Ticket<'a> {
     /// # Errors
     /// [`Refused::Expired`], [`Refused::NotYetValid`].
     pub fn valid_at(&self, wall: Option<u64>, floor: u64) -> Result<(), Refused> {
-        let now = wall.unwrap_or(floor).max(floor);
-        if now >= self.claims.expires {
-            return Err(Refused::Expired);
-        }
-        if wall.is_some() && now.saturating_add(LEEWAY) < self.claims.begins() {
-            return Err(Refused::NotYetValid);
-        }
-        Ok(())
+        valid_at(self.claims.begins(), self.claims.expires, wall, floor)
     }
+}
+
+/// Whether what is valid from `begins` to `expires` is valid now: see [`Ticket::valid_at`].
+pub(crate) fn valid_at(begins: u64, expires: u64, wall: Option<u64>, floor: u64) -> Result<(), Refused> {
+    let now = wall.unwrap_or(floor).max(floor);
+    if now >= expires {
+        return Err(Refused::Expired);
+    }
+    if wall.is_some() && now.saturating_add(LEEWAY) < begins {
+        return Err(Refused::NotYetValid);
+    }
+    Ok(())
 }
 
 impl From<CborError> for IssueError {

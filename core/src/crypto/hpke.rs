@@ -9,13 +9,14 @@
 //! |---|---|---|
 //! | [`DHKEM_X25519`] | 0x0020, registered | 32 bytes |
 //! | [`DHKEM_P256`] | 0x0010, registered | 65 bytes, uncompressed; x alone travels |
+//! | [`KEM_RISTRETTO255`] | ours | 32 bytes |
 //! | [`KEM_FFC2048`], [`KEM_FFC3072`] | ours | 256, 384 bytes |
 //!
 //! **Ours** are the registered construction with a label where the KEM's number stands: suite_id is `"KEM" || label`, and
 //! `"HPKE" || label || 0x0001 || 0xffff` (RFC 9180, sections 4.1 and 5.1).
 
 use super::group::p256::{element, encode, lift};
-use super::group::{FFC2048, FFC3072, GroupError, P256, Scalar, X25519, lend};
+use super::group::{FFC2048, FFC3072, GroupError, P256, Ristretto255, Scalar, X25519, lend};
 use super::kdf::hkdf_expand;
 use super::keys::{KeyError, KeySlot, StaticKeys};
 use super::sha256::{Hmac, Sha256};
@@ -101,6 +102,10 @@ kem! {
         out.get_mut(..65).ok_or(GroupError::BadElement)?.copy_from_slice(&encode(&point));
         Ok(())
     }
+}
+kem! {
+    /// The same construction on [`Ristretto255`]: for keys that are also exponents of an algebra.
+    KEM_RISTRETTO255, KemRistretto255, -23, b"iotkm ristretto255", Ristretto255, 32
 }
 kem! {
     /// The same construction on [`FFC2048`].

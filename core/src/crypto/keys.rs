@@ -9,8 +9,9 @@
 //! P-256 may complete x with any y, the secret is x alone.
 
 use super::group::GroupError;
+use super::group::Scalar;
 use super::hpke::Kem;
-use super::{Dh, Rng, RngError, Secret};
+use super::{Dh, PrimeGroup, Rng, RngError, Secret};
 use core::fmt;
 
 /// Why a private key did not do what it was asked.
@@ -54,6 +55,32 @@ pub trait StaticKeys {
     /// # Errors
     /// As [`public_key`](Self::public_key), and [`KeyError::BadElement`] for a share that [`Dh::agree`] refuses.
     fn agree(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError>;
+
+    /// Writes what the key of a [`Step`] gives, an element of the group. Only self-certified keys need it, and few tokens
+    /// can do it: plain ECDH gives x alone, whose sign is lost. [`GrowingKey`] can, and so can a token that gives whole
+    /// points: `P = a^u b`, then `P^key`, and `(P^key)^h P^k` outside of it.
+    ///
+    /// # Errors
+    /// As [`agree`](Self::agree); [`KeyError::NoKey`] where it cannot.
+    fn step(&self, slot: KeySlot, kem: &dyn Kem, step: &Step<'_>, out: &mut [u8]) -> Result<(), KeyError> {
+        let _ = (slot, kem, step, out);
+        Err(KeyError::NoKey)
+    }
+}
+
+/// `(a^u b)^(h key + k)`: a self-certified key of one epoch, applied to the other side's.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// h.
+    pub h: &'a Scalar,
+    /// k.
+    pub k: &'a Scalar,
+    /// a, an element.
+    pub a: &'a [u8],
+    /// u.
+    pub u: &'a Scalar,
+    /// b, an element.
+    pub b: &'a [u8],
 }
 
 /// No static keys: for schemes that need none.
@@ -78,6 +105,10 @@ impl StaticKeys for &[&dyn StaticKeys] {
 
     fn agree(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
         first(self, |keys| keys.agree(slot, kem, share, secret))
+    }
+
+    fn step(&self, slot: KeySlot, kem: &dyn Kem, step: &Step<'_>, out: &mut [u8]) -> Result<(), KeyError> {
+        first(self, |keys| keys.step(slot, kem, step, out))
     }
 }
 
@@ -161,5 +192,56 @@ impl<const SHARE: usize> StaticKeys for StaticKey<SHARE> {
 impl<const SHARE: usize> fmt::Debug for StaticKey<SHARE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StaticKey({}, {:?}, ..)", self.slot.0, self.kem)
+    }
+}
+
+/// A static key in memory that can [`step`](StaticKeys::step) as well: a type of its own, so that an image without
+/// self-certified keys links no such algebra.
+pub struct GrowingKey<const SHARE: usize = 32> {
+    key: StaticKey<SHARE>,
+    group: &'static dyn PrimeGroup,
+}
+
+impl<const SHARE: usize> GrowingKey<SHARE> {
+    /// This key, of this group.
+    ///
+    /// # Errors
+    /// [`KeyError::Failed`] where the key is of another group.
+    pub fn new(key: StaticKey<SHARE>, group: &'static dyn PrimeGroup) -> Result<Self, KeyError> {
+        let mut share = [0; SHARE];
+        super::group::lend(group.element_len(), &mut |element| {
+            group.base(&key.scalar, element);
+            group.share_of_element(element, &mut share)
+        })?;
+        if share == key.share { Ok(Self { key, group }) } else { Err(KeyError::Failed) }
+    }
+
+    /// The key.
+    pub const fn key(&self) -> &StaticKey<SHARE> {
+        &self.key
+    }
+}
+
+impl<const SHARE: usize> StaticKeys for GrowingKey<SHARE> {
+    fn public_key(&self, slot: KeySlot, kem: &dyn Kem, share: &mut [u8]) -> Result<(), KeyError> {
+        self.key.public_key(slot, kem, share)
+    }
+
+    fn agree(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
+        self.key.agree(slot, kem, share, secret)
+    }
+
+    fn step(&self, slot: KeySlot, kem: &dyn Kem, step: &Step<'_>, out: &mut [u8]) -> Result<(), KeyError> {
+        self.key.fits(slot, kem)?;
+        let (mut x, mut xu) = (Secret::zero(), Secret::zero());
+        self.group.mul_add(&self.key.scalar, step.h, step.k, &mut x)?;
+        self.group.mul_add(&x, step.u, &Secret::zero(), &mut xu)?;
+        Ok(self.group.double_power(step.a, &xu, step.b, &x, out)?)
+    }
+}
+
+impl<const SHARE: usize> fmt::Debug for GrowingKey<SHARE> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.key.fmt(f)
     }
 }

@@ -18,7 +18,7 @@ mod published;
 pub use published::PublishedGroup;
 
 use super::mont::{Modulus, Number, less};
-use super::{Dh, GroupError, PrimeGroup, Scalar, put};
+use super::{Dh, GroupError, ONE, PrimeGroup, Scalar, put};
 use crate::crypto::secret::{answer, declassify};
 use crate::crypto::{Rng, RngError, Secret};
 use constants::{G2048, G3072, P2048, P3072, Q2048, Q3072};
@@ -275,6 +275,10 @@ impl<const N: usize> PrimeGroup for Ffc<N> {
         rng.fill(wide.as_mut())?;
         // Only a broken source gives zero.
         self.reduce(wide.expose(), scalar).map_err(|_| GroupError::Rng(RngError))
+    }
+
+    fn one(&self) -> Scalar {
+        Secret::new(ONE)
     }
 
     fn reduce(&self, wide: &[u8; 48], scalar: &mut Scalar) -> Result<(), GroupError> {

@@ -49,6 +49,13 @@ impl From<RngError> for GroupError {
     }
 }
 
+/// 1 as a big-endian scalar.
+const ONE: [u8; 32] = {
+    let mut one = [0; 32];
+    one[31] = 1;
+    one
+};
+
 /// Writes `bytes` to the front of `out`; nothing where that is too short.
 fn put(out: &mut [u8], bytes: &[u8]) -> Result<(), GroupError> {
     out.get_mut(..bytes.len()).ok_or(GroupError::BadElement)?.copy_from_slice(bytes);
@@ -109,6 +116,9 @@ pub trait PrimeGroup: Dh {
     /// # Errors
     /// [`GroupError::Rng`] when randomness fails.
     fn random_scalar(&self, rng: &mut dyn Rng, scalar: &mut Scalar) -> Result<(), GroupError>;
+
+    /// The scalar 1.
+    fn one(&self) -> Scalar;
 
     /// The scalar that 48 bytes of hash output reduce to.
     ///

@@ -5,7 +5,7 @@
 
 #![allow(clippy::arithmetic_side_effects, reason = "these operators are the group's, they cannot overflow")]
 
-use super::{Dh, GroupError, PrimeGroup, Scalar, put};
+use super::{Dh, GroupError, ONE, PrimeGroup, Scalar, put};
 use crate::crypto::secret::{answer, declassify};
 use crate::crypto::{Rng, RngError, Secret};
 use p256::elliptic_curve::array::Array;
@@ -119,6 +119,10 @@ impl PrimeGroup for P256 {
         }
         *scalar = Secret::zero();
         Err(GroupError::Rng(RngError))
+    }
+
+    fn one(&self) -> Scalar {
+        Secret::new(ONE)
     }
 
     fn reduce(&self, wide: &[u8; 48], scalar: &mut Scalar) -> Result<(), GroupError> {

@@ -80,6 +80,10 @@ impl PrimeGroup for Ristretto255 {
         if *scalar == Secret::zero() { Err(GroupError::Rng(RngError)) } else { Ok(()) }
     }
 
+    fn one(&self) -> Scalar {
+        Secret::new(Exponent::ONE.to_bytes())
+    }
+
     fn reduce(&self, wide: &[u8; 48], scalar: &mut Scalar) -> Result<(), GroupError> {
         let mut input = Secret::<64>::zero();
         for (to, from) in input.as_mut().iter_mut().zip(wide) {
