@@ -14,7 +14,6 @@ pub mod history;
 pub mod hub;
 pub mod interactive;
 pub mod noninteractive;
-pub mod noninteractive;
 
 pub use association::{
     Addr, Association, Assurance, Authenticated, Cx, Device, Error, Event, Fingerprint, Instant, Output, Reason,
