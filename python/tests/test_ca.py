@@ -86,7 +86,14 @@ def test_interrupted_renewal_goes_on(tmp_path: Path, how: signal.Signals) -> Non
     command = [sys.executable, "-P", "-m", "iotkm", "ca", "renew", str(path), "--passphrase-file", "-"]
     interrupted = 0
     for share in (0.2, 0.5, 0.8):
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
+        # Who runs the tests in the background has SIGINT ignored, and children inherit that.
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        ) as process:
             assert process.stdin is not None
             process.stdin.write(b"secret\n")
             process.stdin.close()
