@@ -73,8 +73,17 @@ def hkdf_expand(key, info, length):
     return out[:length]
 
 
-def expand(key, label, context=b"", length=32):
-    return seen(label, hkdf_expand(key, u16(length) + b"iotkm1 history " + label.encode() + b"\0" + context, length))
+def kdf(scheme):
+    """A scheme's `expand`."""
+
+    def expand(key, label, context=b"", length=32):
+        info = u16(length) + b"iotkm1 " + scheme + b" " + label.encode() + b"\0" + context
+        return seen(label, hkdf_expand(key, info, length))
+
+    return expand
+
+
+expand = kdf(b"history")
 
 
 def extract(salt, *parts):
@@ -97,6 +106,10 @@ class X25519:
         return X25519PrivateKey.from_private_bytes(scalar).public_key().public_bytes_raw()
 
     @staticmethod
+    def point(share):
+        return share
+
+    @staticmethod
     def secret(scalar, share):
         try:
             return X25519PrivateKey.from_private_bytes(scalar).exchange(X25519PublicKey.from_public_bytes(share))
@@ -104,10 +117,38 @@ class X25519:
             raise Dropped("share") from error
 
 
+class Ffc:
+    """A subgroup of Z_p*: shares and secrets are as long as p."""
+
+    def __init__(self, bits, attempt, counter):
+        self.length = bits // 8
+        self.p, self.order, self.base = groups.subgroup(bits, attempt, counter)
+
+    def scalar(self, draw):
+        return int.from_bytes(draw(48), "big") % self.order
+
+    def share(self, scalar):
+        return pow(self.base, scalar, self.p).to_bytes(self.length, "big")
+
+    def secret(self, scalar, share):
+        element = int.from_bytes(share, "big")
+        require(len(share) == self.length and 1 < element < self.p, "share")
+        require(pow(element, self.order, self.p) == 1, "share")
+        return pow(element, scalar, self.p).to_bytes(self.length, "big")
+
+    @staticmethod
+    def point(share):
+        return share
+
+
 class P256:
     """The share is x; its point may have any y, for the secret is an x too."""
 
     scalar = groups.P256.scalar
+
+    @staticmethod
+    def point(share):
+        return groups.P256.uncompressed(groups.P256.even(share))
 
     @staticmethod
     def share(scalar):
@@ -128,8 +169,13 @@ class Suite:
     key: int
     nonce: int
     tag: int
-    group: type
+    group: object
     mac: int
+
+    @property
+    def share(self):
+        """Length of a share."""
+        return getattr(self.group, "length", 32)
 
     def seal(self, key, nonce, text, associated):
         return self.cipher(key).encrypt(nonce, text, associated)
@@ -158,6 +204,8 @@ SUITES = {
     3: Suite(3, _ccm(16), 16, 13, 16, P256, 16),
     4: Suite(4, ChaCha20Poly1305, 32, 12, 16, X25519, 16),
     5: Suite(5, ChaCha20Poly1305, 32, 12, 16, P256, 16),
+    -21: Suite(-21, _ccm(8), 16, 13, 8, Ffc(2048, 85, 1559), 8),
+    -22: Suite(-22, _ccm(8), 16, 13, 8, Ffc(3072, 38, 355), 8),
 }
 
 

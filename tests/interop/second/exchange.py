@@ -18,6 +18,8 @@ class Pair:
     suite: Suite
     dh: bool
     psk: bytes | None = None
+    scheme = b"history"
+    expand = staticmethod(expand)
 
     @property
     def lower(self):
@@ -35,7 +37,7 @@ class Schedule:
     master: bytes
 
 
-def schedule(suite, prk, th):
+def schedule(suite, prk, th, expand=expand):
     return Schedule(
         halves(expand(prk, "key", th, 2 * suite.key)),
         halves(expand(prk, "iv", th, 2 * suite.nonce)),

@@ -3,6 +3,26 @@
 import hashlib
 
 
+def subgroup(bits, attempt, counter):
+    """FIPS 186-4, A.1.1.2 (p and q of `bits` and 256 bits, found at `counter`) and A.2.3 (g)."""
+    sentence = f"iotkm Ffc{bits}: p and q by FIPS 186-4, A.1.1.2, g by A.2.3, attempt {attempt}"
+    seed = hashlib.sha256(sentence.encode()).digest()
+
+    def value(offset):
+        number = (int.from_bytes(seed, "big") + offset) % 2**256
+        return int.from_bytes(hashlib.sha256(number.to_bytes(32, "big")).digest(), "big")
+
+    u = value(0) % 2**255
+    q = 2**255 + u + 1 - u % 2
+    blocks = -(-bits // 256)
+    first = 1 + counter * blocks
+    w = sum(value(first + j) << 256 * j for j in range(blocks)) % 2 ** (bits - 1)
+    x = w + 2 ** (bits - 1)
+    p = x - (x % (2 * q) - 1)
+    start = hashlib.sha256(seed + b"ggen" + b"\x01" + b"\x00\x01").digest()
+    return p, q, pow(int.from_bytes(start, "big"), (p - 1) // q, p)
+
+
 def _multiply(group, scalar, point, zero):
     result = zero
     for bit in bin(scalar)[2:]:

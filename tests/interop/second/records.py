@@ -15,17 +15,18 @@ WINDOW = 64
 class Way:
     """One direction: root, key and iv of a generation, and the next number."""
 
-    def __init__(self, suite, first, generation, root, key, iv):
-        self.suite, self.first = suite, first  # first: the initiator's direction
+    def __init__(self, pair, first, generation, root, key, iv):
+        self.pair, self.suite, self.first = pair, pair.suite, first  # first: the initiator's direction
         self.generation, self.root, self.key, self.iv = generation, root, key, iv
         self.next, self.seen = 0, set()
 
     def following(self):
-        root, suite = expand(self.root, "next"), self.suite
+        expand, suite = self.pair.expand, self.suite
+        root = expand(self.root, "next")
         place = 0 if self.first else 1
         key = halves(expand(root, "key", b"", 2 * suite.key))[place]
         iv = halves(expand(root, "iv", b"", 2 * suite.nonce))[place]
-        return Way(suite, self.first, self.generation + 1, root, key, iv)
+        return Way(self.pair, self.first, self.generation + 1, root, key, iv)
 
     def nonce(self, number):
         return bytes(a ^ b for a, b in zip(self.iv, bytes(self.suite.nonce - 4) + u32(number), strict=True))
@@ -60,8 +61,8 @@ class Session:
         self.master, self.th, self.initiator = schedule.master, th, initiator
         self.number, self.my_cid, self.peer_cid = number, my_cid, peer_cid
         mine, theirs = (0, 1) if initiator else (1, 0)
-        self.out = Way(self.suite, initiator, generation, schedule.root, schedule.keys[mine], schedule.ivs[mine])
-        self.back = Way(self.suite, not initiator, generation, schedule.root, schedule.keys[theirs], schedule.ivs[theirs])
+        self.out = Way(pair, initiator, generation, schedule.root, schedule.keys[mine], schedule.ivs[mine])
+        self.back = Way(pair, not initiator, generation, schedule.root, schedule.keys[theirs], schedule.ivs[theirs])
         self.last = None
 
     @property
@@ -117,6 +118,7 @@ class Session:
         return bool(first & 4), text, (self.number, way.generation, number), way.witness(number, record), followed
 
     def exporter(self, label, context, length):
+        expand = self.pair.expand
         return expand(expand(self.master, "exp"), "exporter", short(label) + context, length)
 
     @property

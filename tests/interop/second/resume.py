@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from . import wire
-from .crypto import expand, extract, lv, require, same, sha256, u32
+from .crypto import extract, lv, require, same, sha256, u32
 from .exchange import schedule
 from .records import Session
 from .wire import Reader, engine_header
@@ -23,7 +23,7 @@ class Export:
 
 def export(session):
     return Export(
-        expand(session.master, "resume"),
+        session.pair.expand(session.master, "resume"),
         session.number,
         session.out.generation,
         session.initiator,
@@ -32,16 +32,16 @@ def export(session):
     )
 
 
-def _th_0(old, side):
-    return sha256(lv(b"history", b"resume", u32(old.session), bytes([side])))
+def _th_0(pair, old, side):
+    return sha256(lv(pair.scheme, b"resume", u32(old.session), bytes([side])))
 
 
-def _tag(old, label, th):
-    return expand(old.root, label, th, 16)
+def _tag(pair, old, label, th):
+    return pair.expand(old.root, label, th, 16)
 
 
 def _session(pair, old, salt_a, salt_b, th, generation):
-    keys = schedule(pair.suite, extract(old.root, salt_a, salt_b), th)
+    keys = schedule(pair.suite, extract(old.root, salt_a, salt_b), th, pair.expand)
     return Session(pair, keys, th, old.initiator, old.session, generation, old.my_cid, old.peer_cid)
 
 
@@ -51,8 +51,8 @@ class Restarted:
     def __init__(self, pair, old, draw):
         self.pair, self.old = pair, old
         self.salt = draw(8)
-        self.th_0 = _th_0(old, old.initiator)
-        self.r1 = engine_header(wire.R1) + old.peer_cid + self.salt + _tag(old, "r1", sha256(self.th_0, self.salt))
+        self.th_0 = _th_0(pair, old, old.initiator)
+        self.r1 = engine_header(wire.R1) + old.peer_cid + self.salt + _tag(pair, old, "r1", sha256(self.th_0, self.salt))
 
     def on_r2(self, message):
         """R2: the new session; R3 is in self.r3."""
@@ -62,8 +62,8 @@ class Restarted:
         salt_b, generation, tag = reader.take(8), reader.number(4), reader.take(16)
         reader.end()
         th = sha256(self.th_0, self.salt, salt_b, u32(generation))
-        require(same(tag, _tag(old, "r2", th)), "R2")
-        self.r3 = engine_header(wire.R3) + old.peer_cid + self.salt + _tag(old, "r3", th)
+        require(same(tag, _tag(self.pair, old, "r2", th)), "R2")
+        self.r3 = engine_header(wire.R3) + old.peer_cid + self.salt + _tag(self.pair, old, "r3", th)
         return _session(self.pair, old, self.salt, salt_b, th, generation)
 
 
@@ -72,7 +72,7 @@ class Running:
 
     def __init__(self, pair, old, draw):
         self.pair, self.old, self.draw = pair, old, draw
-        self.th_0 = _th_0(old, not old.initiator)
+        self.th_0 = _th_0(pair, old, not old.initiator)
         self.random, self.offers = None, {}
 
     def on_r1(self, message):
@@ -80,12 +80,12 @@ class Running:
         require(reader.take(2) == engine_header(wire.R1) and reader.take(len(old.my_cid)) == old.my_cid, "header")
         salt_a, tag = reader.take(8), reader.take(16)
         reader.end()
-        require(same(tag, _tag(old, "r1", sha256(self.th_0, salt_a))), "R1")
+        require(same(tag, _tag(self.pair, old, "r1", sha256(self.th_0, salt_a))), "R1")
         self.random = self.random or self.draw(16)
-        salt_b, generation = expand(old.root, "salt", self.random + salt_a, 8), old.generation + 1
+        salt_b, generation = self.pair.expand(old.root, "salt", self.random + salt_a, 8), old.generation + 1
         th = sha256(self.th_0, salt_a, salt_b, u32(generation))
         self.offers[salt_a] = salt_b, generation, th
-        return engine_header(wire.R2) + old.peer_cid + salt_a + salt_b + u32(generation) + _tag(old, "r2", th)
+        return engine_header(wire.R2) + old.peer_cid + salt_a + salt_b + u32(generation) + _tag(self.pair, old, "r2", th)
 
     def on_r3(self, message):
         """R3: the new session, and the record that followed (perhaps empty)."""
@@ -94,5 +94,5 @@ class Running:
         salt_a, tag = reader.take(8), reader.take(16)
         require(salt_a in self.offers, "salt")
         salt_b, generation, th = self.offers[salt_a]
-        require(same(tag, _tag(old, "r3", th)), "R3")
+        require(same(tag, _tag(self.pair, old, "r3", th)), "R3")
         return _session(self.pair, old, salt_a, salt_b, th, generation), reader.rest()
