@@ -5,12 +5,10 @@
 //! schedule, and a key that is replaced leaves nothing behind.
 
 mod ccm;
+mod chacha;
 
 pub use ccm::AesCcm;
-
-use crate::crypto::secret::answer;
-use chacha20poly1305::aead::{AeadInOut, KeyInit};
-use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce, Tag};
+pub use chacha::ChaChaPoly;
 
 /// The longest key of any cipher here, in bytes.
 pub const MAX_KEY: usize = 32;
@@ -60,51 +58,4 @@ pub static AES_CCM_8: AesCcm = AesCcm::new(8);
 pub static AES_CCM_16: AesCcm = AesCcm::new(16);
 
 /// ChaCha20/Poly1305: 12-byte nonce, 16-byte tag.
-pub static CHACHA20_POLY1305: ChaChaPoly = ChaChaPoly(());
-
-/// The type of [`CHACHA20_POLY1305`].
-pub struct ChaChaPoly(());
-
-impl Aead for ChaChaPoly {
-    fn key_len(&self) -> usize {
-        32
-    }
-
-    fn nonce_len(&self) -> usize {
-        12
-    }
-
-    fn tag_len(&self) -> usize {
-        16
-    }
-
-    fn seal(&self, key: &[u8], nonce: &[u8], aad: &[u8], text: &mut [u8], tag: &mut [u8]) {
-        let made = match (<&Key>::try_from(key), <&Nonce>::try_from(nonce)) {
-            (Ok(key), Ok(nonce)) if tag.len() == self.tag_len() => {
-                ChaCha20Poly1305::new(key).encrypt_inout_detached(nonce, aad, (&mut *text).into()).ok()
-            }
-            _ => None,
-        };
-        match made {
-            Some(made) => tag.copy_from_slice(&made),
-            None => {
-                text.fill(0);
-                tag.fill(0);
-            }
-        }
-    }
-
-    fn open(&self, key: &[u8], nonce: &[u8], aad: &[u8], text: &mut [u8], tag: &[u8]) -> Result<(), Forged> {
-        let opened = match (<&Key>::try_from(key), <&Nonce>::try_from(nonce), <&Tag>::try_from(tag)) {
-            (Ok(key), Ok(nonce), Ok(tag)) => {
-                answer(ChaCha20Poly1305::new(key).decrypt_inout_detached(nonce, aad, (&mut *text).into(), tag).is_ok())
-            }
-            _ => false,
-        };
-        if !opened {
-            text.fill(0);
-            return Err(Forged);
-        }
-        Ok(())
-    }
-}
+pub static CHACHA20_POLY1305: ChaChaPoly = ChaChaPoly::new();

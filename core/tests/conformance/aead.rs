@@ -71,6 +71,24 @@ fn ccm_equals_another_ccm() {
     }
 }
 
+/// Every length up to several batches of blocks, against the `chacha20poly1305` crate.
+#[test]
+fn chacha20_poly1305_equals_another() {
+    use chacha20poly1305::aead::{AeadInOut, KeyInit};
+    let bytes: Vec<u8> = (0..=255).cycle().take(70_000).collect();
+    let (key, nonce) = ([7u8; 32], [9u8; 12]);
+    let other = chacha20poly1305::ChaCha20Poly1305::new(&key.into());
+    let lengths = (0..600).map(|text| (text, text % 37));
+    for (text, aad) in lengths.chain([(65535, 0), (65536, 65279), (4096, 300)]) {
+        let (text, aad) = (&bytes[..text], &bytes[..aad]);
+        let mut theirs = text.to_vec();
+        let tag = other.encrypt_inout_detached(&nonce.into(), aad, (&mut theirs[..]).into()).unwrap();
+        assert_eq!(seal(&CHACHA20_POLY1305, &key, &nonce, aad, text), (theirs.clone(), tag.to_vec()));
+        assert_eq!(CHACHA20_POLY1305.open(&key, &nonce, aad, &mut theirs, &tag), Ok(()));
+        assert_eq!(theirs, text);
+    }
+}
+
 #[test]
 fn lengths_are_within_the_bounds() {
     for cipher in ALL {
