@@ -1,10 +1,15 @@
 //! The known breaks of paper 000, section 3: each succeeds on Published and fails on Hardened.
 
+use crate::hardened::{Loot, pair, stored};
 use iotkm::crypto::group::{FFC2048, PublishedGroup, Scalar};
+use iotkm::crypto::keys::{StaticKeys, Step};
 use iotkm::crypto::{PrimeGroup, Secret};
 use iotkm::engine::published::encrypt;
+use iotkm::noninteractive::Setting;
+use iotkm::noninteractive::keys as hardened;
 use iotkm::noninteractive::published::keys::{cut, h};
 use iotkm::noninteractive::published::{DATA_HEAD, PublishedProgression};
+use iotkm::noninteractive::setting::{SETTING_0, SETTING_2, SETTING_FFC2048};
 use iotkm_attacks::tickets::NAMES;
 use iotkm_attacks::tickets::published::{self, Noninteractive, TERMS};
 use iotkm_netsim::Net;
@@ -66,6 +71,50 @@ fn every_key_past_and_future_from_one_state_on_published() {
     );
 }
 
+/// What the chain is for: the algebra can be run backwards, hashing cannot.
+#[test]
+fn no_past_key_from_one_state_on_hardened() {
+    let setting = &SETTING_FFC2048;
+    let [mut a, mut s] = pair::<256, 256>(setting, 1);
+    let mut past = Vec::new();
+    for t in 1..=4 {
+        let key = a.key_of(t);
+        assert_eq!(key, s.key_of(t));
+        past.push((key, Loot::of(&a.at)));
+    }
+    let (third, truth) = &past[2];
+
+    // All of one side is stolen in epoch 4, its static key too. V_4 comes from chain_4: K_3 and r_3 from K_4 and r_4.
+    let loot = Loot::of(&a.at);
+    let mut v = Scalar::zero();
+    hardened::v(setting, &loot.chain, &mut v).unwrap();
+    let back = invert(setting, &v, &minus_one().1);
+    let (k, mut r) = (mul_add(&loot.k, &back, &Scalar::zero()), [0; 256]);
+    setting.group.power(&loot.r, &back, &mut r).unwrap();
+    assert_eq!((&k, r), (&truth.k, truth.r), "she is right so far");
+    let (mut own, mut h, mut u) = ([0; 256], Scalar::zero(), Scalar::zero());
+    setting.group.base(&k, &mut own);
+    let parties = &a.parties;
+    hardened::step_hash(setting, &parties.bind, true, 3, &own, &mut h).unwrap();
+    hardened::step_hash(setting, &parties.bind, false, 3, &r, &mut u).unwrap();
+    let (step, mut product) = (Step { h: &h, k: &k, a: &parties.y, u: &u, b: &r }, [0; 256]);
+    a.key.step(parties.slot, setting.kem, &step, &mut product).unwrap();
+    assert_eq!(&hardened::epoch_key(&truth.chain, &product, 3), third, "and here: y^x of epoch 3");
+
+    // The chain of epoch 3 is missing: nothing that she has, or gets from it, is that.
+    let mut guesses = vec![loot.chain.clone(), loot.k.clone(), v, back, Secret::zero(), Secret::new(parties.bind)];
+    guesses.extend(stored(&a.at).windows(32).map(|window| Secret::new(window.try_into().unwrap())));
+    for guess in &guesses {
+        for chain in [guess.clone(), hardened::next_chain(guess)] {
+            assert!(!past[..3].iter().any(|(key, _)| *key == hardened::epoch_key(&chain, &product, 3)));
+        }
+    }
+    println!(
+        "epoch 3 from a state of epoch 4: the exponents come back, {} guesses at chain_3 do not",
+        2 * guesses.len()
+    );
+}
+
 // ---- x_A,0 from two x_A,t ----
 
 /// Modulo q: a b + c.
@@ -90,15 +139,18 @@ fn minus_one() -> (Scalar, [u8; 32]) {
     (Scalar::new(less(1)), less(2))
 }
 
-fn invert(a: &Scalar, exponent: &[u8; 32]) -> Scalar {
-    let zero = Scalar::zero();
-    let mut one = [0; 32];
-    one[31] = 1;
-    let mut power = Scalar::new(one);
+/// `1 / a`, in a group whose exponent q - 2 is this.
+fn invert(setting: &Setting, a: &Scalar, exponent: &[u8; 32]) -> Scalar {
+    let (group, zero) = (setting.group, Scalar::zero());
+    let mut power = group.one();
     for bit in (0..256).map(|i| exponent[i / 8] >> (7 - i % 8) & 1) {
-        power = mul_add(&power, &power, &zero);
+        let mut square = Scalar::zero();
+        group.mul_add(&power, &power, &zero, &mut square).unwrap();
+        power = square;
         if bit == 1 {
-            power = mul_add(&power, a, &zero);
+            let mut product = Scalar::zero();
+            group.mul_add(&power, a, &zero, &mut product).unwrap();
+            power = product;
         }
     }
     power
@@ -124,12 +176,34 @@ fn the_private_key_from_two_session_private_keys_on_published() {
     let ((minus, inverting), zero) = (minus_one(), Scalar::zero());
     let above = mul_add(&x_t, &v, &mul_add(&x_next, &minus, &zero));
     let below = mul_add(&h_t, &v, &mul_add(&h_next, &minus, &zero));
-    let x_0 = mul_add(&above, &invert(&below, &inverting), &zero);
+    let x_0 = mul_add(&above, &invert(&SETTING_FFC2048, &below, &inverting), &zero);
     let mut y = [0; 256];
     FFC2048.base(&x_0, &mut y);
     assert_eq!(y, credential.public_key(), "x_A,0: the lamp's for good");
     assert_eq!(&x_0, credential.private_key());
     println!("x_A,0: two x_A,t and V, 4 multiplications and one inversion modulo q");
+}
+
+/// The same equation is there; what it needs is nowhere to be had: x_A,t is neither stored nor handed out.
+#[test]
+fn no_session_private_key_is_ever_there_on_hardened() {
+    let [mut a, mut s] = pair::<65, 32>(&SETTING_2, 2);
+    let mut seen = Vec::new();
+    for t in 1..=4 {
+        assert_eq!(a.key_of(t), s.key_of(t));
+        for side in [&a, &s] {
+            let (mut own, mut h, mut x) = ([0; 65], Scalar::zero(), Scalar::zero());
+            SETTING_2.group.base(&Loot::of(&side.at).k, &mut own);
+            hardened::step_hash(&SETTING_2, &side.parties.bind, side.parties.a, t, &own, &mut h).unwrap();
+            SETTING_2.group.mul_add(side.key.key().scalar(), &h, &Loot::of(&side.at).k, &mut x).unwrap();
+            seen.push(x);
+        }
+        for text in [stored(&a.at), stored(&s.at)] {
+            for secret in seen.iter().chain([a.key.key().scalar(), s.key.key().scalar()]) {
+                assert!(!text.windows(32).any(|window| window == secret.expose()), "x_A,t or x_A,0 in epoch {t}");
+            }
+        }
+    }
 }
 
 // ---- modulo p for exponents ----
@@ -149,5 +223,17 @@ fn both_sides_disagree_on_published() {
         assert_eq!(net.b.received[0], b"in minute 1");
         assert_ne!(garbage, format!("in minute {first}").as_bytes(), "and nobody notices");
         println!("no attack needed: session {first} has two keys");
+    }
+}
+
+#[test]
+fn both_sides_agree_for_ever_on_hardened() {
+    let [mut a, mut s] = pair::<32, 32>(&SETTING_0, 3);
+    for t in (1..=40).chain([41, 100, 1_000, 5_000]) {
+        assert_eq!(a.key_of(t), s.key_of(t), "epoch {t}");
+    }
+    let [mut a, mut s] = pair::<256, 256>(&SETTING_FFC2048, 4);
+    for t in [1, 8, 9, 10, 30] {
+        assert_eq!(a.key_of(t), s.key_of(t), "epoch {t}, where Published is done with at 9");
     }
 }

@@ -8,5 +8,7 @@
     clippy::arithmetic_side_effects
 )]
 
+mod hardened;
 #[cfg(feature = "published")]
 mod known_breaks;
+mod must_resist;
