@@ -128,6 +128,7 @@ class Asking(_Run):
         """M1, also once more with the ticket itself."""
         flags = (self.by_value and TICKET) | (KNOWN if self.known else 0)
         flags |= (REKEY if self.old else 0) | (PSK if self.psk is not None else 0)
+        self.rekey = self.old is not None
         body = head(M1, self.r[-1]) + bytes([flags]) + self.r + short(bytes(s & 0xFF for s in self.suites))
         body += short(self.cid) + (long(self.ticket.data) if self.by_value else self.ticket.ref)
         body += self.known.ref if self.known else b""
@@ -144,14 +145,11 @@ class Asking(_Run):
         reader = Reader(message)
         require(reader.take(2) == head(M2, self.r[-1]), "header")
         flags, number = reader.number(1), signed(reader.number(1))
-        require(number in self.suites and flags < 16, "suite")
+        require(number in self.suites and flags in (0, TICKET), "suite")
         self.suite = suite = SUITES[number]
         self.peer_cid = reader.short(8)
         theirs = accept(reader.take(reader.number(2))) if flags & TICKET else self.known
         require(theirs is not None, "no ticket")
-        require(bool(flags & PSK) == (self.psk is not None), "psk")
-        self.rekey = bool(flags & REKEY)
-        require(not self.rekey or self.old, "rekey")
         before = message[: reader.at]
         share, tag = reader.take(suite.share), reader.take(suite.mac)
         reader.end()
@@ -183,13 +181,12 @@ class Answering(_Run):
 
     def __init__(self, offer, theirs, ticket, static, suite, cid, draw, with_ticket, old=None, psk=None):
         self.offer, self.r, self.suite, self.peer, self.cid = offer, offer.r, suite, theirs, cid
-        self.rekey, self.psk, self.static, self.peer_cid = old is not None, psk, static, offer.cid
+        self.rekey, self.psk, self.static, self.peer_cid = bool(offer.flags & REKEY), psk, static, offer.cid
         th_0 = sha256(lv(SCHEME, b"\x01\x01"))
         th_1 = sha256(th_0, theirs.cred, offer.body)
         if old:
             require(same(offer.tag, expand(old.key, "m1", th_1, LONG)), "M1")
-        flags = (TICKET if with_ticket else 0) | (REKEY if old else 0) | (PSK if psk is not None else 0)
-        before = head(M2, self.r[-1]) + bytes([flags, suite.number & 0xFF]) + short(cid)
+        before = head(M2, self.r[-1]) + bytes([with_ticket and TICKET, suite.number & 0xFF]) + short(cid)
         before += long(ticket.data) if with_ticket else b""
         self.scalar = suite.group.scalar(draw)
         share = suite.group.share(self.scalar)
