@@ -4,6 +4,7 @@
  *
  * FOLDER keeps what has to survive. SECRET is what the user enters on both sides; without it the device uses the keys that it
  * stored. It ends after READINGS (5) that were sent. */
+#include <errno.h>
 #include <iotkm_posix.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,7 @@ static int paired, failed, answers, generation;
 
 static void must(int status, const char *what) {
     if (status == 0) return;
-    fprintf(stderr, "device: %s: %s\n", what, status == -1 ? "see errno" : iotkm_strerror(status));
+    fprintf(stderr, "device: %s: %s\n", what, status == -1 ? strerror(errno) : iotkm_strerror(status));
     exit(1);
 }
 

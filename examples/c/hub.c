@@ -3,6 +3,7 @@
  *     hub FOLDER PORT [SECRET [READINGS]]
  *
  * FOLDER keeps what has to survive; SECRET is what the user enters on both sides. It ends after READINGS, if given. */
+#include <errno.h>
 #include <iotkm_posix.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ static int paired, failed, ended;
 
 static void must(int status, const char *what) {
     if (status == 0) return;
-    fprintf(stderr, "hub: %s: %s\n", what, status == -1 ? "see errno" : iotkm_strerror(status));
+    fprintf(stderr, "hub: %s: %s\n", what, status == -1 ? strerror(errno) : iotkm_strerror(status));
     exit(1);
 }
 

@@ -226,7 +226,7 @@ static int resolve(struct addrinfo **found, const char *host, const char *port, 
     hints.ai_flags = flags;
     status = getaddrinfo(host, port, &hints, found);
     if (status == 0) return 0;
-    return status == EAI_SYSTEM ? -1 : fails(EADDRNOTAVAIL);
+    return status == EAI_SYSTEM ? -1 : fails(EHOSTUNREACH);
 }
 
 int iotkm_posix_udp_open(iotkm_posix_udp *udp, const char *host, const char *port) {
