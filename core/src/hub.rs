@@ -64,10 +64,12 @@ impl<S: Scheme, M: Scratch<S>> Routed for Endpoint<S, M> {
         self.config.cid = cid;
     }
     fn has_run_with(&self, addr: &Addr) -> bool {
-        self.memory.as_ref().is_some_and(|m| m.halves().iter().any(|h| h.run.is_some() && h.flight.to == *addr))
+        let memory = self.memory.as_ref().filter(|_| !self.idle);
+        memory.is_some_and(|m| m.halves().iter().any(|h| h.run.is_some() && h.flight.to == *addr))
     }
     fn is_busy(&self) -> bool {
-        self.memory.as_ref().is_some_and(|m| m.halves().iter().any(|h| h.run.is_some()))
+        let memory = self.memory.as_ref().filter(|_| !self.idle);
+        memory.is_some_and(|m| m.halves().iter().any(|h| h.run.is_some()))
     }
 }
 
@@ -77,6 +79,10 @@ pub struct Place<A> {
     association: Option<A>,
     names_version: u32,
     busy: bool,
+    /// Runs or names may have changed since [`Hub::settle`] looked at them.
+    unsettled: bool,
+    /// Whether its timer is set.
+    timed: bool,
     queued: bool,
     next_queued: u32,
 }
@@ -84,7 +90,15 @@ pub struct Place<A> {
 impl<A> Place<A> {
     /// A free place.
     pub const fn free() -> Self {
-        Self { association: None, names_version: 0, busy: false, queued: false, next_queued: NONE }
+        Self {
+            association: None,
+            names_version: 0,
+            busy: false,
+            unsettled: false,
+            timed: false,
+            queued: false,
+            next_queued: NONE,
+        }
     }
 }
 
@@ -236,6 +250,7 @@ where
             self.busy = self.busy.saturating_sub(1);
         }
         self.cursor = self.cursor.min(index);
+        place.timed = false;
         self.timers.set(index, None);
         Some(association)
     }
@@ -305,8 +320,12 @@ where
             self.remember(self.hash(&[from.as_bytes()]), index);
         }
         let place = self.places.as_mut().get_mut(index).ok_or(Error::BadArgument)?;
-        let association = place.association.as_mut().ok_or(Error::BadArgument)?;
-        Ok(association.handle_input(cx, from, datagram)?.map(|received| (index, received)))
+        let Place { association, busy, unsettled, .. } = place;
+        let received = association.as_mut().ok_or(Error::BadArgument)?.handle_input(cx, from, datagram);
+        // What an association without a run hands to the application starts none, and renames nobody: what most datagrams
+        // are need not fetch all that would have to be looked at.
+        *unsettled |= !record || *busy || !matches!(received, Ok(Some(_)));
+        Ok(received?.map(|received| (index, received)))
     }
 
     /// Does what is due at `cx.now`, association by association; poll until idle after each call, and call again while
@@ -320,11 +339,16 @@ where
             return Ok(());
         }
         self.enqueue(index);
-        let Some(association) = self.places.as_mut().get_mut(index).and_then(|p| p.association.as_mut()) else {
-            self.timers.set(index, None);
-            return Ok(());
-        };
-        association.handle_timeout(cx)
+        match self.places.as_mut().get_mut(index) {
+            Some(Place { association: Some(association), unsettled, .. }) => {
+                *unsettled = true;
+                association.handle_timeout(cx)
+            }
+            _ => {
+                self.timers.set(index, None);
+                Ok(())
+            }
+        }
     }
 
     /// The answer to [`Output::Persist`] of the association in this place.
@@ -368,9 +392,7 @@ where
                 Output::BufferTooSmall { needed } => return (Some(index), Output::BufferTooSmall { needed }),
             };
             if let Some(wake_at) = idle {
-                self.timers.set(index, wake_at);
-                self.dequeue();
-                self.settle(index);
+                self.idle(index, wake_at);
             }
         }
         (None, Output::Idle { wake_at: self.timers.next().map(|(at, _)| at) })
@@ -501,6 +523,7 @@ where
     fn settle(&mut self, index: usize) {
         let Some(place) = self.places.as_mut().get_mut(index) else { return };
         let Some(association) = place.association.as_mut() else { return };
+        place.unsettled = false;
         let busy = association.is_busy();
         let was = core::mem::replace(&mut place.busy, busy);
         let version = association.names_version();
@@ -522,6 +545,19 @@ where
             for name in names.iter().take(count) {
                 self.remember(self.hash(&[b"name", &name.to_be_bytes()]), index);
             }
+        }
+    }
+
+    /// The first in the queue has nothing more to do before `wake_at`.
+    fn idle(&mut self, index: usize, wake_at: Option<Instant>) {
+        self.dequeue();
+        let Some(place) = self.places.as_mut().get_mut(index) else { return };
+        let unsettled = place.unsettled;
+        if core::mem::replace(&mut place.timed, wake_at.is_some()) || wake_at.is_some() {
+            self.timers.set(index, wake_at);
+        }
+        if unsettled {
+            self.settle(index);
         }
     }
 

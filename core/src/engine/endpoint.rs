@@ -78,6 +78,8 @@ pub struct Endpoint<S: Scheme, M> {
     pub(crate) outbox: Outbox,
     pub(super) drops: Drops,
     pub(super) clock: bool,
+    /// No run, no flight and no address to be asked: the scratch memory, which may be far away, need not be looked at.
+    pub(crate) idle: bool,
 }
 
 impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
@@ -100,6 +102,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             outbox: Outbox::default(),
             drops: Drops::new(),
             clock: false,
+            idle: false,
         })
     }
 
@@ -121,6 +124,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             return Err(Error::WrongState);
         }
         self.memory = Some(memory);
+        self.idle = false;
         Ok(())
     }
 
@@ -164,6 +168,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
 
     /// Calls into the scheme with what it may touch.
     pub(crate) fn with<T>(&mut self, f: impl FnOnce(&mut S, &mut Io<'_, S>) -> T) -> T {
+        self.idle = false;
         let (halves, candidate) = match self.memory.as_mut().map(Scratch::parts) {
             Some(parts) => (parts.halves, Some(parts.candidate)),
             None => (&mut [][..], None),
@@ -212,11 +217,13 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 let common = self.common();
                 let session = self.session.as_mut().ok_or(Dropped::NoKey)?;
                 let opened = self.scheme.open(cx, &common, session, self.config.cid.len(), datagram)?;
-                self.with(|scheme, io| scheme.heard(io));
+                if !self.idle {
+                    self.with(|scheme, io| scheme.heard(io));
+                }
                 opened
             }
         };
-        if alone {
+        if alone && !self.idle {
             self.resume_heard();
         }
         self.after_open(cx, from, &opened);
@@ -234,7 +241,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             let agreed = half.scheme().and_then(|run| self.scheme.agreed(run, cx.now));
             agreed.is_some_and(|(_, terms)| terms.generation & 3 == u32::from(bits))
         };
-        self.memory.as_ref()?.halves().iter().position(ours)
+        if self.idle { None } else { self.memory.as_ref()?.halves().iter().position(ours) }
     }
 
     /// Opens a record under the session that the run in this place has agreed on: if it verifies, the run is complete.
@@ -277,6 +284,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             && let Some(memory) = &mut self.memory
         {
             *memory.parts().candidate = Some(Candidate { addr: *from, challenge: true });
+            self.idle = false;
         }
     }
 
@@ -320,6 +328,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         piece: &[u8],
         then: impl FnOnce(&mut S, &mut Cx<'_>, &mut Io<'_, S>, &[u8]) -> Result<(), Dropped>,
     ) -> Result<(), Dropped> {
+        self.idle = false;
         let parts = self.memory.as_mut().ok_or(Dropped::NoRoom)?.parts();
         let Some(len) = parts.reassembly.take(from, piece, parts.buffer)? else { return Ok(()) };
         let whole = parts.buffer.get(..len).ok_or(Dropped::NoRoom)?;
@@ -488,7 +497,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
 
     #[inline(never)]
     pub(super) fn next_datagram(&mut self, cx: &Cx<'_>, out: &mut [u8]) -> Result<Option<(Addr, usize)>, usize> {
-        let count = self.memory.as_ref().map_or(0, |m| m.halves().len());
+        let mut memory = if self.idle { None } else { self.memory.as_mut() };
+        let count = memory.as_ref().map_or(0, |m| m.halves().len());
+        let candidate = memory.as_mut().and_then(|m| *m.parts().candidate).filter(|c| c.challenge);
         for place in 0..count {
             loop {
                 let pending =
@@ -515,7 +526,6 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             self.outbox.path_response = None;
             return Ok(sealed.map(|len| (peer, len)));
         }
-        let candidate = self.memory.as_mut().and_then(|m| *m.parts().candidate).filter(|c| c.challenge);
         if S::HAS.moves
             && let Some((to, token)) = candidate.and_then(|c| Some((c.addr, self.path_token(&c.addr)?)))
         {

@@ -264,7 +264,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         if !S::HAS.resume {
             return 0;
         }
-        let Some(memory) = &self.memory else { return 0 };
+        let Some(memory) = self.memory.as_ref().filter(|_| !self.idle) else { return 0 };
         let waiting = memory
             .halves()
             .iter()

@@ -84,7 +84,8 @@ pub trait Scheme: Sized {
         session.prepare(common)
     }
 
-    /// A record verified under the installed session: nobody asks for that session's last answer any more.
+    /// A record verified under the installed session: nobody asks for that session's last answer any more. Not called where
+    /// there is no run.
     fn heard(&mut self, _io: &mut Io<'_, Self>) {}
 
     /// This run's flight is over: its tries are used up, or its answer was kept long enough. Its place is free already.

@@ -3,7 +3,7 @@
 use super::drops::{Dropped, Drops};
 use super::endpoint::{Endpoint, STORE_AGAIN, handshake};
 use super::flight::Due;
-use super::memory::Scratch;
+use super::memory::{Half, Parts, Scratch};
 use super::scheme::{Note, Scheme, Store};
 use super::session::Session;
 use super::wire::{self, Kind};
@@ -212,9 +212,13 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         }
     }
 
-    fn wake_at(&self, now: Instant) -> Option<Instant> {
-        let halves = self.memory.as_ref().map_or(&[][..], |m| m.halves());
+    fn wake_at(&mut self, now: Instant) -> Option<Instant> {
         let again = (self.outbox.store == Store::Refused).then(|| now.plus(STORE_AGAIN));
-        halves.iter().filter_map(|half| half.flight.timer()).chain(self.scheme.timer()).chain(again).min()
+        let others = self.scheme.timer().into_iter().chain(again);
+        let Some(memory) = self.memory.as_mut().filter(|_| !self.idle) else { return others.min() };
+        let Parts { halves, candidate, .. } = memory.parts();
+        let rests = |half: &Half<S>| half.run.is_none() && !half.flight.is_pending() && half.flight.timer().is_none();
+        self.idle = halves.iter().all(rests) && candidate.is_none_or(|c| !c.challenge);
+        halves.iter().filter_map(|half| half.flight.timer()).chain(others).min()
     }
 }
