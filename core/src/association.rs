@@ -233,6 +233,8 @@ pub enum Stage {
     Update,
     /// Going on from stored state.
     Resume,
+    /// Showing each other credentials: phase 1 of the schemes that have one.
+    Authentication,
 }
 
 /// Why a run ended or an update failed.
@@ -257,6 +259,12 @@ pub enum Reason {
     Cancelled,
     /// Randomness or storage failed.
     Resource,
+    /// No suite in common.
+    NoSuite,
+    /// A credential is not accepted, or is over: expired or revoked.
+    Credential,
+    /// One side has a psk for the other, which has none.
+    Psk,
 }
 
 /// 80 bits for people to compare, shown as four groups of four letters or digits (RFC 4648 base 32).
@@ -324,6 +332,8 @@ pub enum Error {
     Locked,
     /// No room is left in the table that this needs.
     Full,
+    /// There is no credential of this device's that is valid now.
+    NoCredential,
 }
 
 impl Error {
@@ -344,6 +354,7 @@ impl Error {
             Self::NoRecord => -12,
             Self::Locked => -13,
             Self::Full => -14,
+            Self::NoCredential => -15,
         }
     }
 
@@ -366,6 +377,7 @@ impl Error {
             Self::NoRecord => "the log holds no usable record yet: exchange messages first",
             Self::Locked => "too many failed pairing attempts: ask the user, then unlock",
             Self::Full => "no room left: free an entry or give a larger table",
+            Self::NoCredential => "this device has no credential that is valid now: install a new one",
         }
     }
 }
@@ -418,6 +430,8 @@ pub enum Authenticated {
     Nobody,
     /// The peer of a pairing under the user's secret, by the triple that came of it.
     PairedPeer,
+    /// The holder of a credential of the same authority, by its static key and what came of that.
+    Holder,
 }
 
 /// One relation to one peer, whatever the scheme.

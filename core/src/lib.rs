@@ -14,6 +14,7 @@ pub mod history;
 pub mod hub;
 pub mod interactive;
 pub mod noninteractive;
+pub mod phase1;
 
 pub use association::{
     Addr, Association, Assurance, Authenticated, Cx, Device, Error, Event, Fingerprint, Instant, Output, Reason,

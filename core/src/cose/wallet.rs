@@ -249,11 +249,13 @@ impl<'n, const T: usize, const L: usize> Wallet<'n, T, L> {
         self.list().map_or(0, |list| list.number())
     }
 
+    /// Whether the revocation list names that number.
+    pub fn has_revoked(&self, serial: u32) -> bool {
+        self.list().is_some_and(|list| list.contains(serial))
+    }
+
     fn not_revoked(&self, ticket: &Ticket<'_>) -> Result<(), Refused> {
-        match self.list() {
-            Some(list) if list.contains(ticket.claims().serial) => Err(Refused::Revoked),
-            _ => Ok(()),
-        }
+        if self.has_revoked(ticket.claims().serial) { Err(Refused::Revoked) } else { Ok(()) }
     }
 
     /// Its own ticket to show now: the one that ends later, where it has begun. `None`: there is none that is valid.

@@ -169,14 +169,15 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     /// Calls into the scheme with what it may touch.
     pub(crate) fn with<T>(&mut self, f: impl FnOnce(&mut S, &mut Io<'_, S>) -> T) -> T {
         self.idle = false;
-        let (halves, candidate) = match self.memory.as_mut().map(Scratch::parts) {
-            Some(parts) => (parts.halves, Some(parts.candidate)),
-            None => (&mut [][..], None),
+        let (halves, candidate, cookie) = match self.memory.as_mut().map(Scratch::parts) {
+            Some(parts) => (parts.halves, Some(parts.candidate), Some(parts.cookie)),
+            None => (&mut [][..], None, None),
         };
         let mut io = Io {
             session: &mut self.session,
             halves,
             candidate,
+            cookie,
             outbox: &mut self.outbox,
             peer: &mut self.peer,
             config: &self.config,
@@ -336,6 +337,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             session: &mut self.session,
             halves: parts.halves,
             candidate: Some(parts.candidate),
+            cookie: Some(parts.cookie),
             outbox: &mut self.outbox,
             peer: &mut self.peer,
             config: &self.config,
@@ -497,6 +499,17 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
 
     #[inline(never)]
     pub(super) fn next_datagram(&mut self, cx: &Cx<'_>, out: &mut [u8]) -> Result<Option<(Addr, usize)>, usize> {
+        if !self.idle
+            && S::ASKS_FOR_COOKIES
+            && let Some(memory) = &mut self.memory
+            && let Some(to) = *memory.parts().cookie
+        {
+            if out.len() < cookie::REQUEST_LEN {
+                return Err(cookie::REQUEST_LEN);
+            }
+            *memory.parts().cookie = None;
+            return Ok(Some((to, wire::copy(out, &cookie::request(cx.device, cx.now, &to)))));
+        }
         let mut memory = if self.idle { None } else { self.memory.as_mut() };
         let count = memory.as_ref().map_or(0, |m| m.halves().len());
         let candidate = memory.as_mut().and_then(|m| *m.parts().candidate).filter(|c| c.challenge);

@@ -8,6 +8,7 @@
 //! ```
 
 use super::cookie;
+use super::drops::Dropped;
 use super::fragment;
 use super::wire::{self, Writer};
 use crate::association::{Addr, Instant};
@@ -64,6 +65,8 @@ pub enum Due {
 pub struct Flight<B> {
     buffer: B,
     len: u16,
+    /// Bytes kept at the buffer's end.
+    stashed: u16,
     /// Where it goes.
     pub to: Addr,
     /// [`NEVER`]: none.
@@ -103,6 +106,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
     pub fn reset(&mut self, to: Addr, received: Option<usize>) {
         self.buffer.as_mut().fill(0);
         self.len = 0;
+        self.stashed = 0;
         self.to = to;
         self.timer = NEVER;
         self.pending = false;
@@ -117,12 +121,39 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
 
     /// Puts a new message into the buffer; `write` gets a [`Writer`] of the room that there is.
     pub fn load(&mut self, control: bool, write: impl FnOnce(&mut Writer<'_>)) {
-        let mut w = Writer::new(self.buffer.as_mut().get_mut(ROOM..).unwrap_or(&mut []));
+        let end = self.buffer.as_ref().len().saturating_sub(usize::from(self.stashed));
+        let mut w = Writer::new(self.buffer.as_mut().get_mut(ROOM..end).unwrap_or(&mut []));
         write(&mut w);
         debug_assert!(w.finish().is_ok(), "flight buffer too small: {}", w.len());
         self.len = w.len() as u16;
         self.control = control;
         self.piece = 0;
+    }
+
+    /// Keeps these bytes beside the message until the run is over, at the buffer's end.
+    ///
+    /// # Errors
+    /// There is no room for them beside the message.
+    pub fn stash(&mut self, bytes: &[u8]) -> Result<(), Dropped> {
+        let buffer = self.buffer.as_mut();
+        let start = buffer.len().checked_sub(bytes.len()).ok_or(Dropped::NoRoom)?;
+        if start < ROOM.saturating_add(usize::from(self.len)) {
+            return Err(Dropped::NoRoom);
+        }
+        buffer.get_mut(start..).ok_or(Dropped::NoRoom)?.copy_from_slice(bytes);
+        self.stashed = bytes.len() as u16;
+        Ok(())
+    }
+
+    /// What [`stash`](Self::stash) keeps.
+    pub fn stashed(&self) -> &[u8] {
+        let buffer = self.buffer.as_ref();
+        buffer.get(buffer.len().saturating_sub(usize::from(self.stashed))..).unwrap_or(&[])
+    }
+
+    /// What comes next is sent without the cookie that was asked for: the other side has seen that this one receives.
+    pub const fn forget_cookie(&mut self) {
+        self.cookie = false;
     }
 
     /// Sends the message now, and again until it is answered.

@@ -142,6 +142,7 @@ pub struct Memory<S: Scheme, const RUNS: usize, const REASSEMBLY: usize> {
     reassembly: Reassembly,
     buffer: [u8; REASSEMBLY],
     candidate: Option<Candidate>,
+    cookie: Option<Addr>,
 }
 
 impl<S: Scheme, const RUNS: usize, const REASSEMBLY: usize> Memory<S, RUNS, REASSEMBLY> {
@@ -152,6 +153,7 @@ impl<S: Scheme, const RUNS: usize, const REASSEMBLY: usize> Memory<S, RUNS, REAS
             reassembly: Reassembly::default(),
             buffer: [0; REASSEMBLY],
             candidate: None,
+            cookie: None,
         }
     }
 }
@@ -173,6 +175,8 @@ pub struct Parts<'a, S: Scheme> {
     pub buffer: &'a mut [u8],
     /// An address from which the newest record came, not believed yet.
     pub candidate: &'a mut Option<Candidate>,
+    /// An address that is asked to show that it receives.
+    pub cookie: &'a mut Option<Addr>,
 }
 
 /// Scratch memory of any size, owned or lent.
@@ -190,6 +194,7 @@ impl<S: Scheme, const RUNS: usize, const REASSEMBLY: usize> Scratch<S> for Memor
             reassembly: &mut self.reassembly,
             buffer: &mut self.buffer,
             candidate: &mut self.candidate,
+            cookie: &mut self.cookie,
         }
     }
     fn halves(&self) -> &[Half<S>] {

@@ -26,6 +26,9 @@ pub trait Scheme: Sized {
     /// An array that holds [`flight::ROOM`](super::flight::ROOM) bytes and its longest message.
     type Flight: AsRef<[u8]> + AsMut<[u8]> + Default;
 
+    /// Whether it asks addresses for cookies by itself ([`Io::ask_for_cookie`]).
+    const ASKS_FOR_COOKIES: bool = false;
+
     /// The cipher suite of its sessions.
     fn suite(&self) -> &'static Suite;
 
@@ -344,6 +347,8 @@ pub struct Io<'a, S: Scheme> {
     pub halves: &'a mut [Half<S>],
     /// Another address where the peer may be, not believed yet; `None` without memory.
     pub candidate: Option<&'a mut Option<Candidate>>,
+    /// An address that is asked for a cookie; `None` without memory.
+    pub cookie: Option<&'a mut Option<Addr>>,
     /// What waits to be handed out.
     pub outbox: &'a mut Outbox,
     /// The peer's address.
@@ -454,6 +459,13 @@ impl<S: Scheme> Io<'_, S> {
     pub fn challenge(&mut self, addr: &Addr) {
         if let Some(candidate) = &mut self.candidate {
             **candidate = Some(Candidate { addr: *addr, challenge: true });
+        }
+    }
+
+    /// Whoever is at this address has to show that it receives there before anything is begun for it.
+    pub fn ask_for_cookie(&mut self, addr: &Addr) {
+        if let Some(cookie) = &mut self.cookie {
+            **cookie = Some(*addr);
         }
     }
 

@@ -1,63 +1,69 @@
-//! Whether the other side's ticket will do: for A when M2 comes, for S when M1 does.
+//! The device's wallet as phase 1 sees it: its own ticket, and whether the other side's will do.
 
 use crate::association::UnixTime;
-use crate::cose::{Refused, Ticket, Wallet};
+use crate::cose::ticket::seconds;
+use crate::cose::{KeyGroup, Reference, Refused, Ticket, Wallet};
+use crate::engine::wire::copy;
+use crate::phase1::{Credentials, Facts, Own, Subject, Wanted};
 
-/// Whom the other side has to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected<'a> {
-    /// Anybody with a ticket of the agent.
-    Anyone,
-    /// The device of this name.
-    Subject(&'a str),
-    /// A device that has this word in its ticket's scope.
-    Scope(&'a str),
+const fn curve(group: KeyGroup) -> i8 {
+    match group {
+        KeyGroup::X25519 => 4,
+        KeyGroup::P256 => 1,
+        KeyGroup::Ffc2048 => -21,
+        KeyGroup::Ffc3072 => -22,
+    }
 }
 
-impl Expected<'_> {
-    /// Whether a ticket is such a device's.
-    pub fn accepts(&self, ticket: &Ticket<'_>) -> bool {
-        match self {
-            Self::Anyone => true,
-            Self::Subject(name) => ticket.claims().subject == *name,
-            Self::Scope(word) => ticket.claims().scope.split(' ').any(|has| !has.is_empty() && has == *word),
+impl<const T: usize, const L: usize> Credentials for Wallet<'_, T, L> {
+    fn own(&self, known: Option<&Reference>, wall: Option<UnixTime>) -> Option<(Own<'_>, u64)> {
+        let good = |ticket: &Ticket<'_>| self.still_good(ticket, wall).is_ok();
+        let named = known.and_then(|known| self.named(*known)).filter(good);
+        let ticket = named.or_else(|| self.ticket(wall))?;
+        let own = Own { bytes: ticket.as_bytes(), key: Some(ticket.claims().key.as_bytes()) };
+        Some((own, ticket.claims().expires))
+    }
+
+    fn check(&self, shown: &[u8], seen: bool, wanted: &Wanted<'_>, key: &mut [u8]) -> Result<Facts, Refused> {
+        // What costs nothing first; it decides nothing by itself.
+        let ticket = Ticket::peek(shown)?;
+        let claims = ticket.claims();
+        if curve(claims.key.group()) != wanted.kem.curve() {
+            return Err(Refused::Key);
+        }
+        let subject = Subject::new(claims.subject).ok_or(Refused::Claims)?;
+        if subject == *wanted.me || !wanted.expected.accepts(subject.as_bytes(), claims.scope) {
+            return Err(Refused::Subject);
+        }
+        self.still_good(&ticket, wanted.wall)?;
+        if !seen {
+            Ticket::verify(shown, self.agent())?;
+        }
+        let key_len = copy(key, claims.key.as_bytes());
+        Ok(Facts { subject, serial: claims.serial, ends: claims.expires, key_len })
+    }
+
+    fn saw(&mut self, shown: &[u8]) {
+        if let Ok(ticket) = Ticket::peek(shown) {
+            Wallet::saw(self, &ticket);
         }
     }
-}
 
-/// The other side's ticket, if it will do beside this side's `own`: the agent's, valid now, not revoked, of the same group,
-/// not this device's under any name, and whom `expected` wants. Nothing has changed afterwards; once the run has shown
-/// that the other side is its owner, [`Wallet::saw`] is told.
-///
-/// # Errors
-/// [`Refused`]: [`Refused::Key`] for another group and for this device's own key, [`Refused::Subject`] for its own name and
-/// where somebody else is expected.
-pub fn acceptable<'t, const T: usize, const L: usize>(
-    wallet: &Wallet<'_, T, L>,
-    own: &Ticket<'_>,
-    shown: &'t [u8],
-    expected: Expected<'_>,
-    wall: Option<UnixTime>,
-) -> Result<Ticket<'t>, Refused> {
-    // What costs nothing first; it decides nothing by itself.
-    let (ours, theirs) = (own.claims(), Ticket::peek(shown)?);
-    if theirs.claims().key.group() != ours.key.group() || theirs.claims().key.as_bytes() == ours.key.as_bytes() {
-        return Err(Refused::Key);
+    fn is_over(&self, ends: u64, serial: Option<u32>, wall: Option<UnixTime>) -> bool {
+        let now = wall.map_or(0, seconds).max(self.floor());
+        now >= ends || serial.is_some_and(|serial| self.has_revoked(serial))
     }
-    if theirs.claims().subject == ours.subject || !expected.accepts(&theirs) {
-        return Err(Refused::Subject);
-    }
-    wallet.check(shown, wall)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")]
 mod tests {
-    use super::{Expected, acceptable};
     use crate::association::UnixTime;
     use crate::cose::{Agent, Claims, DeviceKey, KeyGroup, Refused, RevocationList, Ticket, Wallet};
     use crate::crypto::Secret;
+    use crate::crypto::hpke::DHKEM_X25519;
     use crate::crypto::sign::{Ed25519Key, Signer};
+    use crate::phase1::{Credentials, Expected, Subject, Wanted};
     use std::vec::Vec;
 
     const NOW: u64 = 1_800_000_000;
@@ -96,20 +102,28 @@ mod tests {
         wallet
     }
 
+    fn check(wallet: &Wallet<'_, 288, 200>, ticket: &[u8], expected: Expected<'_>, now: u64) -> Result<(), Refused> {
+        let me = Subject::new("lamp").unwrap();
+        let wanted = Wanted { me: &me, expected, kem: &DHKEM_X25519, wall: at(now) };
+        let mut key = [0; 65];
+        let facts = Credentials::check(wallet, ticket, false, &wanted, &mut key)?;
+        assert_eq!((facts.serial, facts.ends, facts.key_len), (7, NOW + 1000, 32));
+        Ok(())
+    }
+
     /// What becomes of this ticket, shown to the lamp.
     fn shown(ticket: &[u8], expected: Expected<'_>, now: u64) -> Result<(), Refused> {
-        let wallet = wallet();
-        let own = wallet.ticket(at(NOW)).unwrap();
-        acceptable(&wallet, &own, ticket, expected, at(now)).map(|_| ())
+        check(&wallet(), ticket, expected, now)
     }
 
     #[test]
     fn a_good_ticket_of_whom_one_expects() {
         let ticket = issue(1, &claims("switch", &[2; 32]));
-        for expected in [Expected::Anyone, Expected::Subject("switch"), Expected::Scope("heat")] {
+        let names = ["switch", "switc"].map(|name| Subject::new(name).unwrap());
+        for expected in [Expected::Anyone, Expected::Subject(&names[0]), Expected::Scope("heat")] {
             assert_eq!(shown(&ticket, expected, NOW), Ok(()));
         }
-        for other in [Expected::Subject("switc"), Expected::Scope("hea"), Expected::Scope("")] {
+        for other in [Expected::Subject(&names[1]), Expected::Scope("hea"), Expected::Scope("")] {
             assert_eq!(shown(&ticket, other, NOW), Err(Refused::Subject));
         }
     }
@@ -137,16 +151,14 @@ mod tests {
         let len = RevocationList::issue(&signer(1), "acme", NOW, 1, &[7], &mut list).unwrap();
         wallet.revoke(&list[..len]).unwrap();
         let ticket = issue(1, &claims("switch", &[2; 32]));
-        let own = wallet.ticket(at(NOW)).unwrap();
-        assert_eq!(acceptable(&wallet, &own, &ticket, Expected::Anyone, at(NOW)), Err(Refused::Revoked));
+        assert_eq!(check(&wallet, &ticket, Expected::Anyone, NOW), Err(Refused::Revoked));
+        assert!(wallet.is_over(u64::MAX, Some(7), None) && !wallet.is_over(u64::MAX, Some(8), None));
     }
 
     #[test]
     fn nobody_is_this_device_and_no_key_of_another_group_will_do() {
         let own_name = issue(1, &claims("lamp", &[2; 32]));
         assert_eq!(shown(&own_name, Expected::Anyone, NOW), Err(Refused::Subject));
-        let own_key = issue(1, &claims("switch", &[1; 32]));
-        assert_eq!(shown(&own_key, Expected::Anyone, NOW), Err(Refused::Key));
         let key = DeviceKey::new(KeyGroup::P256, &[2; 32]).unwrap();
         let other_group = issue(1, &Claims { key, ..claims("switch", &[2; 32]) });
         assert_eq!(shown(&other_group, Expected::Anyone, NOW), Err(Refused::Key));
@@ -157,10 +169,9 @@ mod tests {
     fn a_ticket_alone_moves_no_clock() {
         let mut wallet = wallet();
         let later = issue(1, &Claims { issued_at: NOW + 500, ..claims("switch", &[2; 32]) });
-        let own = wallet.ticket(at(NOW)).unwrap();
-        let ticket = acceptable(&wallet, &own, &later, Expected::Anyone, at(NOW + 500)).unwrap();
+        check(&wallet, &later, Expected::Anyone, NOW + 500).unwrap();
         assert_eq!(wallet.floor(), NOW);
-        wallet.saw(&ticket);
+        Credentials::saw(&mut wallet, &later);
         assert_eq!(wallet.floor(), NOW + 500);
     }
 }

@@ -30,7 +30,8 @@ pub mod peer;
 pub mod published;
 pub mod wire;
 
-pub use peer::{Master, Peer, Subject};
+pub use crate::phase1::Subject;
+pub use peer::{Master, Peer};
 
 #[doc = include_str!("spec.md")]
 pub mod spec {}

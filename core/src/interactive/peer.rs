@@ -8,7 +8,7 @@
 //! Who may ask, and what becomes of the answer, is [`rekey`](crate::engine::rekey)'s; here every key has its own numbers,
 //! and each run that completes replaces it.
 
-use super::keys::{self, HINT_LEN, N_LEN, Terms};
+use super::keys::{self, Terms};
 use super::wire::K1;
 use crate::association::{Device, Error, Slot};
 use crate::cose::ticket::NAME_MAX;
@@ -19,40 +19,9 @@ use crate::engine::session::ConnectionId;
 use crate::engine::state::{self, Kind};
 use crate::engine::transcript::Transcript;
 use crate::engine::wire::{self, Reader, Writer};
+use crate::phase1::Subject;
+use crate::phase1::keys::{HINT_LEN, N_LEN};
 use core::fmt;
-
-/// A device's name, as its tickets have it: 1 to 32 bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Subject {
-    len: u8,
-    bytes: [u8; NAME_MAX],
-}
-
-impl Subject {
-    /// A name; `None` for one that no ticket can have.
-    pub fn new(name: &str) -> Option<Self> {
-        Self::read(name.as_bytes())
-    }
-    pub(crate) fn read(name: &[u8]) -> Option<Self> {
-        let mut bytes = [0; NAME_MAX];
-        bytes.get_mut(..name.len())?.copy_from_slice(name);
-        if name.is_empty() { None } else { Some(Self { len: name.len() as u8, bytes }) }
-    }
-    /// Its bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
-    }
-    /// Whether it is the lower of the two: it wins on glare.
-    pub fn is_lower_than(&self, other: &Self) -> bool {
-        self.as_bytes() < other.as_bytes()
-    }
-}
-
-impl fmt::Debug for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Subject({})", self.as_bytes().escape_ascii())
-    }
-}
 
 /// What phase 1 agreed on, which every PMK that follows from it has.
 #[derive(Clone, Debug, PartialEq, Eq)]

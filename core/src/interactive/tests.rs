@@ -2,8 +2,8 @@
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "tests")]
 
-use super::keys::{self, Confirms, Cred, N_LEN, Numbers, Says, Terms, Yield};
-use super::wire::{K1, M1, M2, M3, Shown, Suites, write_k2};
+use super::keys::{self, NAME, Says, Terms, Yield};
+use super::wire::{K1, NUMBER, write_k2};
 use crate::cose::Reference;
 use crate::crypto::group::{LONGEST, Scalar};
 use crate::crypto::hpke::{self, DHKEM_P256, DHKEM_X25519, KEM_FFC2048, KEM_FFC3072, Kem, OwnKey};
@@ -12,6 +12,9 @@ use crate::crypto::{self, Rng, RngError, Secret, Suite, kdf};
 use crate::engine::session::ConnectionId;
 use crate::engine::transcript::Transcript;
 use crate::engine::wire::{HEADER_LEN, Writer, header};
+use crate::phase1::keys as one;
+use crate::phase1::keys::{Confirms, Cred, N_LEN, Numbers};
+use crate::phase1::wire::{M1, M2, M3, Shown, Suites};
 use std::boxed::Box;
 use std::vec::Vec;
 
@@ -61,7 +64,7 @@ impl Device {
         };
         let mut public = std::vec![0; kem.group().share_len()];
         keys.public_key(SLOT, kem, &mut public).unwrap();
-        let cred = keys::cred(&[name.as_bytes(), &public].concat());
+        let cred = one::cred(&[name.as_bytes(), &public].concat());
         Self { suite, kem, keys, public, cred }
     }
     fn own(&self) -> OwnKey<'_> {
@@ -119,12 +122,12 @@ enum Stops {
 fn m1(suites: &[u8], nonce: [u8; 8], psk: bool) -> Vec<u8> {
     let (shown, known) = (Shown::Reference(Reference([1; 8])), Some(Reference([2; 8])));
     let suites = Suites::new(suites).unwrap();
-    written(|w| M1 { nonce, suites, cid: ConnectionId::NONE, shown, known, psk, rekey: None }.write(w))
+    written(|w| M1 { nonce, suites, cid: ConnectionId::NONE, shown, known, psk, rekey: None }.write(w, NUMBER))
 }
 
 fn confirmed(which: Confirms, len: usize, pmk: &Secret<32>, th: &Transcript, a: &Numbers, s: &Numbers) -> Vec<u8> {
     let mut tag = std::vec![0; len];
-    keys::confirm(which, pmk, th, a, s, &mut tag);
+    one::confirm(NAME, which, pmk, th, [a, s], &mut tag);
     tag
 }
 
@@ -135,56 +138,56 @@ fn phase_1(a: &Device, s: &Device, rng: &mut Counting, twist: Twist<'_>) -> Resu
     let mut nonce = [0; 8];
     rng.fill(&mut nonce).unwrap();
     let sent = m1(&offered, nonce, false);
-    let th_1_a = keys::th_1(&a.cred, &sent);
+    let th_1_a = one::th_1(NAME, &a.cred, &sent);
 
     // S: M2.
     let got = m1(twist.suites_at_s.unwrap_or(&offered), nonce, false);
-    let th_1_s = keys::th_1(&twist.cred_a_at_s.unwrap_or(a.cred), &got);
+    let th_1_s = one::th_1(NAME, &twist.cred_a_at_s.unwrap_or(a.cred), &got);
     let (ns, gns) = s.share(rng);
-    let head = written(|w| M2 { suite: suite.id, cid: ConnectionId::NONE, ticket: None }.write(w, 0));
-    let info = keys::info_2(&th_1_s, &[], &s.cred, &head);
+    let head = written(|w| M2 { suite: suite.id, cid: ConnectionId::NONE, ticket: None }.write(w, NUMBER, 0));
+    let info = one::info_2(&th_1_s, &[], &s.cred, &[&head]);
     let sender = Some(twist.sender.unwrap_or(s).own());
     let exporter = hpke::encapsulate(kem, &ns, &gns, &a.public, sender, &[info.as_bytes()]).unwrap();
-    let (num_s_at_s, e_2_s) = keys::m2_numbers(&exporter);
+    let (num_s_at_s, e_2_s) = one::m2_numbers(&exporter);
     let th_2_s = info.then(&[&gns]);
     let mut tag_2 = std::vec![0; suite.mac_len];
-    keys::m2_tag(&e_2_s, &th_2_s, &mut tag_2);
+    one::m2_tag(NAME, &e_2_s, &th_2_s, &mut tag_2);
 
     // A: M3.
-    let info = keys::info_2(&th_1_a, &[], &s.cred, &head);
+    let info = one::info_2(&th_1_a, &[], &s.cred, &[&head]);
     let exporter = hpke::decapsulate(kem, &gns, a.own(), Some(&s.public), &[info.as_bytes()]).unwrap();
-    let (num_s_at_a, e_2_a) = keys::m2_numbers(&exporter);
+    let (num_s_at_a, e_2_a) = one::m2_numbers(&exporter);
     let th_2_a = info.then(&[&gns]);
     let mut expected = std::vec![0; suite.mac_len];
-    keys::m2_tag(&e_2_a, &th_2_a, &mut expected);
+    one::m2_tag(NAME, &e_2_a, &th_2_a, &mut expected);
     if expected != tag_2 {
         return Err(Stops::M2);
     }
     let (na, gna) = a.share(rng);
-    let head = written(|w| M3::write(w, 0, 3600));
-    let info = keys::info_3(&th_2_a, &tag_2, &head);
+    let head = written(|w| M3::write(w, NUMBER, 0, &3600u32.to_be_bytes()));
+    let info = one::info_3(&th_2_a, &tag_2, &head);
     let exporter = hpke::encapsulate(kem, &na, &gna, &s.public, None, &[info.as_bytes()]).unwrap();
-    let num_a_at_a = keys::m3_numbers(&exporter);
+    let num_a_at_a = one::m3_numbers(&exporter);
     let h_3 = info.then(&[&gna]);
-    let pre = keys::m3_pre(&e_2_a, &h_3);
+    let pre = one::m3_pre(NAME, &e_2_a, &h_3);
     let th_3_a = h_3.then(&[&pre]);
     let pmk_a = keys::pmk(&num_a_at_a, &num_s_at_a, &a.dh(&na, &gns), twist.psk_of_a, &th_3_a);
     let tag_3 = confirmed(Confirms::M3, suite.mac_len, &pmk_a, &th_3_a, &num_a_at_a, &num_s_at_a);
 
     // S: M4.
-    let info = keys::info_3(&th_2_s, &tag_2, &head);
+    let info = one::info_3(&th_2_s, &tag_2, &head);
     let h_3 = info.then(&[&gna]);
-    if keys::m3_pre(&e_2_s, &h_3) != pre {
+    if one::m3_pre(NAME, &e_2_s, &h_3) != pre {
         return Err(Stops::M3Pre);
     }
     let exporter = hpke::decapsulate(kem, &gna, s.own(), None, &[info.as_bytes()]).unwrap();
-    let num_a_at_s = keys::m3_numbers(&exporter);
+    let num_a_at_s = one::m3_numbers(&exporter);
     let th_3_s = h_3.then(&[&pre]);
     let pmk_s = keys::pmk(&num_a_at_s, &num_s_at_s, &s.dh(&ns, &gna), twist.psk_of_s, &th_3_s);
     if confirmed(Confirms::M3, suite.mac_len, &pmk_s, &th_3_s, &num_a_at_s, &num_s_at_s) != tag_3 {
         return Err(Stops::M3);
     }
-    let head = header(super::wire::NUMBER, super::wire::message::M4, 0);
+    let head = header(NUMBER, crate::phase1::wire::message::M4, 0);
     let (th_4_a, th_4_s) = (th_3_a.then(&[&tag_3, &head]), th_3_s.then(&[&tag_3, &head]));
     let tag_4 = confirmed(Confirms::M4, suite.mac_len, &pmk_s, &th_4_s, &num_a_at_s, &num_s_at_s);
     if confirmed(Confirms::M4, suite.mac_len, &pmk_a, &th_4_a, &num_a_at_a, &num_s_at_a) != tag_4 {
@@ -272,7 +275,7 @@ fn stops(twist: Twist<'_>) -> Option<Stops> {
 fn unknown_key_share_stops_at_m2() {
     // S takes A for a third device that has a ticket with A's public key: another subject, the same key.
     let (a, ..) = pair();
-    let third = keys::cred(&[b"m", &a.public[..]].concat());
+    let third = one::cred(&[b"m", &a.public[..]].concat());
     assert_eq!(stops(Twist { cred_a_at_s: Some(third), ..Twist::default() }), Some(Stops::M2));
 }
 
@@ -304,20 +307,20 @@ fn a_psk_on_one_side_stops_at_m3() {
 fn a_stolen_static_key_of_a_makes_nobody_s() {
     let (a, s, mut rng) = pair();
     let kem = a.kem;
-    let th_1 = keys::th_1(&a.cred, &m1(&[2], [3; 8], false));
+    let th_1 = one::th_1(NAME, &a.cred, &m1(&[2], [3; 8], false));
     let (ns, gns) = s.share(&mut rng);
-    let head = written(|w| M2 { suite: 2, cid: ConnectionId::NONE, ticket: None }.write(w, 0));
-    let info = keys::info_2(&th_1, &[], &s.cred, &head);
+    let head = written(|w| M2 { suite: 2, cid: ConnectionId::NONE, ticket: None }.write(w, NUMBER, 0));
+    let info = one::info_2(&th_1, &[], &s.cred, &[&head]);
     // The thief computes what A would: both group operations of Auth mode have A's scalar in them.
     let forged = hpke::decapsulate(kem, &gns, a.own(), Some(&s.public), &[info.as_bytes()]).unwrap();
     let honest = hpke::encapsulate(kem, &ns, &gns, &a.public, Some(s.own()), &[info.as_bytes()]).unwrap();
-    assert_eq!(keys::m2_numbers(&forged), keys::m2_numbers(&honest), "M2 proves nothing then: the page says so");
+    assert_eq!(one::m2_numbers(&forged), one::m2_numbers(&honest), "M2 proves nothing then: the page says so");
     // M3 is for S's static key: A's numbers stay closed to the thief, who has only its own.
     let (na, gna) = a.share(&mut rng);
-    let info = keys::info_3(&info.then(&[&gns]), &[], &written(|w| M3::write(w, 0, 0)));
+    let info = one::info_3(&info.then(&[&gns]), &[], &written(|w| M3::write(w, NUMBER, 0, &[0; 4])));
     let sent = hpke::encapsulate(kem, &na, &gna, &s.public, None, &[info.as_bytes()]).unwrap();
     let tried = hpke::decapsulate(kem, &gna, a.own(), None, &[info.as_bytes()]).unwrap();
-    assert_ne!(keys::m3_numbers(&sent), keys::m3_numbers(&tried));
+    assert_ne!(one::m3_numbers(&sent), one::m3_numbers(&tried));
 }
 
 #[test]
@@ -388,7 +391,7 @@ fn a_passive_thief_of_pmk_is_healed_by_one_run() {
 fn draws_of_s_follow_from_its_secret_and_the_whole_m1() {
     let draw = |window: u8, n: u8, m1: u8| {
         let mut out = [0; 32];
-        keys::window_draw(&Secret::new([window; 32]), n, &[m1; 32], &mut out);
+        one::window_draw(NAME, &Secret::new([window; 32]), n, &[m1; 32], &mut out);
         out
     };
     assert_eq!(draw(1, 0, 1), draw(1, 0, 1));

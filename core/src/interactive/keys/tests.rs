@@ -1,6 +1,7 @@
 //! Every equation of the page, against values computed from the page alone (HMAC and SHA-256 of another library).
 
 use super::*;
+use crate::phase1::keys::{Confirms, confirm, info_2, info_3, m1_tag, m2_tag, m3_pre, th_1, window_draw};
 use std::format;
 use std::string::String;
 
@@ -20,25 +21,25 @@ const fn numbers(n1: u8, n2: u8) -> Numbers {
 
 /// PMK and th_4 of the run below.
 fn phase_1() -> (Secret<32>, Transcript) {
-    let th_1 = th_1(&[0xa1; 32], &[0x11; 30]);
-    let th_2 = info_2(&th_1, &[], &[0xa2; 32], &[0x12; 5]).then(&[&[0x13; 32]]);
+    let th_1 = th_1(NAME, &[0xa1; 32], &[0x11; 30]);
+    let th_2 = info_2(&th_1, &[], &[0xa2; 32], &[&[0x12; 2], &[0x12; 3]]).then(&[&[0x13; 32]]);
     let e_2 = Secret::new([0xe2; 32]);
     let mut tag_2 = [0; 8];
-    m2_tag(&e_2, &th_2, &mut tag_2);
+    m2_tag(NAME, &e_2, &th_2, &mut tag_2);
     assert_eq!(hex(&tag_2), "fb929a49bb32b4a8");
     let h_3 = info_3(&th_2, &tag_2, &[0x14; 6]).then(&[&[0x15; 32]]);
-    let pre = m3_pre(&e_2, &h_3);
+    let pre = m3_pre(NAME, &e_2, &h_3);
     assert_eq!(hex(&pre), "a5ea1229");
     let th_3 = h_3.then(&[&pre]);
     let (a, s) = (numbers(0xb1, 0xc1), numbers(0xb2, 0xc2));
     let pmk = pmk(&a, &s, &[0xdd; 32], Some(&Secret::new([0x77; 32])), &th_3);
     assert_eq!(hex(pmk.expose()), "35975fd2ca7180c5c1c9d210c3c5c40f4f2c09a3cec735bed9ac979f98d1a0df");
     let mut tag_3 = [0; 8];
-    confirm(Confirms::M3, &pmk, &th_3, &a, &s, &mut tag_3);
+    confirm(NAME, Confirms::M3, &pmk, &th_3, [&a, &s], &mut tag_3);
     assert_eq!(hex(&tag_3), "67fb17375681f07f");
     let th_4 = th_3.then(&[&tag_3, b"\x11\x40"]);
-    assert_eq!(tag::<8>(|tag| confirm(Confirms::M4, &pmk, &th_4, &a, &s, tag)), "2f10ef84b6379267");
-    assert_eq!(hex(&m1_tag(&pmk, &th_1)), "2e59ad355ab067f7dcb0dd260bb17a2c");
+    assert_eq!(tag::<8>(|tag| confirm(NAME, Confirms::M4, &pmk, &th_4, [&a, &s], tag)), "2f10ef84b6379267");
+    assert_eq!(hex(&m1_tag(NAME, &pmk, &th_1)), "2e59ad355ab067f7dcb0dd260bb17a2c");
     (pmk, th_4)
 }
 
@@ -46,7 +47,7 @@ fn phase_1() -> (Secret<32>, Transcript) {
 fn phase_1_as_the_page_has_it() {
     phase_1();
     let mut draw = [0; 32];
-    window_draw(&Secret::new([0x41; 32]), 0, &[0x42; 32], &mut draw);
+    window_draw(NAME, &Secret::new([0x41; 32]), 0, &[0x42; 32], &mut draw);
     assert_eq!(hex(&draw), "61a15d1a94bf57c2e90f28b8c2eb6e84089c23f7a647a5f6e2368ec36c2db863");
 }
 

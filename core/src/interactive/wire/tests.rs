@@ -1,6 +1,14 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "tests")]
 
 use super::*;
+use crate::cose::Reference;
+use crate::cose::ticket::TICKET_MAX_FFC as TICKET_MAX;
+use crate::crypto::aead::MAX_TAG;
+use crate::crypto::group::LONGEST;
+use crate::phase1::keys::PRE_LEN;
+use crate::phase1::wire::{Hint, M1, M2, M3, Rekey, Shown, Suites, lone_tag};
+
+const MESSAGE_MAX: usize = 2 + 2 + 9 + 2 + TICKET_MAX + LONGEST + MAX_TAG;
 use std::vec::Vec;
 
 const LENS: Lens = Lens { share: 32, tag: 8 };
@@ -52,7 +60,7 @@ fn m1s() -> Vec<M1<'static>> {
 fn m1_comes_back_and_only_whole() {
     for m1 in m1s() {
         let tag = if m1.rekey.is_some() { LONG_TAG } else { 0 };
-        let bytes = written(tag, |w| m1.write(w));
+        let bytes = written(tag, |w| m1.write(w, NUMBER));
         let (read, body, rest) = M1::read(&bytes).unwrap();
         assert_eq!(read, m1);
         assert_eq!([body, rest].concat(), bytes);
@@ -65,7 +73,7 @@ fn m1_comes_back_and_only_whole() {
 
 #[test]
 fn m1_with_what_nobody_sends() {
-    let good = written(0, |w| m1s()[0].write(w));
+    let good = written(0, |w| m1s()[0].write(w, NUMBER));
     let with = |at: usize, byte: u8| {
         let mut bad = good.clone();
         bad[at] = byte;
@@ -79,7 +87,7 @@ fn m1_with_what_nobody_sends() {
     assert!(Suites::new(&[0, 2, 0]).is_err(), "a suite twice");
     // A ticket of no bytes, and one that is too long.
     for len in [0u16, TICKET_MAX as u16 + 1] {
-        let mut bad = written(0, |w| m1s()[1].write(w));
+        let mut bad = written(0, |w| m1s()[1].write(w, NUMBER));
         let at = 2 + 1 + 8 + 6 + 9;
         bad[at..at + 2].copy_from_slice(&len.to_be_bytes());
         bad.truncate(at + 2);
@@ -98,26 +106,26 @@ fn m2_comes_back_and_only_whole() {
     let named = M2 { suite: 2, cid: ConnectionId::NONE, ticket: None };
     let whole = M2 { suite: -21, cid: ConnectionId::new(&[3; 8]).unwrap(), ticket: Some(&[4; 200]) };
     for (m2, of) in [(named, LENS), (whole, FFC)] {
-        let bytes = written(of.share + of.tag, |w| m2.write(w, 5));
+        let bytes = written(of.share + of.tag, |w| m2.write(w, NUMBER, 5));
         let (read, ends) = M2::read(&bytes, &lens).unwrap();
         assert_eq!(read, m2);
         assert_eq!([ends.head, ends.share, ends.tag].concat(), bytes);
         assert_eq!((ends.share.len(), ends.tag.len()), (of.share, of.tag));
         only_whole(&bytes, &|m| M2::read(m, &lens).map(|_| ()));
     }
-    let other = written(40, |w| M2 { suite: 0, ..named }.write(w, 5));
+    let other = written(40, |w| M2 { suite: 0, ..named }.write(w, NUMBER, 5));
     assert_eq!(M2::read(&other, &lens).map(|_| ()), Err(Dropped::Unexpected), "not offered");
 }
 
 #[test]
 fn m3_comes_back_and_only_whole() {
     for lens in [LENS, FFC, Lens { tag: LONG_TAG, ..LENS }] {
-        let bytes = written(lens.share + PRE_LEN + lens.tag, |w| M3::write(w, 3, 86_400));
-        let m3 = M3::read(&bytes, lens).unwrap();
-        assert_eq!(m3.life, 86_400);
+        let bytes = written(lens.share + PRE_LEN + lens.tag, |w| M3::write(w, NUMBER, 3, &86_400u32.to_be_bytes()));
+        let m3 = M3::read(&bytes, lens, 4).unwrap();
+        assert_eq!(m3.terms, 86_400u32.to_be_bytes());
         assert_eq!([m3.head, m3.share, m3.pre, m3.tag].concat(), bytes);
         assert_eq!(m3.share.len(), lens.share);
-        only_whole(&bytes, &|m| M3::read(m, lens).map(|_| ()));
+        only_whole(&bytes, &|m| M3::read(m, lens, 4).map(|_| ()));
     }
 }
 
@@ -146,7 +154,7 @@ fn k1_and_k2_come_back_and_only_whole() {
 #[test]
 fn short_ones_come_back_and_only_whole() {
     let m1 = [0xab; 32];
-    let bytes = written(0, |w| Hint::NoSuite.write(w, 4, &m1));
+    let bytes = written(0, |w| Hint::NoSuite.write(w, NUMBER, 4, &m1));
     assert_eq!(Hint::read(&bytes), Ok((Hint::NoSuite, [0xab; 8])));
     only_whole(&bytes, &|m| Hint::read(m).map(|_| ()));
     for reason in [0, 6] {
@@ -178,9 +186,9 @@ fn short_ones_come_back_and_only_whole() {
 /// Section 10 of the page.
 #[test]
 fn lengths_are_as_the_page_says() {
-    let m1 = written(0, |w| m1s()[0].write(w)).len();
-    let m2 = written(40, |w| M2 { suite: 2, cid: ConnectionId::NONE, ticket: None }.write(w, 0)).len();
-    let m3 = written(32 + PRE_LEN + 8, |w| M3::write(w, 0, 0)).len();
+    let m1 = written(0, |w| m1s()[0].write(w, NUMBER)).len();
+    let m2 = written(40, |w| M2 { suite: 2, cid: ConnectionId::NONE, ticket: None }.write(w, NUMBER, 0)).len();
+    let m3 = written(32 + PRE_LEN + 8, |w| M3::write(w, NUMBER, 0, &[0; 4])).len();
     assert_eq!((m1, m2, m3), (30, 45, 50));
     assert_eq!(m1 + m2 + m3 + HEADER_LEN + 8, 135);
 
