@@ -11,7 +11,7 @@ use super::cookie;
 use super::drops::{Dropped, Drops};
 use super::flight::{self};
 use super::memory::{Candidate, Half, Scratch};
-use super::scheme::{Io, Note, Outbox, Scheme, Store};
+use super::scheme::{Asked, Io, Note, Outbox, Scheme, Store};
 use super::session::{Common, ConnectionId, Opened, REKEY_AFTER, Session};
 use super::state;
 use super::wire::{self, Kind, Writer};
@@ -169,15 +169,15 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     /// Calls into the scheme with what it may touch.
     pub(crate) fn with<T>(&mut self, f: impl FnOnce(&mut S, &mut Io<'_, S>) -> T) -> T {
         self.idle = false;
-        let (halves, candidate, cookie) = match self.memory.as_mut().map(Scratch::parts) {
-            Some(parts) => (parts.halves, Some(parts.candidate), Some(parts.cookie)),
+        let (halves, candidate, asked) = match self.memory.as_mut().map(Scratch::parts) {
+            Some(parts) => (parts.halves, Some(parts.candidate), Some(parts.asked)),
             None => (&mut [][..], None, None),
         };
         let mut io = Io {
             session: &mut self.session,
             halves,
             candidate,
-            cookie,
+            asked,
             outbox: &mut self.outbox,
             peer: &mut self.peer,
             config: &self.config,
@@ -337,7 +337,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             session: &mut self.session,
             halves: parts.halves,
             candidate: Some(parts.candidate),
-            cookie: Some(parts.cookie),
+            asked: Some(parts.asked),
             outbox: &mut self.outbox,
             peer: &mut self.peer,
             config: &self.config,
@@ -500,14 +500,13 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     #[inline(never)]
     pub(super) fn next_datagram(&mut self, cx: &Cx<'_>, out: &mut [u8]) -> Result<Option<(Addr, usize)>, usize> {
         if !self.idle
-            && S::ASKS_FOR_COOKIES
-            && let Some(memory) = &mut self.memory
-            && let Some(to) = *memory.parts().cookie
+            && let Some(asked) = self.memory.as_mut().and_then(|memory| memory.parts().asked.place())
+            && let Some(to) = *asked
         {
             if out.len() < cookie::REQUEST_LEN {
                 return Err(cookie::REQUEST_LEN);
             }
-            *memory.parts().cookie = None;
+            *asked = None;
             return Ok(Some((to, wire::copy(out, &cookie::request(cx.device, cx.now, &to)))));
         }
         let mut memory = if self.idle { None } else { self.memory.as_mut() };

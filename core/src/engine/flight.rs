@@ -86,6 +86,7 @@ impl<B: Default> Default for Flight<B> {
         Self {
             buffer: B::default(),
             len: 0,
+            stashed: 0,
             to: Addr::default(),
             timer: NEVER,
             interval: 0,

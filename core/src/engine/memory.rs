@@ -142,7 +142,7 @@ pub struct Memory<S: Scheme, const RUNS: usize, const REASSEMBLY: usize> {
     reassembly: Reassembly,
     buffer: [u8; REASSEMBLY],
     candidate: Option<Candidate>,
-    cookie: Option<Addr>,
+    asked: S::Asked,
 }
 
 impl<S: Scheme, const RUNS: usize, const REASSEMBLY: usize> Memory<S, RUNS, REASSEMBLY> {
@@ -153,7 +153,7 @@ impl<S: Scheme, const RUNS: usize, const REASSEMBLY: usize> Memory<S, RUNS, REAS
             reassembly: Reassembly::default(),
             buffer: [0; REASSEMBLY],
             candidate: None,
-            cookie: None,
+            asked: Default::default(),
         }
     }
 }
@@ -176,7 +176,7 @@ pub struct Parts<'a, S: Scheme> {
     /// An address from which the newest record came, not believed yet.
     pub candidate: &'a mut Option<Candidate>,
     /// An address that is asked to show that it receives.
-    pub cookie: &'a mut Option<Addr>,
+    pub asked: &'a mut S::Asked,
 }
 
 /// Scratch memory of any size, owned or lent.
@@ -194,7 +194,7 @@ impl<S: Scheme, const RUNS: usize, const REASSEMBLY: usize> Scratch<S> for Memor
             reassembly: &mut self.reassembly,
             buffer: &mut self.buffer,
             candidate: &mut self.candidate,
-            cookie: &mut self.cookie,
+            asked: &mut self.asked,
         }
     }
     fn halves(&self) -> &[Half<S>] {

@@ -8,6 +8,7 @@ use super::session::{Common, Keys, Opened, Session, Terms};
 use super::state;
 use crate::association::{Addr, Authenticated, Cx, Error, Fingerprint, Instant, Reason, Slot, Stage, UnixTime};
 use crate::crypto::Suite;
+use core::fmt;
 
 /// A scheme's own part: its messages, its keys, its long-term state. The [`Endpoint`](super::Endpoint) does the rest.
 pub trait Scheme: Sized {
@@ -25,9 +26,8 @@ pub trait Scheme: Sized {
     type Run;
     /// An array that holds [`flight::ROOM`](super::flight::ROOM) bytes and its longest message.
     type Flight: AsRef<[u8]> + AsMut<[u8]> + Default;
-
-    /// Whether it asks addresses for cookies by itself ([`Io::ask_for_cookie`]).
-    const ASKS_FOR_COOKIES: bool = false;
+    /// Where an address stands that is asked for a cookie ([`Io::ask_for_cookie`]): `Option<Addr>`, or nothing.
+    type Asked: Asked;
 
     /// The cipher suite of its sessions.
     fn suite(&self) -> &'static Suite;
@@ -225,6 +225,25 @@ impl Has {
     pub const ALL: Self = Self { sessions: true, resume: true, fragments: true, moves: true };
 }
 
+/// Where an address stands that is asked for a cookie.
+pub trait Asked: Default + fmt::Debug {
+    /// The place for it, where the scheme has one.
+    fn place(&mut self) -> Option<&mut Option<Addr>>;
+}
+
+/// None: the engine's own requests, where an answer is too long for whoever asked, are enough.
+impl Asked for () {
+    fn place(&mut self) -> Option<&mut Option<Addr>> {
+        None
+    }
+}
+
+impl Asked for Option<Addr> {
+    fn place(&mut self) -> Option<&mut Option<Addr>> {
+        Some(self)
+    }
+}
+
 /// What a record carries for the application.
 #[derive(Debug)]
 pub struct Stamp<'a> {
@@ -348,7 +367,7 @@ pub struct Io<'a, S: Scheme> {
     /// Another address where the peer may be, not believed yet; `None` without memory.
     pub candidate: Option<&'a mut Option<Candidate>>,
     /// An address that is asked for a cookie; `None` without memory.
-    pub cookie: Option<&'a mut Option<Addr>>,
+    pub asked: Option<&'a mut S::Asked>,
     /// What waits to be handed out.
     pub outbox: &'a mut Outbox,
     /// The peer's address.
@@ -464,8 +483,8 @@ impl<S: Scheme> Io<'_, S> {
 
     /// Whoever is at this address has to show that it receives there before anything is begun for it.
     pub fn ask_for_cookie(&mut self, addr: &Addr) {
-        if let Some(cookie) = &mut self.cookie {
-            **cookie = Some(*addr);
+        if let Some(asked) = self.asked.as_mut().and_then(|asked| asked.place()) {
+            *asked = Some(*addr);
         }
     }
 

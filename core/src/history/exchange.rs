@@ -322,6 +322,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Scheme f
 
     type Run = Run;
     type Flight = Buffer<{ wire::FLIGHT_MAX }>;
+    type Asked = ();
 
     fn suite(&self) -> &'static Suite {
         self.suite

@@ -21,8 +21,9 @@ use crate::phase1::wire::{Ends, Lens, cid, flags, low, run_of};
 /// The scheme's number on the wire.
 pub const NUMBER: u8 = 1;
 
-/// Message numbers; 1 to 4 and 9 are phase 1's.
+/// Message numbers.
 pub mod message {
+    pub use crate::phase1::wire::message::{HINT, M1, M2, M3, M4};
     /// Phase 2: A's share.
     pub const K1: u8 = 5;
     /// Phase 2: S's share.

@@ -510,6 +510,7 @@ impl Scheme for Pair {
 
     type Run = Run;
     type Flight = Buffer<{ FLIGHT_MAX }>;
+    type Asked = ();
 
     fn suite(&self) -> &'static Suite {
         self.setup.suite
