@@ -10,3 +10,5 @@
 
 #[cfg(feature = "published")]
 mod known_breaks;
+#[cfg(feature = "published")]
+mod published;
