@@ -16,7 +16,8 @@ use crate::engine::wire::{HEADER_LEN, Reader, Writer};
 
 /// Message numbers; M1 to K4 as in [`interactive::wire`](crate::interactive::wire::message).
 pub mod message {
-    pub use crate::interactive::wire::message::{K1, K2, K3, K4, M1, M2, M3, M4};
+    pub use crate::interactive::wire::message::{K1, K2, K3, K4};
+    pub use crate::phase1::wire::message::{M1, M2, M3, M4};
     /// Data of the application's.
     pub const DATA: u8 = 9;
 }
