@@ -113,8 +113,9 @@ pub struct Made<'a> {
     pub credential: &'a [u8],
 }
 
-/// What a scheme that begins with phase 1 says about itself.
-pub trait Introduces: Scheme {
+/// What a scheme that begins with phase 1 says about itself. It asks strangers for cookies: else one replayed M1 would keep
+/// everybody out for as long as a half-open run lives.
+pub trait Introduces: Scheme<Asked = Option<Addr>> {
     /// Length of its terms in M3 in bytes.
     const TERMS_LEN: usize;
     /// What it makes of a run; A keeps it until M4.
