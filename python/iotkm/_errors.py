@@ -112,6 +112,12 @@ class TicketRefusedError(IotkmError, ValueError):
     """Why, in a word: ``"signature"``, ``"expired"``, ``"revoked"``, ``"not_canonical"`` and so on."""
 
 
+class KeyFailedError(IotkmError, OSError):
+    """A signature key or a static key did not do what it was asked; ``__cause__`` is what its callable raised."""
+
+    code = -109
+
+
 class BusyError(IotkmError, RuntimeError):
     """A callback (randomness, clock) called back into the object that had called it."""
 

@@ -1,6 +1,6 @@
 //! What anybody may read off a datagram or a stored blob, without a key.
 
-use crate::values::{Bytes, bad_argument};
+use crate::values::{Bytes, bad_argument, hex};
 use iotkm::cose::{RevocationList, Ticket};
 use iotkm::engine::state;
 use iotkm::engine::wire::{self, Kind, engine};
@@ -37,10 +37,6 @@ const fn history_message(number: u8) -> &'static str {
         message::P6 => "P6",
         _ => "?",
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// What anybody may read off a datagram, a ticket, a revocation list or a stored blob: a dict of names and values,

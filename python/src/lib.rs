@@ -2,12 +2,14 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`agent`], [`wallet`] | ticket agent and operator; the device's tickets |
 //! | [`association`] | the verbs that every scheme's association has; a scheme's class adds its own |
 //! | [`hub`], [`member`] | many associations on one socket; what it holds many of |
 //! | [`history`], [`pairing`] | the history scheme |
 //! | [`inspect`] | what anybody may read off a datagram or a blob |
 //! | [`platform`] | the surroundings of a call: device secret, randomness, clocks, place |
-//! | [`tickets`] | tickets, revocation lists and the keys that sign them |
+//! | [`signing`], [`static_key`] | keys, here or elsewhere |
+//! | [`tickets`], [`ticket_message`] | tickets and revocation lists; what is said about them |
 //! | [`values`] | bytes in; outputs, events and errors out |
 //!
 //! The classes that hold no secret (outputs, events, errors) are Python's own, in `iotkm/_outputs.py` and
@@ -15,6 +17,7 @@
 
 use pyo3::prelude::*;
 
+pub mod agent;
 pub mod association;
 pub mod history;
 pub mod hub;
@@ -22,8 +25,12 @@ pub mod inspect;
 pub mod member;
 pub mod pairing;
 pub mod platform;
+pub mod signing;
+pub mod static_key;
+pub mod ticket_message;
 pub mod tickets;
 pub mod values;
+pub mod wallet;
 
 #[pymodule]
 fn _iotkm(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -33,7 +40,13 @@ fn _iotkm(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<hub::Hub>()?;
     history::register(module)?;
     module.add_class::<pairing::Pairing>()?;
+    agent::register(module)?;
+    signing::register(module)?;
     tickets::register(module)?;
+    module.add_class::<static_key::StaticKey>()?;
+    module.add_class::<wallet::Wallet>()?;
+    module.add_function(wrap_pyfunction!(ticket_message::read_ticket_message, module)?)?;
+    module.add_function(wrap_pyfunction!(ticket_message::write_ticket_message, module)?)?;
     values::register(module)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))
 }

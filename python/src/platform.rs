@@ -1,12 +1,14 @@
 //! The surroundings of a call: device secret, randomness, clocks, place.
 
+use crate::static_key::{Slots, StaticKey};
 use crate::values::{self, Bytes, bad_argument};
 use iotkm::crypto::{Rng, RngError, Secret};
-use iotkm::{Cx, Device, Instant, NoKeys, UnixTime};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use iotkm::{Cx, Device, Instant, UnixTime};
+use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,6 +23,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 ///         ``randbytes(n)`` does; ``None``: the operating system.
 ///     clock: a callable that returns monotonic time in ms; ``None``: the system's monotonic clock.
 ///     wall: a callable that returns ms since 1970 or ``None`` where the time is unknown; ``None``: the system's clock.
+///     keys: the device's static keys by slot, for schemes that have such: ``{0: key}``.
 ///     place: location information, at most 32 bytes in the application's own format; sent and logged with each message.
 ///
 /// Raises:
@@ -41,6 +44,7 @@ pub struct Platform {
     rng: Option<Py<PyAny>>,
     clock: Option<Py<PyAny>>,
     wall: Option<Py<PyAny>>,
+    keys: Slots,
     place: Mutex<Vec<u8>>,
 }
 
@@ -55,10 +59,7 @@ fn checked_place(py: Python<'_>, place: &[u8]) -> PyResult<Vec<u8>> {
 }
 
 fn callable(object: Option<Bound<'_, PyAny>>, what: &str) -> PyResult<Option<Py<PyAny>>> {
-    match object {
-        Some(object) if !object.is_callable() => Err(PyTypeError::new_err(format!("{what} is not callable"))),
-        other => Ok(other.map(Bound::unbind)),
-    }
+    object.map(|object| values::callable(object, what)).transpose()
 }
 
 /// 32 secret bytes from Python.
@@ -73,7 +74,7 @@ pub(crate) fn secret(py: Python<'_>, bytes: &Bytes, what: &str) -> PyResult<Secr
 #[pymethods]
 impl Platform {
     #[new]
-    #[pyo3(signature = (device_secret, *, rng=None, clock=None, wall=None, place=None))]
+    #[pyo3(signature = (device_secret, *, rng=None, clock=None, wall=None, place=None, keys=None))]
     fn new(
         py: Python<'_>,
         device_secret: Bytes,
@@ -81,6 +82,7 @@ impl Platform {
         clock: Option<Bound<'_, PyAny>>,
         wall: Option<Bound<'_, PyAny>>,
         place: Option<Bytes>,
+        keys: Option<BTreeMap<u16, Py<StaticKey>>>,
     ) -> PyResult<Self> {
         let rng = match rng {
             Some(object) if object.hasattr("randbytes")? => Some(object.getattr("randbytes")?),
@@ -91,6 +93,7 @@ impl Platform {
             rng: callable(rng, "rng (it has no method randbytes either)")?,
             clock: callable(clock, "clock")?,
             wall: callable(wall, "wall")?,
+            keys: Slots(keys.unwrap_or_default()),
             place: Mutex::new(checked_place(py, place.as_deref().unwrap_or(&[]))?),
         })
     }
@@ -121,7 +124,8 @@ impl Platform {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.rng)?;
         visit.call(&self.clock)?;
-        visit.call(&self.wall)
+        visit.call(&self.wall)?;
+        self.keys.0.values().try_for_each(|key| visit.call(key))
     }
 }
 
@@ -138,7 +142,11 @@ impl Platform {
         }
     }
 
-    fn wall(&self) -> PyResult<Option<UnixTime>> {
+    /// The wall clock, where there is one.
+    ///
+    /// # Errors
+    /// What the caller's clock raises.
+    pub(crate) fn wall(&self) -> PyResult<Option<UnixTime>> {
         let wall = match &self.wall {
             None => SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|t| t.as_millis() as u64),
             Some(wall) => Python::attach(|py| wall.call0(py)?.extract::<Option<u64>>(py))?,
@@ -156,10 +164,23 @@ impl Platform {
     /// What the clocks raise; what `f` answers, `RngError` with what the source raised as its cause.
     pub(crate) fn call<T>(&self, f: impl FnOnce(&mut Cx<'_>) -> Result<T, iotkm::Error>) -> PyResult<T> {
         let mut rng = Source { rng: self.rng.as_ref(), failure: None };
+        let keys = self.keys.asked();
         let (now, wall, place) = (self.now()?, self.wall()?, self.current_place());
-        let mut cx = Cx { now: Instant(now), wall, place: &place, rng: &mut rng, device: &self.device, keys: &NoKeys };
+        let mut cx = Cx { now: Instant(now), wall, place: &place, rng: &mut rng, device: &self.device, keys: &keys };
         let result = f(&mut cx);
-        result.map_err(|error| Python::attach(|py| rng.explain(py, values::error(py, error))))
+        let failure = keys.failure();
+        match result {
+            Ok(value) => {
+                // The core goes on without its key, as without an answer; who looks after the token is told.
+                if let Some(failure) = failure {
+                    Python::attach(|py| failure.write_unraisable(py, None));
+                }
+                Ok(value)
+            }
+            Err(error) => {
+                Err(Python::attach(|py| values::caused(py, values::error(py, error), rng.failure.or(failure))))
+            }
+        }
     }
 }
 
@@ -180,18 +201,6 @@ impl Source<'_> {
             out.copy_from_slice(&given);
             Ok(())
         })
-    }
-
-    /// The error to raise: what the source raised is its cause, and goes first where it must (KeyboardInterrupt).
-    fn explain(self, py: Python<'_>, error: PyErr) -> PyErr {
-        match self.failure {
-            Some(failure) if !failure.is_instance_of::<pyo3::exceptions::PyException>(py) => failure,
-            Some(failure) => {
-                error.set_cause(py, Some(failure));
-                error
-            }
-            None => error,
-        }
     }
 }
 

@@ -1,110 +1,21 @@
-//! Tickets, revocation lists and the keys that sign them.
+//! Tickets and revocation lists.
 
-use crate::values::{Bytes, bad_argument, bytes, ticket_refused};
+use crate::signing::{SigningKey, VerifyKey};
+use crate::values::{Bytes, bytes, ticket_refused};
 use iotkm::cose::revocation::{LIST_MAX, LIST_OVERHEAD};
 use iotkm::cose::ticket::TICKET_MAX_FFC;
-use iotkm::cose::{self, Agent, Claims, DeviceKey, IssueError, KeyGroup, Refused};
-use iotkm::crypto::Secret;
-use iotkm::crypto::sign::{EDDSA, ES256, Ed25519Key, Es256Key, PublicKey, Signer};
+use iotkm::cose::{self, Agent, Claims, DeviceKey, KeyGroup, Refused};
+use iotkm::crypto::sign::Signer;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-
-/// A ticket agent's signature key. It is never shown.
-///
-/// Args:
-///     algorithm: ``"EdDSA"`` (Ed25519) or ``"ES256"``.
-///     secret: 32 bytes: an Ed25519 seed, or a P-256 scalar, big-endian.
-///
-/// Examples:
-///     >>> from iotkm import SigningKey
-///     >>> SigningKey("EdDSA", bytes(32)).public_key
-///     VerifyKey('EdDSA', '3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29')
-#[pyclass(frozen, module = "iotkm")]
-pub struct SigningKey {
-    signer: Box<dyn Signer + Send + Sync>,
-    public: PublicKey,
-}
-
-fn algorithm(py: Python<'_>, name: &str) -> PyResult<bool> {
-    match name {
-        "EdDSA" => Ok(true),
-        "ES256" => Ok(false),
-        _ => Err(bad_argument(py, "algorithm is \"EdDSA\" or \"ES256\"")),
-    }
-}
-
-#[pymethods]
-impl SigningKey {
-    #[new]
-    fn new(py: Python<'_>, algorithm: &str, secret: Bytes) -> PyResult<Self> {
-        let eddsa = self::algorithm(py, algorithm)?;
-        let secret: [u8; 32] = secret[..].try_into().map_err(|_| bad_argument(py, "secret has 32 bytes"))?;
-        let secret = Secret::new(secret);
-        let signer: Box<dyn Signer + Send + Sync> =
-            if eddsa { Box::new(Ed25519Key::new(secret)) } else { Box::new(Es256Key::new(secret)) };
-        let public = signer.public_key().map_err(|_| bad_argument(py, "secret is no key of P-256"))?;
-        Ok(Self { signer, public })
-    }
-
-    /// The key that verifies.
-    #[getter]
-    const fn public_key(&self) -> VerifyKey {
-        VerifyKey(self.public)
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<SigningKey of {}>", VerifyKey(self.public).__repr__())
-    }
-}
-
-/// A key to verify with.
-///
-/// Args:
-///     algorithm: ``"EdDSA"`` or ``"ES256"``.
-///     key: 32 bytes for EdDSA, ``04 || x || y`` for ES256.
-#[pyclass(frozen, eq, module = "iotkm")]
-#[derive(Clone, PartialEq, Eq)]
-pub struct VerifyKey(PublicKey);
-
-#[pymethods]
-impl VerifyKey {
-    #[new]
-    fn new(py: Python<'_>, algorithm: &str, key: Bytes) -> PyResult<Self> {
-        let key =
-            if self::algorithm(py, algorithm)? { PublicKey::new(&EDDSA, &key) } else { PublicKey::new(&ES256, &key) };
-        key.map(Self).map_err(|_| bad_argument(py, "key is none of that algorithm"))
-    }
-
-    /// ``"EdDSA"`` or ``"ES256"``.
-    #[getter]
-    fn algorithm(&self) -> &'static str {
-        if self.0.algorithm().cose() == -8 { "EdDSA" } else { "ES256" }
-    }
-
-    fn __bytes__<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        bytes(py, self.0.as_bytes())
-    }
-
-    fn __repr__(&self) -> String {
-        let hex: String = self.0.as_bytes().iter().map(|b| format!("{b:02x}")).collect();
-        format!("VerifyKey('{}', '{hex}')", self.algorithm())
-    }
-}
-
-fn issued(py: Python<'_>, error: IssueError) -> PyErr {
-    match error {
-        IssueError::Refused(reason) => ticket_refused(py, reason),
-        _ => bad_argument(py, "the key did not sign"),
-    }
-}
 
 /// A ticket: an agent's word that a device has a key, for a time. Times are seconds since 1970.
 #[pyclass(frozen, eq, hash, module = "iotkm")]
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Ticket(Vec<u8>);
+pub struct Ticket(pub(crate) Vec<u8>);
 
 impl Ticket {
-    fn inner(&self, py: Python<'_>) -> PyResult<cose::Ticket<'_>> {
+    pub(crate) fn inner(&self, py: Python<'_>) -> PyResult<cose::Ticket<'_>> {
         cose::Ticket::peek(&self.0).map_err(|reason| ticket_refused(py, reason))
     }
 }
@@ -142,6 +53,7 @@ impl Ticket {
     ///
     /// Raises:
     ///     TicketRefusedError: nobody would accept it.
+    ///     KeyFailedError: the key did not sign.
     #[staticmethod]
     #[pyo3(signature = (signer, *, agent, device, group, key, serial, issued_at, expires, not_before=None, scope=""))]
     #[allow(clippy::too_many_arguments)]
@@ -162,7 +74,7 @@ impl Ticket {
         let key = DeviceKey::new(group, &key).map_err(|reason| ticket_refused(py, reason))?;
         let claims = Claims { issuer: agent, subject: device, expires, not_before, issued_at, serial, key, scope };
         let mut out = [0; TICKET_MAX_FFC];
-        let len = py.detach(|| cose::Ticket::issue(&*signer.signer, &claims, &mut out)).map_err(|e| issued(py, e))?;
+        let len = py.detach(|| signer.call(|signer| cose::Ticket::issue(signer, &claims, &mut out)))?;
         Ok(Self(out.get(..len).unwrap_or_default().to_vec()))
     }
 
@@ -247,10 +159,10 @@ impl Ticket {
 /// A revocation list: ``serial in revocations`` says whether it names a ticket.
 #[pyclass(frozen, eq, hash, module = "iotkm")]
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RevocationList(Vec<u8>);
+pub struct RevocationList(pub(crate) Vec<u8>);
 
 impl RevocationList {
-    fn inner(&self, py: Python<'_>) -> PyResult<cose::RevocationList<'_>> {
+    pub(crate) fn inner(&self, py: Python<'_>) -> PyResult<cose::RevocationList<'_>> {
         cose::RevocationList::peek(&self.0).map_err(|reason| ticket_refused(py, reason))
     }
 }
@@ -296,9 +208,9 @@ impl RevocationList {
     ) -> PyResult<Self> {
         let room = serials.len().min(LIST_MAX).saturating_mul(4).saturating_add(LIST_OVERHEAD);
         let mut out = vec![0; room];
-        let len = py
-            .detach(|| cose::RevocationList::issue(&*signer.signer, agent, issued_at, number, &serials, &mut out))
-            .map_err(|e| issued(py, e))?;
+        let issue =
+            |signer: &dyn Signer| cose::RevocationList::issue(signer, agent, issued_at, number, &serials, &mut out);
+        let len = py.detach(|| signer.call(issue))?;
         out.truncate(len);
         Ok(Self(out))
     }
@@ -343,8 +255,6 @@ impl RevocationList {
 /// # Errors
 /// Python's own.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<SigningKey>()?;
-    module.add_class::<VerifyKey>()?;
     module.add_class::<Ticket>()?;
     module.add_class::<RevocationList>()
 }

@@ -5,7 +5,7 @@ use iotkm::engine::drops::{Dropped, Drops};
 use iotkm::{Addr, Assurance, Authenticated, Error, Event, Instant, Reason, Slot, Stage};
 use pyo3::BoundObject;
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyTuple, PyType};
@@ -76,6 +76,7 @@ impl From<iotkm::Received<'_>> for Message {
 
 static OUTPUTS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 static ERRORS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+static MESSAGES: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
 fn class<'py>(
     py: Python<'py>,
@@ -95,6 +96,14 @@ where
 {
     let arguments = arguments.into_pyobject(py).map_err(Into::into)?.into_bound();
     class(py, &OUTPUTS, "iotkm._outputs", name)?.call1(arguments)
+}
+
+/// One of the classes of `iotkm._messages`.
+///
+/// # Errors
+/// Python's own.
+pub fn message_class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    class(py, &MESSAGES, "iotkm._messages", name)
 }
 
 /// Bytes for Python.
@@ -244,6 +253,40 @@ pub fn ticket_refused(py: Python<'_>, refused: iotkm::cose::Refused) -> PyErr {
         Ok(raised)
     };
     build().unwrap_or_else(|broken| broken)
+}
+
+/// `KeyFailedError` with a message.
+pub fn key_failed(py: Python<'_>, message: &str) -> PyErr {
+    new_error(py, "KeyFailedError", message).unwrap_or_else(|broken| broken)
+}
+
+/// An error and what a callback raised, which is its cause, and goes first where it must (KeyboardInterrupt).
+pub fn caused(py: Python<'_>, error: PyErr, failure: Option<PyErr>) -> PyErr {
+    match failure {
+        Some(failure) if !failure.is_instance_of::<PyException>(py) => failure,
+        Some(failure) => {
+            error.set_cause(py, Some(failure));
+            error
+        }
+        None => error,
+    }
+}
+
+/// A callback.
+///
+/// # Errors
+/// `TypeError` for what cannot be called.
+pub fn callable(object: Bound<'_, PyAny>, what: &str) -> PyResult<Py<PyAny>> {
+    if object.is_callable() {
+        Ok(object.unbind())
+    } else {
+        Err(PyTypeError::new_err(format!("{what} is not callable")))
+    }
+}
+
+/// Bytes as hex digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// `WrongStateError` with a message.

@@ -10,6 +10,8 @@ const TAG: u64 = 18;
 mod header {
     pub const ALG: i64 = 1;
     pub const CRIT: i64 = 2;
+    /// Empty in what is issued here: some libraries take nothing without one.
+    pub const KID: i64 = 4;
 }
 /// What of the Sig_structure stands before the protected header, and between that and the payload.
 const CONTEXT: &[u8] = b"\x84\x6aSignature1";
@@ -202,7 +204,7 @@ pub fn sign(signer: &dyn Signer, out: &mut [u8], write: impl Fn(&mut Writer<'_>)
     let key = signer.public_key().map_err(IssueError::Key)?;
     let algorithm = i64::from(key.algorithm().cose());
     let header = |w: &mut Writer<'_>| {
-        w.map(1).int(header::ALG).int(algorithm);
+        w.map(2).int(header::ALG).int(algorithm).int(header::KID).bytes(&[]);
     };
     let len = Writer::measure(&write);
     let mut w = Writer::new(out);

@@ -184,9 +184,9 @@ fn example_of_the_page() {
         .map(|line| line.split(" # ").next().unwrap())
         .collect();
     assert_eq!(ticket, hex(&page), "{}", ticket.iter().map(|b| format!("{b:02x}")).collect::<String>());
-    assert_eq!(ticket.len(), 151);
+    assert_eq!(ticket.len(), 153);
     let point = issue(&Es256Key::new(Secret::new([7; 32])), &claims(KeyGroup::P256, &[9; 32]));
-    assert_eq!(point.len(), 153);
+    assert_eq!(point.len(), 155);
 }
 
 #[test]
@@ -214,16 +214,18 @@ fn refused_tickets() {
     let ticket = issue(&signer, &claims(KeyGroup::X25519, &[9; 32]));
     let read = |bytes: &[u8]| Ticket::verify(bytes, &agent(&signer)).map(|_| ());
     assert_eq!(read(&ticket), Ok(()));
-    // 2 bytes of head, 4 of protected header, 1 of the empty map, 2 of the payload's length, 66 of signature.
-    let payload = &ticket[9..ticket.len() - 66];
-    let header = hex("a10127");
+    // 2 bytes of head, 6 of protected header, 1 of the empty map, 2 of the payload's length, 66 of signature.
+    let payload = &ticket[11..ticket.len() - 66];
+    let header = hex("a201270440");
     assert_eq!(signed(&signer, &header, payload), ticket);
     for len in 0..ticket.len() {
         assert_eq!(read(&ticket[..len]), Err(Refused::Encoding(CborError::Truncated)), "{len}");
     }
     assert_eq!(read(&[&ticket[..], &[0]].concat()), Err(Refused::Encoding(CborError::Trailing)));
     // Headers. One that is known to nobody here may be signed; a critical one may not, nor any outside the signature.
-    assert_eq!(read(&signed(&signer, &hex("a201270441aa"), payload)), Ok(()));
+    for header in ["a10127", "a201270441aa"] {
+        assert_eq!(read(&signed(&signer, &hex(header), payload)), Ok(()));
+    }
     for (header, why) in [
         ("a2012702811861", Refused::Header),
         ("a0", Refused::Algorithm),
@@ -238,7 +240,7 @@ fn refused_tickets() {
         assert_eq!(read(&signed(&signer, &hex(header), payload)), Err(why), "{header}");
     }
     let mut outside = ticket.clone();
-    outside.splice(6..7, hex("a10441aa"));
+    outside.splice(8..9, hex("a10441aa"));
     assert_eq!(read(&outside), Err(Refused::Header));
     assert_eq!(read(&ticket[1..]), Err(Refused::Encoding(CborError::Unexpected)), "the tag is part of it");
     // The payload: claims replaced, dropped, doubled, out of order.

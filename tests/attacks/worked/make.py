@@ -139,7 +139,7 @@ ISSUED, EXPIRES = 1_700_000_000, 1_900_000_000
 def ticket(subject: str, serial: int, y: int) -> bytes:
     key = {1: -65558, -1: -21, -2: long(y)}
     claims = {1: "acme", 2: subject, 4: EXPIRES, 6: ISSUED, 7: u32(serial), 8: {1: key}}
-    protected, payload = cbor(cbor({1: -8})), cbor(cbor(claims))
+    protected, payload = cbor(cbor({1: -8, 4: b""})), cbor(cbor(claims))
     signature = ed25519(AGENT, b"\x84\x6aSignature1" + protected + b"\x40" + payload)
     return b"\xd2\x84" + protected + b"\xa0" + payload + cbor(signature)
 
