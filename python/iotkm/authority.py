@@ -1,16 +1,18 @@
 """A ticket agent with its records in one SQLite file. Needs ``iotkm[ca]``.
 
 >>> import tempfile, pathlib
+>>> from iotkm import TicketRequest
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     with Authority.create(pathlib.Path(folder) / "ca.db", "acme", b"correct horse", cost=Cost(1, 64, 1)) as agent:
-...         agent.request("lamp-7", "x25519", bytes([9]) * 32)
+...         agent.request(TicketRequest("lamp-7", "x25519", bytes([9]) * 32, lifetime=365 * DAY))
 ...         agent.unlock(b"correct horse")
-...         agent.issue(days=365, now=1_800_000_000)
+...         agent.issue(now=1_800_000_000)
 ...         agent.newest("lamp-7")
 1
 <Ticket 1 of "acme" for "lamp-7" until 1831536000>
 """
 
+import json
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
@@ -18,24 +20,35 @@ from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from iotkm._errors import BadArgumentError, IotkmError
-from iotkm._iotkm import RevocationList, SigningKey, Ticket, VerifyKey
+from iotkm._iotkm import (
+    RevocationList,
+    SigningKey,
+    Ticket,
+    VerifyKey,
+    read_ticket_message,
+    write_ticket_message,
+)
+from iotkm._messages import TicketRequest
+
+if TYPE_CHECKING:
+    from iotkm.pkcs11 import Token
 
 DAY = 86_400
 _SCHEMA = """
 CREATE TABLE agent (
   name TEXT NOT NULL, algorithm TEXT NOT NULL, public BLOB NOT NULL,
-  salt BLOB NOT NULL, passes INTEGER NOT NULL, kib INTEGER NOT NULL, lanes INTEGER NOT NULL,
-  nonce BLOB NOT NULL, sealed BLOB NOT NULL
+  key TEXT NOT NULL -- where the key is, in JSON: sealed under a passphrase, or in a token
 );
 CREATE TABLE device (
-  name TEXT PRIMARY KEY, kind TEXT NOT NULL, key BLOB NOT NULL, scope TEXT NOT NULL, wanted INTEGER NOT NULL
+  name TEXT PRIMARY KEY, request BLOB NOT NULL, -- as the operator sent it, or would have
+  wanted INTEGER NOT NULL
 );
 CREATE TABLE ticket (
   serial INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL REFERENCES device, issued_at INTEGER NOT NULL,
@@ -54,6 +67,17 @@ class Cost(NamedTuple):
     lanes: int = 4
 
 
+class InToken(NamedTuple):
+    """Where an agent's key is in a PKCS#11 token; `iotkm.pkcs11` is what asks it."""
+
+    module: str
+    """The file of the token's PKCS#11 library."""
+    token: str
+    """The token's label."""
+    key: str
+    """The key's label."""
+
+
 class PassphraseError(IotkmError, PermissionError):
     """The passphrase does not open the agent's key, or the key is not unlocked."""
 
@@ -70,6 +94,7 @@ class Authority:
             BadArgumentError: the file holds no agent.
         """
         self._signer: SigningKey | None = None
+        self._token: Token | None = None
         if not Path(path).is_file():
             raise BadArgumentError(f"there is no {path}: iotkm ca init makes it")
         self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
@@ -94,53 +119,83 @@ class Authority:
         *,
         algorithm: str = "EdDSA",
         cost: Cost = Cost(),  # noqa: B008
+        token: InToken | None = None,
     ) -> Self:
-        """Makes a new agent with a new key, sealed under the passphrase.
+        """Makes a new agent with a new key: sealed under the passphrase, or in a PKCS#11 token, whose PIN it is then.
 
         Raises:
             BadArgumentError: the passphrase is empty.
             FileExistsError: there is a file of that name.
+            TokenError: the token refuses it, or has a key of that label.
         """
         if not passphrase:
             raise BadArgumentError("the passphrase is empty")
-        # A scalar that P-256 refuses comes once in 2^32 draws.
-        secret = secrets.token_bytes(32)
-        public = SigningKey(algorithm, secret).public_key
         # A name that no ticket can have is refused here, not at the first ticket.
-        RevocationList.issue(SigningKey(algorithm, secret), agent=name, number=0, issued_at=0, serials=[])
-        salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
-        key = _stretch(passphrase, salt, cost)
-        sealed = ChaCha20Poly1305(key).encrypt(nonce, secret, _context(name, public))
+        RevocationList.issue(SigningKey("EdDSA", bytes(32)), agent=name, number=0, issued_at=0, serials=[])
         with open(path, "xb"):
             pass
+        try:
+            public, key = (
+                _seal(name, algorithm, passphrase, cost) if token is None else _make(token, algorithm, passphrase)
+            )
+        except BaseException:
+            Path(path).unlink()
+            raise
         db = sqlite3.connect(path, isolation_level=None)
         try:
             db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN;" + _SCHEMA)
-            row = (name, algorithm, bytes(public), salt, *cost, nonce, sealed)
-            db.execute("INSERT INTO agent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            db.execute("INSERT INTO agent VALUES (?, ?, ?, ?)", (name, algorithm, bytes(public), json.dumps(key)))
             db.execute("COMMIT")
         finally:
             db.close()
         return cls(path)
 
     def unlock(self, passphrase: bytes) -> None:
-        """Opens the agent's key.
+        """Opens the agent's key, with its passphrase or its token's PIN.
 
         Raises:
             PassphraseError: it is another one.
+            TokenError: the token is not there, refuses the PIN, or has lost the key.
         """
-        query = "SELECT salt, passes, kib, lanes, nonce, sealed FROM agent"
-        salt, *cost, nonce, sealed = self._db.execute(query).fetchone()
-        key = _stretch(passphrase, salt, Cost(*cost))
+        (text,) = self._db.execute("SELECT key FROM agent").fetchone()
+        key = json.loads(text)
+        if "module" in key:
+            from iotkm.pkcs11 import Token
+
+            self.lock()
+            place = InToken(**key)
+            self._token = Token(place.module, place.token, passphrase.decode())
+            self._signer = self._token.signing_key(place.key)
+            if self._signer.public_key != self.public_key:
+                self.lock()
+                raise PassphraseError(f"the token's key {place.key!r} is not this agent's")
+            return
+        stretched = _stretch(passphrase, bytes.fromhex(key["salt"]), Cost(*key["cost"]))
+        context = _context(self.name, self.public_key)
         try:
-            secret = ChaCha20Poly1305(key).decrypt(nonce, sealed, _context(self.name, self.public_key))
+            nonce, sealed = bytes.fromhex(key["nonce"]), bytes.fromhex(key["sealed"])
+            secret = ChaCha20Poly1305(stretched).decrypt(nonce, sealed, context)
         except InvalidTag:
             raise PassphraseError("the passphrase is not the agent's") from None
         self._signer = SigningKey(self.public_key.algorithm, secret)
 
+    @property
+    def token(self) -> InToken | None:
+        """Where the key is, if in a token."""
+        (text,) = self._db.execute("SELECT key FROM agent").fetchone()
+        key = json.loads(text)
+        return InToken(**key) if "module" in key else None
+
+    def lock(self) -> None:
+        """Drops the key."""
+        self._signer = None
+        if self._token is not None:
+            self._token.close()
+            self._token = None
+
     def close(self) -> None:
         """Closes the records and drops the key."""
-        self._signer = None
+        self.lock()
         self._db.close()
 
     def __enter__(self) -> Self:
@@ -169,40 +224,51 @@ class Authority:
             raise PassphraseError("the agent's key is not unlocked")
         return self._signer
 
-    def request(self, device: str, kind: str, key: bytes, scope: str = "") -> None:
-        """Asks for a ticket for a device with this public key, of kind x25519, p256, ffc2048 or ffc3072.
-
-        `issue` makes it. That the key is the device's, the caller answers for.
+    def request(self, *wanted: TicketRequest) -> None:
+        """Asks for tickets, for all of these or none; `issue` makes them. That a key is its device's, the caller answers
+        for.
 
         Raises:
             TicketRefusedError: no ticket can say so.
         """
-        self.request_all([(device, kind, key, scope)])
+        self.request_all(wanted)
 
-    def request_all(self, wanted: Iterable[tuple[str, str, bytes, str]]) -> None:
-        """As `request` for many (device, kind, key, scope), all or none."""
+    def request_all(self, wanted: Iterable[TicketRequest]) -> None:
+        """As `request`."""
         probe = SigningKey("EdDSA", bytes(32))
         with self._transaction():
-            for device, kind, key, scope in wanted:
+            for request in wanted:
                 # Refused here, not when it is issued.
-                Ticket.issue(
-                    probe, agent=self.name, device=device, group=kind, key=key, serial=0, issued_at=0, expires=1,
-                    scope=scope,
-                )  # fmt: skip
+                self._issued(probe, request, 0, 0, request.lifetime)
                 self._db.execute(
-                    "INSERT INTO device VALUES (?, ?, ?, ?, 1) ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, "
-                    "key = excluded.key, scope = excluded.scope, wanted = 1",
-                    (device, kind, key, scope),
+                    "INSERT INTO device VALUES (?, ?, 1) ON CONFLICT (name) DO UPDATE SET request = excluded.request, "
+                    "wanted = 1",
+                    (request.device, write_ticket_message(request)),
                 )
 
-    def issue(self, *, days: float, now: int, progress: Callable[[int, int], None] | None = None) -> int:
-        """Issues a ticket for every request that is open; how many. `progress` is told (done, of how many)."""
+    def _issued(self, signer: SigningKey, request: TicketRequest, serial: int, now: int, expires: int) -> Ticket:
+        return Ticket.issue(
+            signer, agent=self.name, device=request.device, group=request.group, key=request.key, serial=serial,
+            issued_at=now, expires=expires, scope=request.scope,
+        )  # fmt: skip
+
+    def issue(
+        self, *, now: int, days: float | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> int:
+        """Issues a ticket for every request that is open; how many. `progress` is told (done, of how many). `days`: how
+        long they are valid, whatever was asked for."""
         return self._issue("wanted = 1", (), days, now, progress)
 
     def renew(
-        self, *, within: float, days: float, now: int, progress: Callable[[int, int], None] | None = None
+        self,
+        *,
+        within: float,
+        now: int,
+        days: float | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> int:
-        """Issues the next ticket for each device whose last one ends within so many days and is not revoked; how many.
+        """Issues the next ticket for each device whose last one ends within so many days and is not revoked; how many. It
+        is valid for `days`, or as long as was asked for.
 
         Interrupted wherever it be, the next call goes on where this one was.
         """
@@ -216,31 +282,30 @@ class Authority:
         self,
         where: str,
         values: tuple[int, ...],
-        days: float,
+        days: float | None,
         now: int,
         progress: Callable[[int, int], None] | None,
     ) -> int:
         signer = self._key()
-        expires = now + round(days * DAY)
-        if values and expires <= values[0]:
-            raise BadArgumentError("the new tickets would be due at once: let them be valid for longer")
         (total,) = self._db.execute(f"SELECT count(*) FROM device d WHERE {where}", values).fetchone()
         done, last = 0, ""
         while True:
             # Who is due is asked inside the transaction that serves them: whatever else runs, nobody is served twice.
             with self._transaction():
                 batch = self._db.execute(
-                    f"SELECT name, kind, key, scope FROM device d WHERE {where} AND name > ? ORDER BY name LIMIT 64",
+                    f"SELECT name, request FROM device d WHERE {where} AND name > ? ORDER BY name LIMIT 64",
                     (*values, last),
                 ).fetchall()
-                for device, kind, key, scope in batch:
+                for device, asked in batch:
+                    request = read_ticket_message(asked)
+                    assert isinstance(request, TicketRequest)
+                    expires = now + (request.lifetime if days is None else round(days * DAY))
+                    if values and expires <= values[0]:
+                        raise BadArgumentError("the new tickets would be due at once: let them be valid for longer")
                     row = (device, now, expires)
                     insert = "INSERT INTO ticket (device, issued_at, expires, ticket) VALUES (?, ?, ?, x'')"
                     serial = self._db.execute(insert, row).lastrowid or 0
-                    ticket = Ticket.issue(
-                        signer, agent=self.name, device=device, group=kind, key=key, serial=serial, issued_at=now,
-                        expires=expires, scope=scope,
-                    )  # fmt: skip
+                    ticket = self._issued(signer, request, serial, now, expires)
                     self._db.execute("UPDATE ticket SET ticket = ? WHERE serial = ?", (bytes(ticket), serial))
                     self._db.execute("UPDATE device SET wanted = 0 WHERE name = ?", (device,))
             done += len(batch)
@@ -294,6 +359,23 @@ class Authority:
         """The newest list."""
         found = self._db.execute("SELECT list FROM list ORDER BY number DESC LIMIT 1").fetchone()
         return RevocationList.peek(found[0]) if found else None
+
+
+def _seal(name: str, algorithm: str, passphrase: bytes, cost: Cost) -> tuple[VerifyKey, dict[str, object]]:
+    """A new key under a passphrase: what verifies, what is stored."""
+    secret = secrets.token_bytes(32)  # P-256 refuses one in 2^32
+    public = SigningKey(algorithm, secret).public_key
+    salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
+    sealed = ChaCha20Poly1305(_stretch(passphrase, salt, cost)).encrypt(nonce, secret, _context(name, public))
+    return public, {"salt": salt.hex(), "cost": list(cost), "nonce": nonce.hex(), "sealed": sealed.hex()}
+
+
+def _make(place: InToken, algorithm: str, pin: bytes) -> tuple[VerifyKey, dict[str, object]]:
+    """A new key in a token."""
+    from iotkm.pkcs11 import Token
+
+    with Token(place.module, place.token, pin.decode()) as token:
+        return token.signing_key(place.key, create=algorithm).public_key, dict(place._asdict())
 
 
 def _stretch(passphrase: bytes, salt: bytes, cost: Cost) -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from test_cli import ENVIRONMENT, iotkm
 
-from iotkm import BadArgumentError, RevocationList, Ticket, TicketRefusedError
+from iotkm import BadArgumentError, RevocationList, Ticket, TicketRefusedError, TicketRequest, read_ticket_message
 
 pytest.importorskip("argon2")
 
@@ -25,36 +25,41 @@ KEY = bytes([9]) * 32
 
 def fleet(path: Path, size: int) -> None:
     with Authority.create(path, "acme", b"secret", cost=CHEAP) as agent:
-        agent.request_all((f"device-{number}", "x25519", KEY, "") for number in range(size))
+        agent.request_all(TicketRequest(f"device-{number}", "x25519", KEY, 10 * DAY) for number in range(size))
         agent.unlock(b"secret")
-        assert agent.issue(days=10, now=int(time.time())) == size
+        assert agent.issue(now=int(time.time())) == size
 
 
 def test_life_of_a_ticket(tmp_path: Path) -> None:
     path = tmp_path / "ca.db"
     with Authority.create(path, "acme", b"secret", algorithm="ES256", cost=CHEAP) as agent:
-        agent.request("lamp", "p256", KEY, "light")
+        asked = TicketRequest("lamp", "p256", KEY, 100 * DAY, "light")
+        agent.request(asked)
         with pytest.raises(PassphraseError):
-            agent.issue(days=1, now=NOW)
-        with pytest.raises(TicketRefusedError):
-            agent.request("lock", "p256", KEY[1:])
+            agent.issue(now=NOW)
+        for wrong in (TicketRequest("lock", "p256", KEY[1:], DAY), TicketRequest("lock", "p256", KEY, 0)):
+            with pytest.raises(TicketRefusedError):
+                agent.request(asked, wrong)
         with pytest.raises(PassphraseError):
             agent.unlock(b"another")
         agent.unlock(b"secret")
-        assert agent.issue(days=100, now=NOW) == 1 and agent.issue(days=100, now=NOW) == 0
+        assert agent.issue(now=NOW) == 1 and agent.issue(now=NOW) == 0
         first = agent.newest("lamp")
         assert first is not None and Ticket.verify(bytes(first), "acme", agent.public_key).scope == "light"
-        assert agent.renew(within=30, days=100, now=NOW + 69 * DAY) == 0
-        assert agent.renew(within=30, days=100, now=NOW + 70 * DAY) == 1
-        assert agent.renew(within=30, days=100, now=NOW + 70 * DAY) == 0
+        assert first.expires == NOW + 100 * DAY
+        assert agent.renew(within=30, now=NOW + 69 * DAY) == 0
         with pytest.raises(BadArgumentError):
-            agent.renew(within=30, days=30, now=NOW)
+            agent.renew(within=30, days=30, now=NOW + 70 * DAY)
+        assert agent.renew(within=30, days=120, now=NOW + 70 * DAY) == 1
+        assert agent.renew(within=30, now=NOW + 70 * DAY) == 0
+        second = agent.newest("lamp")
+        assert second is not None and second.expires == NOW + 190 * DAY
     with Authority(path) as agent:
         agent.unlock(b"secret")
         assert [(t.serial, revoked) for t, revoked in agent.tickets("lamp")] == [(1, False), (2, False)]
         made = agent.revoke([2], now=NOW + 71 * DAY)
         assert RevocationList.verify(bytes(made), "acme", agent.public_key).serials == [2]
-        assert agent.renew(within=30, days=100, now=NOW + 160 * DAY) == 0, "a revoked device gets none by itself"
+        assert agent.renew(within=30, now=NOW + 160 * DAY) == 0, "a revoked device gets none by itself"
         later = agent.revoke([], now=NOW + 200 * DAY)
         assert later.serials == [] and later.number > made.number, "what is over is left out"
         with pytest.raises(BadArgumentError):
@@ -64,15 +69,15 @@ def test_life_of_a_ticket(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         Authority.create(path, "acme", b"secret", cost=CHEAP)
     (tmp_path / "empty").touch()
-    for wrong in (tmp_path / "empty", tmp_path / "none"):
+    for none in (tmp_path / "empty", tmp_path / "none"):
         with pytest.raises(BadArgumentError, match="iotkm ca init"):
-            Authority(wrong)
+            Authority(none)
 
 
 def test_two_at_once_issue_nothing_twice(tmp_path: Path) -> None:
     path = tmp_path / "ca.db"
     fleet(path, 200)
-    command = [sys.executable, "-P", "-m", "iotkm", "ca", "renew", str(path), "--passphrase-file", "-", "--json"]
+    command = [sys.executable, "-P", "-m", "iotkm", "ca", "renew", str(path), "--days", "365", "--passphrase-file", "-", "--json"]
     both = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT) for _ in range(2)]
     said = [json.loads(process.communicate(b"secret\n", timeout=60)[0])["renewed"] for process in both]
     assert sum(said) == 200
@@ -83,7 +88,7 @@ def test_interrupted_renewal_goes_on(tmp_path: Path, how: signal.Signals) -> Non
     size = int(os.environ.get("IOTKM_FLEET", "600"))
     path = tmp_path / "ca.db"
     fleet(path, size)
-    command = [sys.executable, "-P", "-m", "iotkm", "ca", "renew", str(path), "--passphrase-file", "-"]
+    command = [sys.executable, "-P", "-m", "iotkm", "ca", "renew", str(path), "--days", "365", "--passphrase-file", "-"]
     interrupted = 0
     for share in (0.2, 0.5, 0.8):
         # Who runs the tests in the background has SIGINT ignored, and children inherit that.
@@ -106,7 +111,7 @@ def test_interrupted_renewal_goes_on(tmp_path: Path, how: signal.Signals) -> Non
             interrupted += process.wait(60) != 0
     with Authority(path) as agent:
         before = [bytes(ticket) for ticket, _ in agent.tickets()]
-    done = json.loads(iotkm("ca", "renew", path, "--passphrase-file", "-", "--json", given=b"secret\n"))
+    done = json.loads(iotkm("ca", "renew", path, "--days", "365", "--passphrase-file", "-", "--json", given=b"secret\n"))
     assert interrupted and len(before) + done["renewed"] == 2 * size
     with Authority(path) as agent:
         after = [ticket for ticket, _ in agent.tickets()]
@@ -126,12 +131,18 @@ def test_command(tmp_path: Path) -> None:
     many = tmp_path / "fleet"
     many.write_text("".join(json.dumps({"device": f"d{n}", "key": KEY.hex()}) + "\n" for n in range(3)))
     iotkm("ca", "request", path, "--fleet", many)
-    assert json.loads(iotkm("ca", "issue", path, *secret, "--json")) == {"issued": 4}
+    sent = tmp_path / "request"
+    iotkm("ca", "request", path, "lock", "--group", "p256", "--key", KEY.hex(), "--days", "3", "--out", sent)
+    assert read_ticket_message(sent.read_bytes()) == TicketRequest("lock", "p256", KEY, 3 * DAY)
+    iotkm("ca", "request", path, "--message", sent)
+    assert json.loads(iotkm("ca", "issue", path, *secret, "--json")) == {"issued": 5}
+    lock = json.loads(iotkm("ca", "show", path, "lock", "--json"))
+    assert lock["expires"] - lock["issued_at"] == 3 * DAY
     out = tmp_path / "ticket"
     shown = json.loads(iotkm("ca", "show", path, "lamp", "--out", out, "--json"))
     assert shown == json.loads(iotkm("inspect", out, "--json")) and shown["scope"] == "light"
     listed = [json.loads(line) for line in iotkm("ca", "list", path, "--json").splitlines()]
-    assert len(listed) == 4 and "lamp" in iotkm("ca", "list", path)
+    assert len(listed) == 5 and "lamp" in iotkm("ca", "list", path)
     serial = shown["serial"]
     revoked = json.loads(iotkm("ca", "revoke", path, str(serial), *secret, "--json"))
     assert revoked["serials"] == [serial]

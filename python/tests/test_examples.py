@@ -15,6 +15,7 @@ ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "1"}
 SHOWS = {
     "one.py": [],
     "pair_and_talk.py": ["both show", "lamp   got b'on' from b'kitchen'", "generation 1", "got b'done: on again'"],
+    "operator_day.py": ["issued", "waiting ['lamp', 'switch']", "(2 in the overlap)", "[2, 4] - the lamp turns", "revoked"],
     "own_transport.py": ["panel sees  Established", "pump  gets  b'run at 40 %'", "panel gets  b'2.1 bar'", "session"],
 }
 

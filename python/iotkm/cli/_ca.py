@@ -3,17 +3,20 @@
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from iotkm import RevocationList, Ticket, inspect
+from iotkm import RevocationList, Ticket, TicketRequest, inspect, read_ticket_message, write_ticket_message
 from iotkm.cli._common import Json, console, fail, friendly, show
 
 if TYPE_CHECKING:
     from iotkm.authority import Authority
+
+_R = TypeVar("_R")
 
 app = typer.Typer(help="A ticket agent: issue, renew and revoke tickets.", no_args_is_help=True)
 
@@ -22,7 +25,9 @@ Device = Annotated[str | None, typer.Argument(help="The device's name.")]
 Passphrase = Annotated[
     Path | None, typer.Option("--passphrase-file", help="Its first line; - is standard input. Else it is asked for.")
 ]
-Days = Annotated[float, typer.Option(min=0.001, help="How long the tickets are valid, in days.")]
+Days = Annotated[
+    float | None, typer.Option(min=0.001, help="How long the tickets are valid, in days; else as long as was asked for.")
+]
 
 
 def _passphrase(file: Path | None, confirm: bool = False) -> bytes:
@@ -31,6 +36,16 @@ def _passphrase(file: Path | None, confirm: bool = False) -> bytes:
         return text.encode()
     data = sys.stdin.buffer.readline() if str(file) == "-" else file.read_bytes().partition(b"\n")[0]
     return data.rstrip(b"\r\n")
+
+
+def _wanting(call: Callable[..., _R], *arguments: Any, **named: Any) -> _R:
+    """Calls what may need the library for tokens."""
+    try:
+        return call(*arguments, **named)
+    except ModuleNotFoundError as error:
+        if error.name != "pkcs11":
+            raise
+        fail("a key in a token needs python-pkcs11, which is not installed: pip install 'iotkm[pkcs11]'")
 
 
 def _library() -> "type[Authority]":
@@ -53,13 +68,28 @@ def init(
     file: File,
     name: Annotated[str, typer.Option(help="The agent's name, as tickets will give it.")],
     algorithm: Annotated[str, typer.Option(help="EdDSA (Ed25519) or ES256.")] = "EdDSA",
+    pkcs11: Annotated[
+        Path | None, typer.Option(help="The PKCS#11 library of a token that makes the key and keeps it.")
+    ] = None,
+    token: Annotated[str | None, typer.Option(help="The token's label.")] = None,
+    key_label: Annotated[str | None, typer.Option(help="The key's label in the token; else the agent's name.")] = None,
     passphrase_file: Passphrase = None,
     as_json: Json = False,
 ) -> None:
-    """Make a new ticket agent. Its key lies in the file, sealed under the passphrase."""
-    with _library().create(file, name, _passphrase(passphrase_file, True), algorithm=algorithm) as agent:
+    """Make a new ticket agent. Its key lies in the file, sealed under the passphrase, or in a token, which the PIN opens."""
+    library = _library()
+    place = None
+    if pkcs11 is not None:
+        from iotkm.authority import InToken
+
+        if token is None:
+            fail("--pkcs11 wants --token too: the token's label")
+        place = InToken(str(pkcs11.absolute()), token, key_label or name)
+    word = _passphrase(passphrase_file, place is None)
+    with _wanting(library.create, file, name, word, algorithm=algorithm, token=place) as agent:
         public = agent.public_key
-        show({"agent": agent.name, "algorithm": public.algorithm, "public_key": bytes(public).hex()}, as_json)
+        shown = {"agent": agent.name, "algorithm": public.algorithm, "public_key": bytes(public).hex()}
+        show(shown | ({"token": place.token, "key": place.key} if place else {}), as_json)
 
 
 @app.command()
@@ -70,27 +100,46 @@ def request(
     group: Annotated[str, typer.Option(help="x25519, p256, ffc2048 or ffc3072.")] = "x25519",
     key: Annotated[str, typer.Option(help="The device's public key in hex digits.")] = "",
     scope: Annotated[str, typer.Option(help="What the device may do.")] = "",
+    days: Annotated[float, typer.Option(min=0.001, help="How long the ticket shall be valid, in days.")] = 365,
     fleet: Annotated[
-        Path | None, typer.Option(help="Many devices: JSON, one object a line, with device, group, key and scope.")
+        Path | None, typer.Option(help="Many devices: JSON, one object a line, with device, group, key, scope and days.")
+    ] = None,
+    message: Annotated[
+        list[Path] | None, typer.Option(help="A request as an operator sent it; may be given many times.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Do not ask: write the request to this file, as an operator sends it.")
     ] = None,
 ) -> None:
     """Ask for tickets: that each key is the device's, the operator answers for. `issue` makes them."""
     wanted: list[dict[str, Any]] = []
     if device is not None:
-        wanted.append({"device": device, "group": group, "key": key, "scope": scope})
+        wanted.append({"device": device, "key": key})
     if fleet is not None:
         wanted += [json.loads(line) for line in fleet.read_text().splitlines() if line.strip()]
-    if not wanted:
-        fail("name a device, or give --fleet")
-    rows = []
+    asked = []
     for one in wanted:
         try:
-            data = bytes.fromhex(one["key"])
-            rows.append((one["device"], one.get("group", group), data, one.get("scope", scope)))
+            values: dict[str, Any] = {"group": group, "scope": scope, "days": days} | one
+            lifetime = round(float(values["days"]) * 86_400)
+            data = bytes.fromhex(values["key"])
+            asked.append(TicketRequest(str(values["device"]), values["group"], data, lifetime, values["scope"]))
         except (KeyError, TypeError, ValueError):
             fail(f"request for {one.get('device', '?')}: device and key (in hex digits) are wanted")
+    for path in message or []:
+        read = read_ticket_message(path.read_bytes())
+        if not isinstance(read, TicketRequest):
+            fail(f"{path} is no request")
+        asked.append(read)
+    if not asked:
+        fail("name a device, or give --fleet or --message")
+    if out is not None:
+        if len(asked) != 1:
+            fail("--out writes one request")
+        out.write_bytes(write_ticket_message(asked[0]))
+        return
     with _library()(file) as agent:
-        agent.request_all(rows)
+        agent.request_all(asked)
 
 
 class _Bar:
@@ -114,10 +163,10 @@ class _Bar:
 
 @app.command()
 @friendly
-def issue(file: File, days: Days = 365, passphrase_file: Passphrase = None, as_json: Json = False) -> None:
+def issue(file: File, days: Days = None, passphrase_file: Passphrase = None, as_json: Json = False) -> None:
     """Issue a ticket for every open request."""
     with _library()(file) as agent, _Bar("issuing") as bar:
-        agent.unlock(_passphrase(passphrase_file))
+        _wanting(agent.unlock, _passphrase(passphrase_file))
         count = agent.issue(days=days, now=_now(), progress=bar)
     show({"issued": count}, as_json)
 
@@ -127,13 +176,13 @@ def issue(file: File, days: Days = 365, passphrase_file: Passphrase = None, as_j
 def renew(
     file: File,
     within: Annotated[float, typer.Option(min=0, help="Renew what ends within so many days.")] = 30,
-    days: Days = 365,
+    days: Days = None,
     passphrase_file: Passphrase = None,
     as_json: Json = False,
 ) -> None:
     """Issue the next ticket for each device whose last one ends soon. Interrupted, it goes on where it was."""
     with _library()(file) as agent, _Bar("renewing") as bar:
-        agent.unlock(_passphrase(passphrase_file))
+        _wanting(agent.unlock, _passphrase(passphrase_file))
         count = agent.renew(within=within, days=days, now=_now(), progress=bar)
     show({"renewed": count}, as_json)
 
@@ -149,7 +198,7 @@ def revoke(
 ) -> None:
     """Revoke tickets, and issue the next revocation list."""
     with _library()(file) as agent:
-        agent.unlock(_passphrase(passphrase_file))
+        _wanting(agent.unlock, _passphrase(passphrase_file))
         made = agent.revoke(serial, now=_now())
     _give(made, out, as_json)
 

@@ -1,0 +1,118 @@
+"""Keys in a token: SoftHSM2, in a folder of the test's own."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from test_cli import iotkm
+
+from iotkm import BadArgumentError, KeyFailedError, Platform, RevocationList, StaticKey, Ticket, VerifyKey
+
+MODULES = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so"]
+MODULE = next((module for module in MODULES if Path(module).exists()), None)
+if MODULE is None:
+    pytest.skip("SoftHSM2 is not installed: apt install softhsm2", allow_module_level=True)
+pytest.importorskip("pkcs11")
+
+from iotkm.authority import DAY, Authority, InToken, PassphraseError  # noqa: E402
+from iotkm.pkcs11 import Token, TokenError  # noqa: E402
+
+PIN = "123456"
+
+
+@pytest.fixture(scope="module")
+def label(tmp_path_factory: pytest.TempPathFactory) -> str:
+    # The library reads its configuration once in a process.
+    folder = tmp_path_factory.mktemp("softhsm")
+    (folder / "tokens").mkdir()
+    (folder / "conf").write_text(f"directories.tokendir = {folder / 'tokens'}\nlog.level = ERROR\n")
+    os.environ["SOFTHSM2_CONF"] = str(folder / "conf")
+    command = ["softhsm2-util", "--init-token", "--free", "--label", "acme", "--pin", PIN, "--so-pin", "12345678"]
+    subprocess.run(command, check=True, capture_output=True)
+    return "acme"
+
+
+@pytest.fixture
+def token(label: str) -> Token:
+    assert MODULE is not None
+    return Token(MODULE, label, PIN)
+
+
+@pytest.mark.parametrize("algorithm", ["EdDSA", "ES256"])
+def test_signing_key(token: Token, algorithm: str) -> None:
+    with token:
+        key = token.signing_key(f"sign {algorithm}", create=algorithm)
+        assert key.public_key.algorithm == algorithm
+        assert token.signing_key(f"sign {algorithm}").public_key == key.public_key
+        ticket = Ticket.issue(
+            key, agent="acme", device="lamp", group="x25519", key=bytes(32), serial=1, issued_at=1, expires=2
+        )
+        assert Ticket.verify(bytes(ticket), "acme", key.public_key) == ticket
+    with pytest.raises(KeyFailedError) as raised:
+        key.sign(b"after the session")
+    assert isinstance(raised.value.__cause__, KeyFailedError)
+
+
+@pytest.mark.parametrize("group", ["x25519", "p256"])
+def test_static_key(token: Token, group: str) -> None:
+    with token:
+        ours, theirs = token.static_key(f"static {group}", create=group), StaticKey(group, bytes([7]) * 32)
+        assert ours.group == group and token.static_key(f"static {group}").public_key == ours.public_key
+        assert ours.agree(theirs.public_key) == theirs.agree(ours.public_key)
+        Platform(bytes(32), keys={0: ours})
+        with pytest.raises(BadArgumentError):
+            ours.agree((b"\xff" if group == "p256" else b"\0") * 32)
+
+
+def test_refused(token: Token, label: str) -> None:
+    assert MODULE is not None
+    with token:
+        token.signing_key("for signing", create="ES256")
+        token.static_key("for agreement", create="p256")
+        for wrong in (
+            lambda: token.signing_key("for signing", create="ES256"),
+            lambda: token.signing_key("for agreement"),
+            lambda: token.static_key("for signing"),
+            lambda: token.static_key("there is none"),
+        ):
+            with pytest.raises(TokenError):
+                wrong()
+        with pytest.raises(BadArgumentError):
+            token.signing_key("another", create="RSA")
+    for module, name, pin in (("/nowhere", label, PIN), (MODULE, "other", PIN), (MODULE, label, "654321")):
+        with pytest.raises(TokenError):
+            Token(module, name, pin)
+
+
+def test_agent_with_its_key_in_a_token(tmp_path: Path, label: str) -> None:
+    assert MODULE is not None
+    path, pin = tmp_path / "ca.db", tmp_path / "pin"
+    pin.write_text(PIN + "\n")
+    word = ("--passphrase-file", pin)
+    init = ("ca", "init", path, "--name", "acme", "--algorithm", "ES256", "--pkcs11", MODULE, "--json")
+    assert "--token" in iotkm(*init, *word, status=1)
+    made = json.loads(iotkm(*init, *word, "--token", label, "--key-label", "agent"))
+    assert made["key"] == "agent"
+    key = VerifyKey(made["algorithm"], bytes.fromhex(made["public_key"]))
+    iotkm("ca", "request", path, "lamp", "--key", bytes([9] * 32).hex())
+    assert json.loads(iotkm("ca", "issue", path, *word, "--json")) == {"issued": 1}
+    with Authority(path) as agent:
+        ticket = agent.newest("lamp")
+        assert ticket is not None and Ticket.verify(bytes(ticket), "acme", key) == ticket
+        agent.unlock(PIN.encode())
+        assert agent.renew(within=400, days=800, now=ticket.issued_at) == 1
+        revoked = agent.revoke([1], now=ticket.issued_at + DAY)
+        assert RevocationList.verify(bytes(revoked), "acme", key).serials == [1]
+        agent.lock()
+        with pytest.raises(PassphraseError):
+            agent.revoke([2], now=ticket.issued_at)
+        with pytest.raises(TokenError):
+            agent.unlock(b"654321")
+        assert agent.token == InToken(MODULE, label, "agent")
+    assert PIN.encode() not in path.read_bytes()
+    assert "PinIncorrect" in iotkm("ca", "renew", path, "--passphrase-file", "-", given=b"111111\n", status=1)
+    other = tmp_path / "other.db"
+    assert "already" in iotkm("ca", "init", other, *init[3:], *word, "--token", label, "--key-label", "agent", status=1)
+    assert not other.exists(), "nothing half is left"
