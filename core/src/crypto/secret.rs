@@ -18,7 +18,7 @@ impl<const N: usize> ZeroizeOnDrop for Secret<N> {}
 /// Out of line, and the same for every length: a run drops secrets in dozens of places. The C library's or the compiler's
 /// own fill, and a barrier that keeps it: a volatile write for every byte takes as long as a tenth of a SHA-256 block.
 #[inline(never)]
-pub(super) fn wipe(bytes: &mut [u8]) {
+pub(crate) fn wipe(bytes: &mut [u8]) {
     bytes.fill(0);
     zeroize::optimization_barrier(bytes);
 }

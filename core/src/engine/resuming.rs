@@ -40,13 +40,13 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             state::open(cx.device, state::Kind::Session, 0, blob, text.as_mut()).map_err(|_| Error::BadBlob)?;
         let text = text.expose().get(..len).ok_or(Error::BadBlob)?;
         let (resuming, peer, cid) = read::<S>(self.scheme.suite().id, text).map_err(|_| Error::BadBlob)?;
-        self.go_on(cx, resuming, peer)?;
+        self.go_on_from(cx, resuming, peer)?;
         self.config.cid = cid;
         Ok(())
     }
 
     /// Sends R1.
-    pub(crate) fn go_on(&mut self, cx: &mut Cx<'_>, mut resuming: Resuming, peer: Addr) -> Result<(), Error> {
+    pub(crate) fn go_on_from(&mut self, cx: &mut Cx<'_>, mut resuming: Resuming, peer: Addr) -> Result<(), Error> {
         cx.rng.fill(&mut resuming.salt)?;
         // Sent in clear, and told from others by comparing.
         resuming.salt = *declassify(&resuming.salt);

@@ -513,6 +513,12 @@ impl<S: Scheme> Io<'_, S> {
         Ok(())
     }
 
+    /// As [`install`](Self::install), with keys that the run has given away.
+    pub fn establish(&mut self, suite: &'static Suite, keys: &Keys, terms: &Terms, peer: Addr) {
+        *self.session = Some(Session::new(&self.common(suite), keys, terms));
+        self.installed(peer);
+    }
+
     /// What sessions of this suite go by.
     pub(super) const fn common(&self, suite: &'static Suite) -> Common {
         Common { suite, scheme: S::NAME, rekey_after: self.config.rekey_after }

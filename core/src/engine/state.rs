@@ -26,10 +26,14 @@ pub enum Kind {
     Attempts = 3,
     /// The interactive scheme's peer: PMKs and attempts.
     InteractivePeer = 4,
+    /// The noninteractive scheme's peer: its progression.
+    NoninteractivePeer = 5,
     /// A ticket agent's numbers.
     TicketAgent = 8,
     /// A device's tickets, revocation list and floor time.
     Wallet = 9,
+    /// A device's self-certified credential, revocation list and floor time.
+    Holder = 10,
     /// The history scheme's peer in the Published profile.
     #[cfg(feature = "published")]
     PublishedHistoryPeer = 0xf2,

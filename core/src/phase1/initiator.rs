@@ -3,7 +3,7 @@
 use super::credential::{Facts, Wanted, reference};
 use super::keys::{self, Confirms, Cred, LONG_TAG, NONCE_LEN, Numbers};
 use super::wire::{Hint, M1, M2, M3, Rekey, SUITES_MAX, Shown, Suites, lone_tag, message, run_of};
-use super::{Expected, Introduces, Made, Run, Setup, find, refused, slot_of};
+use super::{Expected, Introduces, Made, Run, Setup, find, is_lower, refused, slot_of};
 use crate::association::{Addr, Cx, Error, Reason};
 use crate::cose::Reference;
 use crate::crypto::group::{Scalar, lend};
@@ -305,6 +305,7 @@ fn respond<S: Introduces>(
                 terms,
                 scalar: &scalar,
                 share: ends.share,
+                slot: run.slot,
                 cid: theirs.m2.cid,
                 credential: theirs.shown,
             };
@@ -386,6 +387,10 @@ pub(super) fn on_m4<S: Introduces>(
     keep(scheme, cx, flight.stashed(), &run.own)?;
     let to = flight.to;
     let Some(Run::AwaitM4(run)) = io.take(place).and_then(S::into_phase_1) else { return Err(Dropped::Unexpected) };
+    // The higher name gave its own run up when it completed this one; a run of the lower's may be a later one.
+    if is_lower(scheme) {
+        io.free_all(&|run| S::phase_1(run).is_some_and(Run::is_half_open));
+    }
     scheme.acknowledged(cx, io, run.outcome, run.rekey, &to);
     Ok(())
 }
@@ -398,17 +403,18 @@ pub(super) fn keep<S: Introduces>(
     own: &Reference,
 ) -> Result<(), Dropped> {
     let setup = scheme.setup();
-    let wanted = Wanted { me: scheme.own_id(), expected: Expected::Anyone, kem: setup.kem, wall: cx.wall };
-    let mut facts = Err(Dropped::NoKey);
+    let me = *scheme.own_id();
+    let wanted = Wanted { me: &me, expected: Expected::Anyone, kem: setup.kem, wall: cx.wall };
     lend(setup.kem.public_len(), &mut |key| {
+        let mut facts = Err(Dropped::NoKey);
         scheme.with_credentials(&mut |credentials| {
             facts = credentials.check(credential, true, &wanted, key).map_err(refused);
             if facts.is_ok() {
                 credentials.saw(credential);
             }
         });
-    });
-    let facts = facts?;
-    scheme.keep(cx, credential, &facts, own);
-    Ok(())
+        let facts = facts?;
+        scheme.keep(cx, credential, key.get(..facts.key_len).unwrap_or(&[]), &facts, own);
+        Ok(())
+    })
 }

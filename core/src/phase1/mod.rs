@@ -69,7 +69,7 @@ impl Setup {
     /// Whether every field is in its range.
     pub fn is_valid(&self) -> bool {
         let share = self.kem.group().share_len();
-        let fits = |suite: &&Suite| suite.dh.is_some_and(|group| group.share_len() == share);
+        let fits = |suite: &&Suite| suite.dh.is_none_or(|group| group.share_len() == share);
         let ids = self.suites.iter().map(|suite| suite.id);
         let twice = |(i, id): (usize, i8)| ids.clone().take(i).any(|other| other == id);
         let count = self.suites.len();
@@ -107,6 +107,8 @@ pub struct Made<'a> {
     pub scalar: &'a Scalar,
     /// The other side's share.
     pub share: &'a [u8],
+    /// Where this side's static key is.
+    pub slot: KeySlot,
     /// The connection id that the other side wants to see.
     pub cid: ConnectionId,
     /// The other side's credential.
@@ -157,9 +159,9 @@ pub trait Introduces: Scheme<Asked = Option<Addr>> {
     /// The terms are out of range. Nothing has changed.
     fn outcome(&self, made: &Made<'_>, key: Secret<32>, bind: &Transcript) -> Result<Self::Outcome, Dropped>;
 
-    /// The other side is who its credential says: that is kept now, and may move clocks. `own` is the one that the other
-    /// side has seen.
-    fn keep(&mut self, cx: &Cx<'_>, credential: &[u8], facts: &Facts, own: &Reference);
+    /// The other side is who its credential says: that is kept now, and may move clocks. `key` is its public key, `own` the
+    /// credential that the other side has seen.
+    fn keep(&mut self, cx: &Cx<'_>, credential: &[u8], key: &[u8], facts: &Facts, own: &Reference);
     /// S: M3 has verified, M4 is in its flight. What is to be stored before it leaves, is to be stored now.
     fn authenticated(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, outcome: Self::Outcome, rekey: Option<Rekey>);
     /// A: M4 has verified; the run's place is free. The peer is at `to`.
@@ -210,6 +212,8 @@ pub enum Run<O> {
     AwaitM3(AwaitM3),
     /// S, M4 is out; kept for an A that did not get it.
     Answered {
+        /// H(M1): a late copy of it begins nothing.
+        m1: [u8; HASH_LEN],
         /// H(M3).
         m3: [u8; HASH_LEN],
     },
@@ -248,7 +252,7 @@ impl<O> Run<O> {
     fn answers(&self, m1: &[u8; HASH_LEN]) -> bool {
         match self {
             Self::AwaitM3(run) => run.digest == *m1,
-            Self::Hinted { digest } => digest == m1,
+            Self::Hinted { digest } | Self::Answered { m1: digest, .. } => digest == m1,
             _ => false,
         }
     }
@@ -278,6 +282,10 @@ pub fn message<S: Introduces>(
 
 /// The flight of a run of phase 1's is over.
 pub fn over<S: Introduces>(io: &mut Io<'_, S>, run: &Run<S::Outcome>) {
+    if matches!(run, Run::AwaitM4(_)) {
+        // The peer may have completed it; nobody can tell. Nothing that crossed it may complete.
+        io.free_all(&|run| S::phase_1(run).is_some_and(Run::is_half_open));
+    }
     if run.is_ours() {
         io.note(Note::Failed(crate::association::Stage::Authentication, Reason::NoAnswer));
     }
@@ -289,6 +297,11 @@ fn peer_id<S: Introduces>(scheme: &S) -> Option<&Subject> {
         Expected::Subject(id) => Some(id),
         _ => None,
     }
+}
+
+/// Whether this side has the lower name of the two.
+fn is_lower<S: Introduces>(scheme: &S) -> bool {
+    peer_id(scheme).is_some_and(|peer| scheme.own_id().is_lower_than(peer))
 }
 
 fn find<S: Introduces>(io: &Io<'_, S>, test: &dyn Fn(&Run<S::Outcome>) -> bool) -> Option<usize> {

@@ -4,7 +4,7 @@ use super::credential::{Wanted, reference};
 use super::initiator::{Finish, finish, is_own, keep};
 use super::keys::{self, LONG_TAG, Numbers};
 use super::wire::{Hint, M1, M2, M3, Rekey, Shown, message, run_of};
-use super::{HALF_OPEN, HALF_OPEN_FOR, Introduces, Made, Run, Setup, find, key_error, peer_id, refused, slot_of};
+use super::{HALF_OPEN, HALF_OPEN_FOR, Introduces, Made, Run, Setup, find, is_lower, key_error, refused, slot_of};
 use crate::association::{Addr, Cx};
 use crate::cose::Reference;
 use crate::crypto::group::{Scalar, lend};
@@ -88,7 +88,7 @@ pub(super) fn on_m1<S: Introduces>(
     }
     // Glare: the lower name's run goes on, the other answers it.
     let mine = find(io, &Run::is_ours).is_some();
-    if mine && peer_id(scheme).is_some_and(|peer| scheme.own_id().is_lower_than(peer)) {
+    if mine && is_lower(scheme) {
         return Err(Dropped::Unexpected);
     }
     has_room(cx, io, from)?;
@@ -358,7 +358,7 @@ pub(super) fn on_m3<S: Introduces>(
 ) -> Result<(), Dropped> {
     let low = bytes.get(1).copied().unwrap_or(0) & 15;
     let m3 = hash(&[bytes]);
-    if let Some(place) = find(io, &|run| matches!(run, Run::Answered { m3: mine } if *mine == m3)) {
+    if let Some(place) = find(io, &|run| matches!(run, Run::Answered { m3: mine, .. } if *mine == m3)) {
         let flight = io.flight(place)?;
         flight.asked(from, bytes.len());
         flight.again();
@@ -378,11 +378,15 @@ pub(super) fn on_m3<S: Introduces>(
         }
     }
     let (place, Finish { outcome, tag_4, .. }) = done?;
+    // Two runs cross, and M3 of ours is out: the higher name completes ours, so the lower must not complete its.
+    if is_lower(scheme) && find(io, &|run| matches!(run, Run::AwaitM4(_))).is_some() {
+        return Err(Dropped::Unexpected);
+    }
     let half = io.halves.get_mut(place).ok_or(Dropped::Unexpected)?;
     let (run, flight) = half.both();
     let Some(Run::AwaitM3(run)) = run.and_then(|run| S::phase_1(run)) else { return Err(Dropped::Unexpected) };
     keep(scheme, cx, flight.stashed(), &run.own)?;
-    let (rekey, tag_len) = (run.rekey, if run.long { LONG_TAG } else { run.suite.mac_len });
+    let (m1, rekey, tag_len) = (run.digest, run.rekey, if run.long { LONG_TAG } else { run.suite.mac_len });
     flight.load(false, |w| {
         w.put(&header(S::NUMBER, message::M4, low.into())).put(tag_4.expose().get(..tag_len).unwrap_or(&[]));
     });
@@ -392,7 +396,7 @@ pub(super) fn on_m3<S: Introduces>(
     }
     flight.asked(from, bytes.len());
     flight.answer(cx.now);
-    io.start(place, S::wrap(Run::Answered { m3 }));
+    io.start(place, S::wrap(Run::Answered { m1, m3 }));
     // Every other run with this peer is stale.
     let others = io.halves.iter_mut().enumerate().filter(|(other, half)| *other != place && half.scheme().is_some());
     others.for_each(|(_, half)| half.clear());
@@ -436,6 +440,7 @@ fn verify<S: Introduces>(
                 terms: m3.terms,
                 scalar: &run.scalar,
                 share: m3.share,
+                slot: run.slot,
                 cid: run.cid,
                 credential,
             };
