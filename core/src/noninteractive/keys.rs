@@ -4,6 +4,8 @@ use super::Setting;
 use super::credential::Credential;
 use crate::crypto::group::{GroupError, Scalar};
 use crate::crypto::{Prk, Secret};
+use crate::engine::transcript::Transcript;
+use crate::phase1::keys::Numbers;
 
 /// The scheme's name in every info string.
 pub const NAME: &str = "noninteractive";
@@ -49,6 +51,22 @@ pub fn step_hash(
 ) -> Result<(), GroupError> {
     let prk = Prk::extract(NAME, &[], &[bind, r]);
     scalar(setting, &prk, "step", &[&[u8::from(a)], &epoch.to_be_bytes()], h)
+}
+
+/// `PMK = KDF(lv(N_A1, N_S1, K_DH, psk), 0, "pmk", th_3)`.
+pub fn pmk(a: &Numbers, s: &Numbers, dh: &[u8], psk: Option<&Secret<32>>, th_3: &Transcript) -> Secret<32> {
+    let psk: &[u8] = psk.map_or(&[], |psk| psk.expose());
+    Prk::extract(NAME, &[], &[a.n1.expose(), s.n1.expose(), dh, psk]).secret("pmk", &[th_3.as_bytes()])
+}
+
+/// What chain and session come from: `extract(PMK, N_A0, N_S0)`.
+pub fn base_prk(pmk: &Secret<32>, a: &Numbers, s: &Numbers) -> Prk {
+    Prk::extract(NAME, &[pmk.expose()], &[a.n0.expose(), s.n0.expose()])
+}
+
+/// The root, chain_0: `expand(prk, "base", th_4)`.
+pub fn root(prk: &Prk, th_4: &Transcript) -> Secret<32> {
+    prk.secret("base", &[th_4.as_bytes()])
 }
 
 /// `chain_{t+1} = KDF(chain_t, 0, "chain")`; chain_0 is the root.

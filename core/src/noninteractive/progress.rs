@@ -9,7 +9,6 @@
 //! peer base, one double power. However many epochs are jumped, they are three.
 
 use super::{Setting, keys};
-use crate::association::Error;
 use crate::crypto::Secret;
 use crate::crypto::group::{GroupError, Scalar, lend};
 use crate::crypto::keys::{KeyError, KeySlot, StaticKeys, Step};
@@ -17,11 +16,9 @@ use crate::engine::drops::Dropped;
 use crate::engine::wire::{Reader, Writer};
 use core::fmt;
 
-/// What both epochs and sides have in common.
+/// Whose keys they are.
 #[derive(Clone)]
 pub struct Parties<const N: usize> {
-    /// The suite and group.
-    pub setting: &'static Setting,
     /// th_4 of the handshake: both credentials.
     pub bind: [u8; 32],
     /// Whether this side was A.
@@ -30,6 +27,12 @@ pub struct Parties<const N: usize> {
     pub slot: KeySlot,
     /// y_S,0: the peer's public key, an element.
     pub y: [u8; N],
+}
+
+impl<const N: usize> fmt::Debug for Parties<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parties").field("a", &self.a).field("slot", &self.slot).finish_non_exhaustive()
+    }
 }
 
 /// Where a side stands: nothing here leads back to an epoch before.
@@ -102,8 +105,13 @@ impl<const N: usize> Progress<N> {
     ///
     /// # Errors
     /// [`KeyError`]; with [`KeyError::Pending`] it is asked again, and what was computed is kept.
-    pub fn key(&mut self, parties: &Parties<N>, statics: &dyn StaticKeys) -> Result<Secret<32>, KeyError> {
-        let Parties { setting, bind, a, slot, y } = parties;
+    pub fn key(
+        &mut self,
+        setting: &Setting,
+        parties: &Parties<N>,
+        statics: &dyn StaticKeys,
+    ) -> Result<Secret<32>, KeyError> {
+        let Parties { bind, a, slot, y } = parties;
         let group = setting.group;
         if let Some(v) = &self.v {
             let mut r = [0; N];
@@ -153,12 +161,4 @@ impl<const N: usize> Progress<N> {
         }
         Ok(Self { epoch, chain, k, r: *peers.expose(), v: (waits == 1).then_some(v) })
     }
-}
-
-/// Whether elements of this group have `N` bytes.
-///
-/// # Errors
-/// [`Error::BadArgument`] where not.
-pub fn fits<const N: usize>(setting: &Setting) -> Result<(), Error> {
-    if setting.group.element_len() == N { Ok(()) } else { Err(Error::BadArgument) }
 }

@@ -10,6 +10,7 @@
     clippy::unwrap_used
 )]
 
+pub mod epochs;
 pub mod lab;
 pub mod net;
 pub mod node;

@@ -2,15 +2,26 @@
 
 use crate::rng::SimRng;
 use iotkm::{
-    Addr, Association, Cx, Device, Error, Event, Fingerprint, Instant, NoKeys, Output, Slot, StoreError, UnixTime,
+    Addr, Association, Cx, Device, Error, Event, Fingerprint, Instant, NoKeys, Output, Slot, StaticKeys, StoreError,
+    UnixTime,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// A node's storage: what survives a power cut.
 pub type Stored = BTreeMap<u16, (u32, Vec<u8>)>;
 
 /// Session and generation that an association seals records under.
 pub type KeyOf<A> = fn(&A) -> Option<(Fingerprint, u32)>;
+
+/// Static keys of any kind.
+pub struct Keys(pub Box<dyn StaticKeys>);
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(..)")
+    }
+}
 
 /// One association and its surroundings.
 #[derive(Debug)]
@@ -23,6 +34,10 @@ pub struct Node<A> {
     pub rng: SimRng,
     /// Its device secret.
     pub device: Device,
+    /// Its static keys.
+    pub keys: Keys,
+    /// Its monotonic clock: so many millionths too fast, so many ms ahead.
+    pub clock: (i64, i64),
     /// Its wall clock, if it has one: simulated ms are added.
     pub wall: Option<u64>,
     /// Where it is.
@@ -59,6 +74,8 @@ impl<A: Association> Node<A> {
             addr: Addr::new(addr).expect("short address"),
             rng: SimRng::new(seed),
             device,
+            keys: Keys(Box::new(NoKeys)),
+            clock: (0, 0),
             wall: Some(1_750_000_000_000),
             place: b"lab".to_vec(),
             stored: Stored::new(),
@@ -75,15 +92,31 @@ impl<A: Association> Node<A> {
         }
     }
 
+    /// What its monotonic clock shows.
+    pub fn local(&self, now: u64) -> u64 {
+        let (ppm, ahead) = self.clock;
+        (now as i64 + now as i64 * ppm / 1_000_000 + ahead).max(0) as u64
+    }
+
+    /// When its monotonic clock shows that.
+    fn global(&self, local: u64) -> u64 {
+        let (ppm, ahead) = self.clock;
+        let mut now = ((local as i64 - ahead) * 1_000_000 / (1_000_000 + ppm)).max(0) as u64;
+        while self.local(now) < local {
+            now += 1;
+        }
+        now
+    }
+
     /// Calls `f` with the association and a context at `now`.
     pub fn with<T>(&mut self, now: u64, f: impl FnOnce(&mut A, &mut Cx<'_>) -> T) -> T {
         let mut cx = Cx {
-            now: Instant(now),
+            now: Instant(self.local(now)),
             wall: self.wall.map(|w| UnixTime(w + now)),
             place: &self.place,
             rng: &mut self.rng,
             device: &self.device,
-            keys: &NoKeys,
+            keys: &*self.keys.0,
         };
         f(&mut self.a, &mut cx)
     }
@@ -117,7 +150,7 @@ impl<A: Association> Node<A> {
                     sent.push((to, bytes));
                 }
                 Did::Event(event) => self.events.push(event),
-                Did::Idle(wake) => return (sent, wake.map(|w| w.0)),
+                Did::Idle(wake) => return (sent, wake.map(|w| self.global(w.0))),
                 Did::Store(slot, version, bytes) => {
                     if self.writes_left == Some(0) {
                         if self.cut_after {

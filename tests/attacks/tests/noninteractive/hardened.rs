@@ -12,6 +12,7 @@ pub use iotkm::crypto::keys::GrowingKey;
 
 /// One side: elements have `N` bytes.
 pub struct Side<const N: usize, const SHARE: usize> {
+    pub setting: &'static Setting,
     pub parties: Parties<N>,
     pub at: Progress<N>,
     pub key: GrowingKey<SHARE>,
@@ -19,8 +20,8 @@ pub struct Side<const N: usize, const SHARE: usize> {
 
 impl<const N: usize, const SHARE: usize> Side<N, SHARE> {
     pub fn key_of(&mut self, epoch: u32) -> Secret<32> {
-        self.at.advance(self.parties.setting, epoch).unwrap();
-        self.at.key(&self.parties, &self.key).unwrap()
+        self.at.advance(self.setting, epoch).unwrap();
+        self.at.key(self.setting, &self.parties, &self.key).unwrap()
     }
 }
 
@@ -48,11 +49,14 @@ pub fn pair<const N: usize, const SHARE: usize>(setting: &'static Setting, seed:
     rng.fill(&mut bind).unwrap();
     let parties = |a: bool, theirs: &GrowingKey<SHARE>| {
         let y = element(theirs.key().share());
-        Parties { setting, bind, a, slot: KeySlot(1), y }
+        Parties { bind, a, slot: KeySlot(1), y }
     };
     let start = |n: Scalar, r: &[u8; N]| Progress::start(setting, root.clone(), n, r).unwrap();
     let (of_a, of_s) = (parties(true, &key_s), parties(false, &key_a));
-    [Side { parties: of_a, at: start(n_a, &g_s), key: key_a }, Side { parties: of_s, at: start(n_s, &g_a), key: key_s }]
+    [
+        Side { setting, parties: of_a, at: start(n_a, &g_s), key: key_a },
+        Side { setting, parties: of_s, at: start(n_s, &g_a), key: key_s },
+    ]
 }
 
 /// What is stored of a side.

@@ -232,5 +232,5 @@ fn not_resisted_state_and_static_key_open_what_comes() {
     assert_eq!(a.key_of(3), s.key_of(3));
     let mut stolen = a.at.clone();
     stolen.advance(&SETTING_0, 9).unwrap();
-    assert_eq!(stolen.key(&a.parties, &a.key).unwrap(), s.key_of(9));
+    assert_eq!(stolen.key(&SETTING_0, &a.parties, &a.key).unwrap(), s.key_of(9));
 }

@@ -1,0 +1,555 @@
+//! The association: what it is made of, and what comes of a handshake.
+
+use super::epochs::{Caught, Epochs, SAY_AGAIN};
+use super::keys;
+use super::peer::{Peer, State};
+use super::progress::{Parties, Progress};
+use super::setting::Setting;
+use super::wire::{self, LAG, Lag, TERMS_LEN, Terms};
+use crate::association::{Addr, Authenticated, Cx, Error, Instant, Reason, Slot, Stage};
+use crate::cose::Reference;
+use crate::crypto::keys::KeySlot;
+use crate::crypto::secret::ct_eq;
+use crate::crypto::{Secret, Suite};
+use crate::engine::drops::Dropped;
+use crate::engine::flight::{self, Buffer};
+use crate::engine::memory::{Memory, Resuming, Scratch};
+use crate::engine::resume::{self, Root};
+use crate::engine::scheme::{Io, Note, Scheme};
+use crate::engine::session::{Common, ConnectionId, Keys, Opened, Session};
+use crate::engine::state::Kind;
+use crate::engine::transcript::Transcript;
+use crate::engine::wire::{self as engine_wire, Kind as Datagram, Writer, classify};
+use crate::engine::{Config, Endpoint, session};
+use crate::phase1::{self, Credentials, Expected, Facts, Introduces, Lend, Made, Setup, Subject};
+use core::borrow::BorrowMut;
+use core::fmt;
+
+/// The noninteractive scheme between this device and one peer. `P` is the [`Peer`], owned or lent; `L` lends the device's
+/// [`Holder`](super::Holder); `M` is the runs' memory ([`NoninteractiveMemory`]). Elements of the group have `N` bytes,
+/// credentials at most `C`, flights at most `F` ([`flight_max`]).
+pub type Noninteractive<P, L, M, const N: usize, const C: usize, const F: usize> = Endpoint<Exchange<P, L, N, C, F>, M>;
+
+/// Memory for the runs of a [`Noninteractive`]: see [`Memory`].
+pub type NoninteractiveMemory<
+    P,
+    L,
+    const N: usize,
+    const C: usize,
+    const F: usize,
+    const RUNS: usize,
+    const REASSEMBLY: usize,
+> = Memory<Exchange<P, L, N, C, F>, RUNS, REASSEMBLY>;
+
+/// The longest flight in bytes where shares have `share` bytes: M2, and the other side's credential beside it.
+pub const fn flight_max(share: usize) -> usize {
+    let credential = super::credential::credential_max(share).saturating_mul(2);
+    (flight::ROOM + 2 + 2 + 1 + ConnectionId::MAX + 2 + crate::crypto::aead::MAX_TAG)
+        .saturating_add(credential)
+        .saturating_add(share)
+}
+
+/// How an association is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// Suite and group, the operator's.
+    pub setting: &'static Setting,
+    /// Where the private keys of this side's credentials are: two while one takes the other's place, else the same twice.
+    pub slots: [KeySlot; 2],
+    /// What this side wishes where it starts the handshake.
+    pub terms: Terms,
+    /// The engine's.
+    pub config: &'a Config,
+}
+
+/// The scheme's part of a [`Noninteractive`].
+pub struct Exchange<P, L, const N: usize, const C: usize, const F: usize> {
+    pub(super) peer: P,
+    credentials: L,
+    setting: &'static Setting,
+    slots: [KeySlot; 2],
+    terms: Terms,
+    epochs: Option<Epochs>,
+    /// Established, but its first epoch's key is not there yet.
+    announce: bool,
+    /// Who has just shown to be its credential's owner.
+    met: Option<Met<N>>,
+}
+
+/// What a checked credential says.
+struct Met<const N: usize> {
+    y: [u8; N],
+    serial: u32,
+    ends: u64,
+}
+
+impl<P, L, const N: usize, const C: usize, const F: usize> fmt::Debug for Exchange<P, L, N, C, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("setting", &self.setting).finish_non_exhaustive()
+    }
+}
+
+/// What a handshake leads to: A keeps it until M4.
+pub struct Outcome<const N: usize> {
+    progress: Progress<N>,
+    bind: [u8; 32],
+    a: bool,
+    slot: KeySlot,
+    cid: ConnectionId,
+    terms: Terms,
+    keys: Keys,
+}
+
+/// What a run keeps between two messages.
+#[allow(clippy::large_enum_variant, reason = "a place for runs is as long as the longest, whatever is in it")]
+pub enum Run<const N: usize> {
+    /// Of the handshake.
+    Phase1(phase1::Run<Outcome<N>>),
+    /// LAG is out.
+    Lag,
+}
+
+impl<const N: usize> fmt::Debug for Run<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Phase1(run) => run.fmt(f),
+            Self::Lag => f.write_str("Lag"),
+        }
+    }
+}
+
+impl<P, L, M, const N: usize, const C: usize, const F: usize> Noninteractive<P, L, M, N, C, F>
+where
+    P: BorrowMut<Peer<N, C>>,
+    L: Lend,
+    M: Scratch<Exchange<P, L, N, C, F>>,
+{
+    /// An association with a peer, at rest: it answers the peer's handshakes, starts one on [`connect`](Self::connect), and
+    /// goes on from what was stored on [`go_on`](Self::go_on).
+    ///
+    /// # Errors
+    /// [`Error::BadArgument`] for options out of range, and where N is not the group's.
+    pub fn open(peer: P, credentials: L, options: &Options<'_>, memory: M) -> Result<Self, Error> {
+        let Options { setting, slots, terms, config } = *options;
+        if setting.group.element_len() != N || F < flight_max(setting.group.share_len()) || !terms.is_valid() {
+            return Err(Error::BadArgument);
+        }
+        let scheme = Exchange { peer, credentials, setting, slots, terms, epochs: None, announce: false, met: None };
+        Self::new(scheme, *config, memory)
+    }
+
+    /// Starts a handshake with the peer at this address. A session that there is goes on until the new one is complete.
+    ///
+    /// # Errors
+    /// As [`phase1::begin`].
+    pub fn connect(&mut self, cx: &mut Cx<'_>, to: &Addr) -> Result<(), Error> {
+        self.drained()?;
+        self.with(|scheme, io| phase1::begin(scheme, cx, io, to))
+    }
+
+    /// Goes on from the stored progression after a restart, in three messages: [`Event::Resumed`](crate::Event::Resumed)
+    /// says when. With [`Reason::NoAnswer`] in its place, [`connect`](Self::connect).
+    ///
+    /// # Errors
+    /// [`Error::NotEstablished`] where nothing is stored; [`Error::WrongState`] with a session, a run or without memory;
+    /// [`Error::Rng`].
+    pub fn go_on(&mut self, cx: &mut Cx<'_>) -> Result<(), Error> {
+        self.drained()?;
+        if self.session().is_some() || self.memory.as_ref().is_none_or(|m| m.halves().iter().any(|h| h.run.is_some())) {
+            return Err(Error::WrongState);
+        }
+        let state = self.scheme.peer.borrow().state.as_ref().ok_or(Error::NotEstablished)?;
+        let root = Root {
+            root: state.root.clone(),
+            scheme: keys::NAME,
+            session: state.session,
+            a_is_initiator: state.parties.a,
+        };
+        let generation = state.progress.epoch();
+        let resuming = Resuming { root, cid: state.cid, generation, salt: [0; 8], agreed: None, healed: true };
+        let (addr, own_cid) = (state.addr, state.own_cid);
+        self.go_on_from(cx, resuming, addr)?;
+        self.config.cid = own_cid;
+        Ok(())
+    }
+
+    /// The epoch in use; `None` without a session.
+    pub fn epoch(&self) -> Option<u32> {
+        self.session().map(Session::generation)
+    }
+
+    /// What lends the device's credentials.
+    pub const fn credentials(&self) -> &L {
+        &self.scheme.credentials
+    }
+
+    /// The peer's record.
+    pub fn peer(&self) -> &Peer<N, C> {
+        self.scheme.peer.borrow()
+    }
+
+    /// Gives the peer back, wiping the session.
+    pub fn into_peer(self) -> P {
+        self.scheme.peer
+    }
+}
+
+impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F: usize> Exchange<P, L, N, C, F> {
+    fn common(&self, rekey_after: u32) -> Common {
+        Common { suite: self.setting.suite, scheme: keys::NAME, rekey_after }
+    }
+
+    /// The handshake is complete.
+    fn establish(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, outcome: Outcome<N>, to: Addr) {
+        let Outcome { progress, bind, a, slot, cid, terms, keys } = outcome;
+        let Some(met) = self.met.take() else { return };
+        let peer = self.peer.borrow_mut();
+        let id = u32::from_be_bytes(*bind.first_chunk().unwrap_or(&[0; 4]));
+        let known = session::Terms { id, generation: 0, initiator: a, cid, now: cx.now, healed: true, secret: true };
+        io.establish(self.setting.suite, &keys, &known, to);
+        let root = io.session.as_ref().map_or(Secret::zero(), |session| resume::root(&session.master(keys::NAME)));
+        peer.state = Some(State {
+            parties: Parties { bind, a, slot, y: met.y },
+            progress,
+            last: terms.last(),
+            interval: terms.interval,
+            serial: met.serial,
+            ends: met.ends,
+            root,
+            session: id,
+            cid,
+            own_cid: io.config.cid,
+            addr: to,
+        });
+        self.epochs = Some(Epochs::new(1, terms.interval, cx.now));
+        self.announce = true;
+        self.catch_up(cx, io);
+        io.outbox.want_store();
+    }
+
+    /// Does what is due of the progression.
+    fn catch_up(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>) {
+        let common = self.common(io.config.rekey_after);
+        let caught = match (&mut self.epochs, &mut self.peer.borrow_mut().state, &mut *io.session) {
+            (Some(epochs), Some(state), Some(session)) => {
+                let caught = epochs.catch_up(self.setting, state, (session, &common), cx.keys, cx.now);
+                if core::mem::take(&mut epochs.entered) {
+                    io.outbox.note(if self.announce { Note::Established } else { Note::Rekeyed });
+                    self.announce = false;
+                    if session.generation() == state.last {
+                        io.outbox.note(Note::RekeyNeeded);
+                    }
+                    io.outbox.want_store();
+                }
+                caught
+            }
+            _ => return,
+        };
+        let over = caught == Caught::Over || self.is_over(cx);
+        if over || caught == Caught::Failed {
+            self.end(io);
+            io.note(if over { Note::Terminated } else { Note::Failed(Stage::Authentication, Reason::Resource) });
+        }
+    }
+
+    /// Whether a credential is over or the peer's revoked.
+    fn is_over(&self, cx: &Cx<'_>) -> bool {
+        let Some(state) = &self.peer.borrow().state else { return false };
+        let mut over = false;
+        self.credentials.lend(&mut |credentials| over = credentials.is_over(state.ends, Some(state.serial), cx.wall));
+        over
+    }
+
+    /// The session and all that could lead to another one are over.
+    fn end(&mut self, io: &mut Io<'_, Self>) {
+        io.end_session();
+        self.epochs = None;
+        self.peer.borrow_mut().state = None;
+        io.outbox.want_store();
+    }
+
+    /// "I am in this epoch": at most once a second.
+    fn say(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, to: &Addr, earned: Option<usize>) -> Result<(), Dropped> {
+        let (Some(epochs), Some(session)) = (&mut self.epochs, io.session.as_ref()) else {
+            return Err(Dropped::NoKey);
+        };
+        if !epochs.is_ready() || epochs.said.is_some_and(|said| cx.now < said.plus(SAY_AGAIN)) {
+            return Err(Dropped::RateLimited);
+        }
+        let epoch = session.generation();
+        let root = resume::root(&session.master(keys::NAME));
+        let lag = Lag { epoch, pre: keys::lag_pre(&root, session.is_initiator(), epoch), tag: *epochs.lag() };
+        let place = io.free_place(&|run| matches!(run, Run::Lag))?;
+        let flight = io.flight(place)?;
+        flight.reset(*to, earned);
+        flight.load(false, |w| lag.write(w));
+        flight.answer_briefly(cx.now);
+        io.start(place, Run::Lag);
+        epochs.said = Some(cx.now);
+        Ok(())
+    }
+
+    /// The other side says in which epoch it is.
+    fn on_lag(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, from: &Addr, bytes: &[u8]) -> Result<(), Dropped> {
+        let lag = Lag::read(bytes)?;
+        let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
+        let (epochs, state) = self.epochs.as_mut().zip(self.peer.borrow_mut().state.as_mut()).ok_or(Dropped::NoKey)?;
+        let theirs = !state.parties.a;
+        let root = resume::root(&session.master(keys::NAME));
+        if !ct_eq(&keys::lag_pre(&root, theirs, lag.epoch), &lag.pre) {
+            return Err(Dropped::Forged);
+        }
+        if lag.epoch < session.generation() {
+            return self.say(cx, io, from, Some(bytes.len()));
+        }
+        if lag.epoch < state.progress.epoch() || lag.epoch > state.last {
+            return Err(Dropped::Replayed);
+        }
+        if !ct_eq(&state.progress.lag_tag(theirs, lag.epoch), &lag.tag) {
+            return Err(Dropped::Forged);
+        }
+        epochs.forward(lag.epoch, state.interval, cx.now);
+        Ok(())
+    }
+}
+
+impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F: usize> Scheme
+    for Exchange<P, L, N, C, F>
+{
+    const NUMBER: u8 = wire::NUMBER;
+    const NAME: &'static str = keys::NAME;
+    const STAGE: Stage = Stage::Authentication;
+    const AUTHENTICATED: Authenticated = Authenticated::Holder;
+
+    type Run = Run<N>;
+    type Flight = Buffer<F>;
+    type Asked = Option<Addr>;
+
+    fn suite(&self) -> &'static Suite {
+        self.setting.suite
+    }
+
+    fn message(
+        &mut self,
+        cx: &mut Cx<'_>,
+        io: &mut Io<'_, Self>,
+        from: &Addr,
+        proven: bool,
+        bytes: &[u8],
+    ) -> Result<(), Dropped> {
+        let Datagram::Handshake { message, .. } = classify(bytes)? else { return Err(Dropped::Malformed) };
+        match message {
+            LAG => self.on_lag(cx, io, from, bytes),
+            message => phase1::message(self, cx, io, (from, proven), message, bytes),
+        }
+    }
+
+    fn open(
+        &mut self,
+        cx: &Cx<'_>,
+        common: &Common,
+        session: &mut Session,
+        cid: usize,
+        datagram: &mut [u8],
+    ) -> Result<Opened, Dropped> {
+        let state = self.peer.borrow_mut().state.as_mut();
+        let (epochs, state) = self.epochs.as_mut().zip(state).ok_or(Dropped::NoKey)?;
+        epochs.open(self.setting, state, (session, common), (cid, datagram), cx.now)
+    }
+
+    fn prepare(&mut self, cx: &Cx<'_>, common: &Common, session: &mut Session) -> Result<bool, Error> {
+        let state = self.peer.borrow_mut().state.as_mut();
+        let (epochs, state) = self.epochs.as_mut().zip(state).ok_or(Error::NotEstablished)?;
+        if session.sent().saturating_add(1) >= common.rekey_after && epochs.has_next() {
+            // Used up: the next epoch begins now.
+            epochs.forward(session.generation().saturating_add(1), state.interval, cx.now);
+        }
+        if epochs.catch_up(self.setting, state, (session, common), cx.keys, cx.now) != Caught::Up {
+            return Err(Error::KeyExhausted);
+        }
+        if !epochs.is_ready() {
+            return Err(Error::NotEstablished);
+        }
+        session.prepare(common)
+    }
+
+    fn heard(&mut self, io: &mut Io<'_, Self>) {
+        io.free_all(&|run| matches!(run, Run::Phase1(phase1::Run::Answered { .. })));
+    }
+
+    fn over(&mut self, _cx: &mut Cx<'_>, io: &mut Io<'_, Self>, run: Run<N>) -> Result<(), Error> {
+        let Run::Phase1(run) = run else { return Ok(()) };
+        if matches!(run, phase1::Run::AwaitM4(_)) && io.session.is_some() {
+            // The peer may have left the old session for the new one; nobody can tell.
+            self.end(io);
+        }
+        phase1::over(io, &run);
+        Ok(())
+    }
+
+    fn timer(&self) -> Option<Instant> {
+        let epochs = self.epochs.as_ref()?;
+        Some(if epochs.puzzled || epochs.entered { Instant(0) } else { epochs.timer() })
+    }
+
+    fn timeout(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>) -> Result<(), Error> {
+        if io.session.is_none() {
+            self.epochs = None;
+            return Ok(());
+        }
+        if self.epochs.as_mut().is_some_and(|epochs| core::mem::take(&mut epochs.puzzled))
+            && let Some(to) = *io.peer
+        {
+            let _ = self.say(cx, io, &to, None);
+        }
+        self.catch_up(cx, io);
+        Ok(())
+    }
+
+    fn is_half_open(run: &Run<N>) -> bool {
+        matches!(run, Run::Phase1(run) if run.is_half_open())
+    }
+
+    fn resumed(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>) {
+        let (Some(state), Some(session)) = (&mut self.peer.borrow_mut().state, &*io.session) else { return };
+        state.root = resume::root(&session.master(keys::NAME));
+        if let Some(peer) = *io.peer {
+            state.addr = peer;
+        }
+        let epoch = session.generation();
+        let epochs = self.epochs.get_or_insert_with(|| Epochs::new(state.progress.epoch(), state.interval, cx.now));
+        epochs.forward(epoch, state.interval, cx.now);
+        epochs.restart(cx.now);
+        self.announce = false;
+        io.outbox.want_store();
+        self.catch_up(cx, io);
+        // Where this side is further than the other thought, it says so.
+        if io.session.as_ref().is_some_and(|session| session.generation() > epoch)
+            && let Some(to) = *io.peer
+        {
+            let _ = self.say(cx, io, &to, None);
+        }
+    }
+
+    fn save(&self, out: &mut [u8]) -> Result<usize, usize> {
+        self.peer.borrow().write(out)
+    }
+
+    fn next_version(&mut self) -> (Slot, u32) {
+        let peer = self.peer.borrow_mut();
+        (peer.slot(), peer.next_version())
+    }
+
+    fn blob(&self) -> Kind {
+        Kind::NoninteractivePeer
+    }
+
+    fn slot(&self) -> Slot {
+        self.peer.borrow().slot()
+    }
+}
+
+impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F: usize> Introduces
+    for Exchange<P, L, N, C, F>
+{
+    const TERMS_LEN: usize = TERMS_LEN;
+    type Outcome = Outcome<N>;
+
+    fn wrap(run: phase1::Run<Outcome<N>>) -> Run<N> {
+        Run::Phase1(run)
+    }
+    fn phase_1(run: &Run<N>) -> Option<&phase1::Run<Outcome<N>>> {
+        if let Run::Phase1(run) = run { Some(run) } else { None }
+    }
+    fn phase_1_mut(run: &mut Run<N>) -> Option<&mut phase1::Run<Outcome<N>>> {
+        if let Run::Phase1(run) = run { Some(run) } else { None }
+    }
+    fn into_phase_1(run: Run<N>) -> Option<phase1::Run<Outcome<N>>> {
+        if let Run::Phase1(run) = run { Some(run) } else { None }
+    }
+    fn is_done(run: &Run<N>) -> bool {
+        match run {
+            Run::Phase1(run) => run.is_done(),
+            Run::Lag => true,
+        }
+    }
+
+    fn setup(&self) -> Setup {
+        Setup { kem: self.setting.kem, suites: core::slice::from_ref(&self.setting.suite), slots: self.slots, life: 0 }
+    }
+    fn own_id(&self) -> &Subject {
+        self.peer.borrow().own_id()
+    }
+    fn expected(&self) -> Expected<'_> {
+        self.peer.borrow().id().map_or(Expected::Anyone, Expected::Subject)
+    }
+    fn psk(&self) -> Option<&Secret<32>> {
+        self.peer.borrow().psk.as_ref()
+    }
+    fn with_credentials(&self, work: &mut dyn FnMut(&mut dyn Credentials)) {
+        self.credentials.lend(work);
+    }
+    fn kept(&self) -> &[u8] {
+        self.peer.borrow().kept()
+    }
+    fn shown(&self, own: &Reference) -> bool {
+        self.peer.borrow().shown.as_ref() == Some(own)
+    }
+
+    fn write_terms(&self, w: &mut Writer<'_>) {
+        self.terms.write(w);
+    }
+    fn key(&self, made: &Made<'_>) -> Secret<32> {
+        keys::pmk(made.a, made.s, made.dh, self.psk(), made.th_3)
+    }
+    fn outcome(&self, made: &Made<'_>, key: Secret<32>, bind: &Transcript) -> Result<Outcome<N>, Dropped> {
+        let terms = Terms::read(made.terms)?;
+        let prk = keys::base_prk(&key, made.a, made.s);
+        let start = || {
+            let mut r = [0; N];
+            self.setting.group.element_of_share(made.share, &mut r)?;
+            Progress::start(self.setting, keys::root(&prk, bind), made.scalar.clone(), &r)
+        };
+        let progress = start().map_err(|_| Dropped::BadElement)?;
+        let mut session = Keys::none();
+        session.keep(&prk, bind);
+        let (bind, a, slot) = (*bind.as_bytes(), made.was_a, made.slot);
+        Ok(Outcome { progress, bind, a, slot, cid: made.cid, terms, keys: session })
+    }
+
+    fn keep(&mut self, cx: &Cx<'_>, credential: &[u8], key: &[u8], facts: &Facts, own: &Reference) {
+        let mut ends = facts.ends;
+        self.credentials.lend(&mut |credentials| {
+            if let Some((_, end)) = credentials.own(Some(own), cx.wall) {
+                ends = ends.min(end);
+            }
+        });
+        let mut y = [0; N];
+        engine_wire::copy(&mut y, key);
+        self.met = Some(Met { y, serial: facts.serial, ends });
+        self.peer.borrow_mut().met(facts.subject, credential, *own);
+    }
+    fn authenticated(
+        &mut self,
+        cx: &mut Cx<'_>,
+        io: &mut Io<'_, Self>,
+        outcome: Outcome<N>,
+        _rekey: Option<phase1::wire::Rekey>,
+    ) {
+        let answered = |run: &Run<N>| matches!(run, Run::Phase1(phase1::Run::Answered { .. }));
+        let Some(to) = io.find(&answered).and_then(|place| io.flight(place).ok().map(|flight| flight.to)) else {
+            return;
+        };
+        self.establish(cx, io, outcome, to);
+    }
+    fn acknowledged(
+        &mut self,
+        cx: &mut Cx<'_>,
+        io: &mut Io<'_, Self>,
+        outcome: Outcome<N>,
+        _rekey: Option<phase1::wire::Rekey>,
+        to: &Addr,
+    ) {
+        self.establish(cx, io, outcome, *to);
+    }
+}
