@@ -10,7 +10,9 @@
     clippy::unwrap_used
 )]
 
+pub mod cheats;
 pub mod hardened;
+pub mod phase1;
 #[cfg(feature = "published")]
 pub mod published;
 pub mod tickets;

@@ -8,6 +8,8 @@
     clippy::arithmetic_side_effects
 )]
 
+mod epochs;
+mod handshake;
 mod hardened;
 #[cfg(feature = "published")]
 mod known_breaks;
