@@ -56,6 +56,16 @@
 // What `store_read` returns for a slot that was never written.
 #define IOTKM_STORE_EMPTY 1
 
+// What `agree` and `public_key` return while a slow token works: they are asked the same again later, and nothing has
+// happened until then.
+#define IOTKM_KEY_PENDING 1
+
+// What `agree` and `public_key` return where there is no such key, or not of that group.
+#define IOTKM_KEY_NONE 2
+
+// What `agree` returns for a share that is no element of the group, or whose secret is all zero.
+#define IOTKM_KEY_BAD_ELEMENT 3
+
 // The longest address in bytes.
 #define IOTKM_ADDR_MAX 22
 
@@ -89,6 +99,39 @@
 // No member of a hub: an output of the hub's own, or an association that is in none.
 #define IOTKM_HUB_NOBODY UINT32_MAX
 
+// Length of a stored static key in bytes.
+#define IOTKM_STATIC_KEY_BLOB 54
+
+// The longest public key of an agent in bytes.
+#define IOTKM_AGENT_KEY_MAX 65
+
+// Bytes of a revocation list besides four for each serial, at most.
+#define IOTKM_REVOCATION_LIST_OVERHEAD 160
+
+// Serials that a revocation list holds, at most.
+#define IOTKM_REVOCATION_LIST_SERIALS 16384
+
+// The longest name or scope in bytes.
+#define IOTKM_NAME_MAX 32
+
+// Length of a name's or scope's text with its NUL.
+#define IOTKM_NAME_TEXT 33
+
+// The longest ticket in bytes where the device's key is of X25519 or P-256.
+#define IOTKM_TICKET_MAX 288
+
+// The longest ticket in bytes, whatever the key.
+#define IOTKM_TICKET_MAX_FFC 640
+
+// Length of what stands for a ticket in bytes.
+#define IOTKM_REFERENCE_LEN 8
+
+// Bytes of a wallet's blob besides its memory: its slot must hold both.
+#define IOTKM_WALLET_BLOB_OVERHEAD 41
+
+// The longest acknowledgement or refusal in bytes.
+#define IOTKM_WALLET_ANSWER_MAX 16
+
 // What functions return: `IOTKM_OK`, or a negative number that never changes its meaning. After an error nothing has changed.
 typedef enum {
     // Done.
@@ -121,6 +164,8 @@ typedef enum {
     IOTKM_E_LOCKED = -13,
     // No room is left in the table that this needs.
     IOTKM_E_FULL = -14,
+    // There is no credential of this device's that is valid now.
+    IOTKM_E_NO_CREDENTIAL = -15,
     // A pointer that must not be NULL is.
     IOTKM_E_NULL = -101,
     // The object was never set up, or was wiped.
@@ -137,6 +182,32 @@ typedef enum {
     IOTKM_E_SCHEME = -107,
     // The store holds nothing in that slot.
     IOTKM_E_EMPTY = -108,
+    // The token that holds the static key has not finished: call again.
+    IOTKM_E_KEY_PENDING = -109,
+    // Refused: not the deterministic CBOR of such an object.
+    IOTKM_E_REFUSED_ENCODING = -201,
+    // Refused: signed with another algorithm than the agent's.
+    IOTKM_E_REFUSED_ALGORITHM = -202,
+    // Refused: a header that is not known and must be, or that nobody signed.
+    IOTKM_E_REFUSED_HEADER = -203,
+    // Refused: a claim is missing, out of range, or contradicts another one.
+    IOTKM_E_REFUSED_CLAIMS = -204,
+    // Refused: the device's key is of a kind that is not known here.
+    IOTKM_E_REFUSED_KEY = -205,
+    // Refused: another agent issued it.
+    IOTKM_E_REFUSED_AGENT = -206,
+    // Refused: it is about another device.
+    IOTKM_E_REFUSED_SUBJECT = -207,
+    // Refused: the signature does not verify.
+    IOTKM_E_REFUSED_SIGNATURE = -208,
+    // Refused: it is over.
+    IOTKM_E_REFUSED_EXPIRED = -209,
+    // Refused: it begins later.
+    IOTKM_E_REFUSED_NOT_YET_VALID = -210,
+    // Refused: the newest revocation list names it.
+    IOTKM_E_REFUSED_REVOKED = -211,
+    // Refused: a newer one is here already.
+    IOTKM_E_REFUSED_OLDER = -212,
 } iotkm_status;
 
 // What iotkm_poll() hands out.
@@ -258,11 +329,32 @@ typedef enum {
     IOTKM_DROPPED_RNG = 10,
 } iotkm_dropped;
 
+// Which group a device's key is of, as COSE numbers curves.
+typedef enum {
+    // P-256: x alone, 32 bytes; y is even.
+    IOTKM_CURVE_P256 = 1,
+    // X25519: 32 bytes.
+    IOTKM_CURVE_X25519 = 4,
+    // The 2048-bit subgroup of suite -21: 256 bytes.
+    IOTKM_CURVE_FFC2048 = -21,
+    // The 3072-bit subgroup of suite -22: 384 bytes.
+    IOTKM_CURVE_FFC3072 = -22,
+} iotkm_curve;
+
 // ---- types ----
 
 // A group in which a pairing proves that both sides know the user's secret (CPace, draft-irtf-cfrg-cpace): one of the values
 // below.
 typedef struct iotkm_cpace iotkm_cpace;
+
+// A group that static keys are of: one of the values below.
+typedef struct iotkm_kem iotkm_kem;
+
+// How an agent's signatures are checked: one of the values below.
+typedef struct iotkm_signature iotkm_signature;
+
+// How an agent signs: one of the values below. Devices do not name them.
+typedef struct iotkm_signing iotkm_signing;
 
 // A cipher suite: one of the values below. What a program does not name it does not link, if it links with
 // `-Wl,--gc-sections` or the like.
@@ -338,6 +430,17 @@ typedef struct {
     void (*log)(void *ctx, const char *call, int status);
     // For `log`.
     void *log_ctx;
+    // Writes the public key of a static key that this device holds (in a secure element, or in memory: see
+    // iotkm_static_key_public_key()). `key` is the application's number of it; `curve` its group, as COSE numbers it: 4
+    // X25519, 1 P-256, -21 and -22 FFC 2048 and 3072. `share` has `len` bytes: 32, 32 (x alone), 256, 384. Returns 0, an
+    // IOTKM_KEY_..., or anything else where the token failed. NULL: no static keys.
+    int (*public_key)(void *ctx, uint16_t key, int curve, uint8_t *share, size_t len);
+    // Writes the secret that this key shares with the holder of `share` (ECDH: x of the product), both of `len` bytes as
+    // above. A token that wants the whole point of P-256 may take either y. It checks that the share is in the group.
+    // Returns as `public_key`. Whatever fails leaves the association as it was.
+    int (*agree)(void *ctx, uint16_t key, int curve, const uint8_t *share, uint8_t *secret, size_t len);
+    // For the two above.
+    void *keys_ctx;
 } iotkm_platform;
 
 // The surroundings of a call: keep one, and set `now_ms` before each round of calls.
@@ -489,6 +592,107 @@ typedef struct {
     uint64_t opaque[8];
 } iotkm_hedge;
 
+// A static key of iotkm_x25519 or iotkm_p256 in memory, for devices without a secure element. Let `public_key` and `agree` of
+// a platform be iotkm_static_key_public_key and iotkm_static_key_agree, and `keys_ctx` the key. Where there are several, hooks
+// of your own ask one after the other until one does not say IOTKM_KEY_NONE.
+typedef struct {
+    uint64_t opaque[14];
+} iotkm_static_key;
+
+// The agent whose tickets a device goes by. What it points to lies elsewhere, for as long as it is used.
+typedef struct {
+    // The agent's name: 1 to IOTKM_NAME_MAX bytes.
+    const char *name;
+    // How it signs.
+    const iotkm_signature *signature;
+    // Its public key.
+    const uint8_t *key;
+    // Length of `key` in bytes.
+    size_t key_len;
+} iotkm_agent;
+
+// A revocation list: the serials of an agent's tickets that are no longer good.
+typedef struct {
+    // The agent's name.
+    char issuer[IOTKM_NAME_TEXT];
+    // When it was issued, in seconds since 1970.
+    uint64_t issued_at;
+    // Its number; a higher one is newer.
+    uint32_t number;
+    // How many serials it holds.
+    uint32_t count;
+    // The whole list, where it was given.
+    const uint8_t *bytes;
+    // Length of `bytes`.
+    size_t len;
+} iotkm_revocation_list;
+
+// A ticket: an agent's word that a device has a key, for a time. Times are seconds since 1970-01-01 00:00 UTC, texts UTF-8.
+typedef struct {
+    // The agent's name.
+    char issuer[IOTKM_NAME_TEXT];
+    // The device's name.
+    char subject[IOTKM_NAME_TEXT];
+    // What the device may do: words with blanks between them, or empty.
+    char scope[IOTKM_NAME_TEXT];
+    // When it was issued.
+    uint64_t issued_at;
+    // From when on it is valid.
+    uint64_t not_before;
+    // From when on it is no longer valid.
+    uint64_t expires;
+    // The agent's number for it, never given twice.
+    uint32_t serial;
+    // What stands for it: the front of its SHA-256.
+    uint8_t reference[IOTKM_REFERENCE_LEN];
+    // The group of the device's key: an iotkm_curve.
+    int curve;
+    // The device's public key, within `bytes`.
+    const uint8_t *key;
+    // Length of `key` in bytes.
+    size_t key_len;
+    // The whole ticket, where it was given or (from a wallet) in the wallet's memory, until that changes.
+    const uint8_t *bytes;
+    // Length of `bytes`.
+    size_t len;
+} iotkm_ticket;
+
+// What a ticket shall say: see iotkm_ticket. Fill the whole structure with zeros first.
+typedef struct {
+    // The agent's name.
+    const char *issuer;
+    // The device's name.
+    const char *subject;
+    // What the device may do; NULL: nothing in particular.
+    const char *scope;
+    // When it is issued.
+    uint64_t issued_at;
+    // From when on it is valid; 0: from when it is issued.
+    uint64_t not_before;
+    // From when on it is no longer valid.
+    uint64_t expires;
+    // A number that is never given twice.
+    uint32_t serial;
+    // The group of the device's key: an iotkm_curve.
+    int curve;
+    // The device's public key.
+    const uint8_t *key;
+    // Length of `key` in bytes.
+    size_t key_len;
+} iotkm_claims;
+
+// What a device holds of tickets: two of its own (one takes the other's place), the newest revocation list, and how late it is
+// at least. It lies where you put it and may not be moved; associations are lent it, several at once if need be.
+//
+// Whatever changes it is stored before it is acknowledged: while iotkm_wallet_needs_store() says 1, iotkm_wallet_store().
+typedef struct {
+    uint64_t opaque[36];
+} iotkm_wallet;
+
+
+
+
+
 
 
 
@@ -539,11 +743,41 @@ extern const iotkm_suite iotkm_suite_5;
 // Suite 5 without Diffie-Hellman: no group is linked; forward secrecy only from one key update to the next.
 extern const iotkm_suite iotkm_suite_5_symmetric;
 
+// Suite -21: AES-CCM with 8-byte tags, a subgroup of Z_p* with p of 2048 bits: the papers' setting.
+extern const iotkm_suite iotkm_suite_ffc2048;
+
+// Suite -22: AES-CCM with 8-byte tags, a subgroup of Z_p* with p of 3072 bits.
+extern const iotkm_suite iotkm_suite_ffc3072;
+
 // ristretto255, with SHA-512. Goes with suites 0, 1 and 4.
 extern const iotkm_cpace iotkm_cpace_ristretto255;
 
 // P-256. Goes with suites 2, 3 and 5.
 extern const iotkm_cpace iotkm_cpace_p256;
+
+// X25519. Goes with suites 0, 1 and 4.
+extern const iotkm_kem iotkm_x25519;
+
+// P-256. Goes with suites 2, 3 and 5.
+extern const iotkm_kem iotkm_p256;
+
+// A subgroup of Z_p* with p of 2048 bits. Goes with suite -21.
+extern const iotkm_kem iotkm_ffc2048;
+
+// A subgroup of Z_p* with p of 3072 bits. Goes with suite -22.
+extern const iotkm_kem iotkm_ffc3072;
+
+// Ed25519; keys have 32 bytes.
+extern const iotkm_signature iotkm_eddsa;
+
+// ECDSA on P-256 with SHA-256; keys have 65 bytes, 04 | x | y.
+extern const iotkm_signature iotkm_es256;
+
+// Ed25519; the secret is a seed, 32 uniformly random bytes.
+extern const iotkm_signing iotkm_signing_eddsa;
+
+// ECDSA on P-256 with SHA-256, deterministic (RFC 6979); the secret is a scalar, 32 bytes, big-endian.
+extern const iotkm_signing iotkm_signing_es256;
 
 // ---- errors ----
 
@@ -931,6 +1165,259 @@ int iotkm_hedge_random(void *hedge, uint8_t *out, size_t len);
 
 // Wipes a hedge. Error: IOTKM_E_NOT_SET_UP.
 int iotkm_hedge_wipe(iotkm_hedge *hedge);
+
+// ---- static keys in memory ----
+
+// Sets up a new key. `number` is the application's, by which associations name it. Store it: iotkm_static_key_store().
+// Errors: IOTKM_E_RNG; IOTKM_E_BAD_ARGUMENT for another group than iotkm_x25519 and iotkm_p256.
+int iotkm_static_key_generate(iotkm_static_key *key,
+                              const iotkm_cx *cx,
+                              uint16_t number,
+                              const iotkm_kem *kem);
+
+// Sets a key up from its scalar, 32 bytes: X25519 little-endian, P-256 big-endian. Where the point of P-256 has an odd y the
+// scalar is replaced by its negative: the public key, x, is the same.
+// Error: IOTKM_E_BAD_ARGUMENT for a scalar that is zero or not below the order, or another group.
+int iotkm_static_key_import(iotkm_static_key *key,
+                            uint16_t number,
+                            const iotkm_kem *kem,
+                            const uint8_t *scalar);
+
+// Sets a key up from what iotkm_static_key_store() put in this slot.
+// Errors: IOTKM_E_EMPTY where there is nothing, IOTKM_E_HOOK; IOTKM_E_BAD_BLOB, also for a key of another group.
+int iotkm_static_key_load(iotkm_static_key *key,
+                          const iotkm_cx *cx,
+                          uint16_t number,
+                          const iotkm_kem *kem,
+                          uint16_t slot);
+
+// Seals the key under the device's secret and writes it to this slot, IOTKM_STATIC_KEY_BLOB bytes. Error: IOTKM_E_HOOK.
+int iotkm_static_key_store(const iotkm_static_key *key,
+                           const iotkm_cx *cx,
+                           uint16_t slot);
+
+// A `public_key` hook whose context is a static key.
+int iotkm_static_key_public_key(void *key, uint16_t number, int curve, uint8_t *share, size_t len);
+
+// An `agree` hook whose context is a static key.
+int iotkm_static_key_agree(void *key,
+                           uint16_t number,
+                           int curve,
+                           const uint8_t *share,
+                           uint8_t *secret,
+                           size_t len);
+
+// Wipes a key from memory; its slot stays as it is. Error: IOTKM_E_NOT_SET_UP.
+int iotkm_static_key_wipe(iotkm_static_key *key);
+
+// ---- tickets: agents ----
+
+// Writes the public key of an agent's secret (32 bytes); IOTKM_AGENT_KEY_MAX bytes will do.
+// Errors: IOTKM_E_BUFFER_TOO_SMALL; IOTKM_E_BAD_ARGUMENT for a secret that is none.
+int iotkm_signing_public_key(const iotkm_signing *signing,
+                             const uint8_t *secret,
+                             uint8_t *out,
+                             size_t out_capacity,
+                             size_t *out_len);
+
+// ---- tickets: revocation lists ----
+
+// Reads a list that this agent signed; `list` points into `bytes`. Errors: IOTKM_E_REFUSED_..., IOTKM_E_BAD_ARGUMENT for an
+// agent that is none.
+int iotkm_revocation_list_verify(const uint8_t *bytes,
+                                 size_t len,
+                                 const iotkm_agent *agent,
+                                 iotkm_revocation_list *list);
+
+// Reads a list that nobody vouches for: to show it, or where it was verified before. Error: IOTKM_E_REFUSED_...
+int iotkm_revocation_list_peek(const uint8_t *bytes,
+                               size_t len,
+                               iotkm_revocation_list *list);
+
+// 1 if the list names the ticket of this serial, 0 if not, or an error.
+int iotkm_revocation_list_contains(const iotkm_revocation_list *list, uint32_t serial);
+
+// Issues a list into `out`, signed with the agent's secret (32 bytes). `serials` rise, none comes twice; a number is never given
+// twice. Errors: IOTKM_E_REFUSED_CLAIMS for serials in another order, IOTKM_E_BUFFER_TOO_SMALL
+// (IOTKM_REVOCATION_LIST_OVERHEAD and four bytes for each serial will do), IOTKM_E_BAD_ARGUMENT.
+int iotkm_revocation_list_issue(const iotkm_signing *signing,
+                                const uint8_t *secret,
+                                const char *issuer,
+                                uint64_t issued_at,
+                                uint32_t number,
+                                const uint32_t *serials,
+                                size_t count,
+                                uint8_t *out,
+                                size_t out_capacity,
+                                size_t *out_len);
+
+// ---- tickets ----
+
+// Reads a ticket that this agent signed; `ticket` points into `bytes`. Whether it is valid now, iotkm_ticket_check() says, or
+// iotkm_wallet_check(), which knows what was revoked. Errors: IOTKM_E_REFUSED_..., IOTKM_E_BAD_ARGUMENT for an agent that is
+// none.
+int iotkm_ticket_verify(const uint8_t *bytes,
+                        size_t len,
+                        const iotkm_agent *agent,
+                        iotkm_ticket *ticket);
+
+// Reads a ticket that nobody vouches for: to show it, or where it was verified before. Error: IOTKM_E_REFUSED_...
+int iotkm_ticket_peek(const uint8_t *bytes,
+                      size_t len,
+                      iotkm_ticket *ticket);
+
+// Whether a ticket is valid at this time. `wall_s`: the wall clock in seconds since 1970, 0 without one; `floor_s`: the newest
+// time of issue of anything that the agent signed. A clock may lag 300 s behind the agent's; without one the floor counts, and
+// nobody can tell whether a ticket has begun. Errors: IOTKM_E_REFUSED_EXPIRED, IOTKM_E_REFUSED_NOT_YET_VALID.
+int iotkm_ticket_check(const iotkm_ticket *ticket,
+                       uint64_t wall_s,
+                       uint64_t floor_s);
+
+// Writes what an operator sends an agent: a ticket, please, for this device, whose static key `key` of the group `kem` the
+// platform's `public_key` gives. `scope` may be NULL; `lifetime_s`: how long it shall be valid, in seconds.
+// Errors: IOTKM_E_HOOK where there is no such key, IOTKM_E_KEY_PENDING while the token works (call again),
+// IOTKM_E_BUFFER_TOO_SMALL (IOTKM_TICKET_MAX bytes will do, IOTKM_TICKET_MAX_FFC for FFC), IOTKM_E_REFUSED_CLAIMS for a name
+// that no ticket can have.
+int iotkm_ticket_request(const iotkm_cx *cx,
+                         uint16_t key,
+                         const iotkm_kem *kem,
+                         const char *subject,
+                         const char *scope,
+                         uint64_t lifetime_s,
+                         uint8_t *out,
+                         size_t out_capacity,
+                         size_t *out_len);
+
+// Issues a ticket into `out`, signed with the agent's secret (32 bytes). Numbers are the caller's affair.
+// Errors: IOTKM_E_REFUSED_CLAIMS or IOTKM_E_REFUSED_KEY where nobody would accept it, IOTKM_E_BUFFER_TOO_SMALL
+// (IOTKM_TICKET_MAX bytes will do, IOTKM_TICKET_MAX_FFC for FFC), IOTKM_E_BAD_ARGUMENT.
+int iotkm_ticket_issue(const iotkm_signing *signing,
+                       const uint8_t *secret,
+                       const iotkm_claims *claims,
+                       uint8_t *out,
+                       size_t out_capacity,
+                       size_t *out_len);
+
+// ---- tickets: a device ----
+
+// Sets an empty wallet up, of the device named `me`, which goes by `agent`. `memory` has 2 x `ticket_max` + `list_max` bytes:
+// IOTKM_TICKET_MAX (for FFC keys IOTKM_TICKET_MAX_FFC) for each of two tickets, IOTKM_REVOCATION_LIST_OVERHEAD and four for
+// each serial for the list. The memory, both names and the agent's key are lent until iotkm_wallet_wipe().
+// Error: IOTKM_E_BAD_ARGUMENT for names that no ticket can have, a key that is none, or `ticket_max` too large.
+int iotkm_wallet_init(iotkm_wallet *wallet,
+                      const iotkm_agent *agent,
+                      const char *me,
+                      uint8_t *memory,
+                      size_t ticket_max,
+                      size_t list_max);
+
+// Takes in what is stored, where the wallet is empty; it is empty still after an error. Every signature is verified again.
+// `floor` is the value of the slot's monotonic counter, 0 where there is none; `work` has as many bytes as the blob.
+// Errors: IOTKM_E_BAD_BLOB, also of another device or agent; IOTKM_E_BLOB_ROLLED_BACK; IOTKM_E_WRONG_STATE where something is
+// here already.
+int iotkm_wallet_restore(iotkm_wallet *wallet,
+                         const iotkm_cx *cx,
+                         uint32_t floor,
+                         const uint8_t *blob,
+                         size_t blob_len,
+                         uint8_t *work,
+                         size_t work_len);
+
+// iotkm_wallet_restore() with what the platform's `store_read` finds in the slot. `work` has room for two blobs: 2 x
+// (IOTKM_WALLET_BLOB_OVERHEAD + 2 x `ticket_max` + `list_max`) bytes.
+// Errors: IOTKM_E_EMPTY where there is nothing, IOTKM_E_HOOK; as there.
+int iotkm_wallet_load(iotkm_wallet *wallet,
+                      const iotkm_cx *cx,
+                      uint16_t slot,
+                      uint8_t *work,
+                      size_t work_len);
+
+// Seals the wallet into `out`, with the number of this write in `version` for a monotonic counter; once it is stored, call
+// iotkm_wallet_persisted(). Error: IOTKM_E_BUFFER_TOO_SMALL.
+int iotkm_wallet_seal(iotkm_wallet *wallet,
+                      const iotkm_cx *cx,
+                      uint8_t *out,
+                      size_t out_capacity,
+                      size_t *out_len,
+                      uint32_t *version);
+
+// What iotkm_wallet_seal() gave last is stored.
+int iotkm_wallet_persisted(iotkm_wallet *wallet);
+
+// iotkm_wallet_seal() into `work`, the platform's `store_write` to this slot, iotkm_wallet_persisted(). `work` has room for a blob:
+// IOTKM_WALLET_BLOB_OVERHEAD and the wallet's memory. Errors: IOTKM_E_HOOK, IOTKM_E_BUFFER_TOO_SMALL.
+int iotkm_wallet_store(iotkm_wallet *wallet,
+                       const iotkm_cx *cx,
+                       uint16_t slot,
+                       uint8_t *work,
+                       size_t work_len);
+
+// 1 if there is something to store (a ticket, a list, a floor that rose by an hour or more), 0 if not, or an error.
+int iotkm_wallet_needs_store(const iotkm_wallet *wallet);
+
+// Takes one of this device's tickets in; `is_new` (may be NULL): whether it was not there yet. The oldest of three goes. Errors:
+// IOTKM_E_REFUSED_..., IOTKM_E_FULL for one that is longer than `ticket_max`.
+int iotkm_wallet_install(iotkm_wallet *wallet,
+                         const iotkm_cx *cx,
+                         const uint8_t *ticket,
+                         size_t ticket_len,
+                         bool *is_new);
+
+// Takes a revocation list in; `is_new` as above. Errors: IOTKM_E_REFUSED_... (IOTKM_E_REFUSED_OLDER for a lower number than
+// the one here has), IOTKM_E_FULL for one that is longer than `list_max`.
+int iotkm_wallet_revoke(iotkm_wallet *wallet,
+                        const iotkm_cx *cx,
+                        const uint8_t *list,
+                        size_t list_len,
+                        bool *is_new);
+
+// Takes a message from the operator in, a ticket or a list as the payload of an association's record; `due`: whether an
+// acknowledgement is due, by iotkm_wallet_acknowledgement() once nothing needs to be stored.
+// Errors: IOTKM_E_REFUSED_..., to be answered with iotkm_wallet_refusal(); IOTKM_E_FULL.
+int iotkm_wallet_handle(iotkm_wallet *wallet,
+                        const iotkm_cx *cx,
+                        const uint8_t *message,
+                        size_t message_len,
+                        bool *due);
+
+// Writes what to tell the operator: what is here, and stored. Errors: IOTKM_E_WRONG_STATE while the newest is not stored,
+// or without a ticket; IOTKM_E_BUFFER_TOO_SMALL (IOTKM_WALLET_ANSWER_MAX bytes will do).
+int iotkm_wallet_acknowledgement(const iotkm_wallet *wallet,
+                                 uint8_t *out,
+                                 size_t out_capacity,
+                                 size_t *out_len);
+
+// Writes what to tell the operator when iotkm_wallet_handle() returned `status`. Errors: as above.
+int iotkm_wallet_refusal(int status, uint8_t *out, size_t out_capacity, size_t *out_len);
+
+// This device's ticket to show now: the one that ends later, where it has begun. It lies in the wallet's memory.
+// Error: IOTKM_E_NO_CREDENTIAL where none is valid.
+int iotkm_wallet_ticket(const iotkm_wallet *wallet,
+                        const iotkm_cx *cx,
+                        iotkm_ticket *ticket);
+
+// This device's tickets, valid or not, the one that ends later first: `index` is 0 or 1.
+// Error: IOTKM_E_NO_CREDENTIAL where there is none.
+int iotkm_wallet_ticket_at(const iotkm_wallet *wallet, size_t index, iotkm_ticket *ticket);
+
+// Checks a peer's ticket: agent, signature, end, revocation; `ticket` points into `bytes`. A ticket alone does not say who
+// shows it. Error: IOTKM_E_REFUSED_...
+int iotkm_wallet_check(const iotkm_wallet *wallet,
+                       const iotkm_cx *cx,
+                       const uint8_t *bytes,
+                       size_t len,
+                       iotkm_ticket *ticket);
+
+// The newest time of issue of anything that the agent signed, in seconds since 1970: it is at least that late.
+int iotkm_wallet_floor(const iotkm_wallet *wallet,
+                       uint64_t *floor_s);
+
+// The number of the revocation list; 0: none.
+int iotkm_wallet_list_number(const iotkm_wallet *wallet, uint32_t *number);
+
+// Wipes a wallet from memory, what it was lent with it; its slot stays as it is. Error: IOTKM_E_BUSY while an association
+// holds it.
+int iotkm_wallet_wipe(iotkm_wallet *wallet);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -5,7 +5,7 @@ use crate::object::{self, Head, Magic};
 use crate::output::{
     IOTKM_NEVER, iotkm_addr, iotkm_assurance_record, iotkm_authenticated, iotkm_output, iotkm_received,
 };
-use crate::platform::{iotkm_cx, iotkm_platform, with_cx};
+use crate::platform::{KeysOf, iotkm_cx, iotkm_platform, with_cx};
 use crate::raw::{self, Out};
 use crate::status::{Outcome, iotkm_status::*, returned, text};
 use core::ffi::{CStr, c_char, c_int, c_void};
@@ -34,6 +34,10 @@ pub struct iotkm_association {
 pub(crate) trait Verbs: Association {
     fn close(&mut self) -> Outcome;
     fn restore(&mut self, cx: &mut Cx<'_>, blob: &[u8]) -> Outcome;
+    /// How to come to the platform's static keys, for schemes that have them.
+    fn keys(&self) -> Option<KeysOf> {
+        None
+    }
     fn connect(&mut self, _cx: &mut Cx<'_>, _to: &Addr) -> Outcome {
         Err(IOTKM_E_SCHEME.into())
     }
@@ -136,6 +140,11 @@ unsafe fn verbs<'a>(front: NonNull<Front>) -> &'a mut dyn Verbs {
     unsafe { ((*front.as_ptr()).view)(front).as_mut() }
 }
 
+/// How the association comes to static keys.
+pub(crate) unsafe fn keys_of(front: NonNull<Front>) -> Option<KeysOf> {
+    verbs(front).keys()
+}
+
 /// The association of a kind whose type is `A`.
 unsafe fn value<'a, A>(front: NonNull<Front>) -> &'a mut A {
     // SAFETY: as in `verbs`; the kind was given to `make` together with an `A`.
@@ -184,7 +193,7 @@ unsafe fn verb_at(
     call: &CStr,
     f: &mut dyn FnMut(NonNull<Front>, &mut Cx<'_>) -> Outcome,
 ) -> c_int {
-    logged(cx, call, at(association, kind, &mut |front| with_cx(cx, &mut |cx| f(front, cx))))
+    logged(cx, call, at(association, kind, &mut |front| with_cx(cx, keys_of(front), &mut |cx| f(front, cx))))
 }
 
 /// A verb with surroundings, on an association of any scheme.

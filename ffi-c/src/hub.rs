@@ -1,10 +1,10 @@
 //! Many associations on one socket.
 
-use crate::association::{ANY, Front, Verbs, at, iotkm_association, logged, set_joined};
+use crate::association::{ANY, Front, Verbs, at, iotkm_association, keys_of, logged, set_joined};
 use crate::drain::drain_with;
 use crate::object::{self, Head, Magic, fits};
 use crate::output::{iotkm_addr, iotkm_output, iotkm_received};
-use crate::platform::{iotkm_cx, with_cx};
+use crate::platform::{KeysOf, iotkm_cx, with_cx};
 use crate::raw::{self, Out};
 use crate::status::{Outcome, iotkm_status::*, returned, text};
 use core::ffi::{CStr, c_int};
@@ -237,15 +237,21 @@ type Kind = Hub<Member, Lent<Place<Member>>, Lent<Timer>, Lent<Route>>;
 struct Object {
     head: Head,
     hub: Kind,
+    /// How members come to static keys, once one has joined that has them.
+    keys: Option<KeysOf>,
 }
 fits!(Object, iotkm_hub);
 
-unsafe fn with(hub: *mut iotkm_hub, f: &mut dyn FnMut(&mut Kind) -> Outcome) -> Outcome {
+unsafe fn enter(hub: *mut iotkm_hub, f: &mut dyn FnMut(&mut Object) -> Outcome) -> Outcome {
     let object = raw::some(hub)?.cast::<Object>();
     Head::enter(object.cast(), Magic::HUB, || {
         // SAFETY: the magic word says that `iotkm_hub_open` set this up; `enter` lets nobody else in.
-        f(unsafe { &mut (*object.as_ptr()).hub })
+        f(unsafe { &mut *object.as_ptr() })
     })
+}
+
+unsafe fn with(hub: *mut iotkm_hub, f: &mut dyn FnMut(&mut Kind) -> Outcome) -> Outcome {
+    enter(hub, &mut |object| f(&mut object.hub))
 }
 
 unsafe fn verb(
@@ -254,7 +260,7 @@ unsafe fn verb(
     call: &CStr,
     f: &mut dyn FnMut(&mut Kind, &mut Cx<'_>) -> Outcome,
 ) -> c_int {
-    logged(cx, call, with(hub, &mut |hub| with_cx(cx, &mut |cx| f(hub, cx))))
+    logged(cx, call, enter(hub, &mut |object| with_cx(cx, object.keys, &mut |cx| f(&mut object.hub, cx))))
 }
 
 /// Takes an association into a hub, seen as `view` says: for the schemes' joining functions.
@@ -266,20 +272,22 @@ pub(crate) unsafe fn join(
     member: *mut u32,
     view: unsafe fn(NonNull<Front>) -> NonNull<dyn Joined>,
 ) -> c_int {
-    returned(with(hub, &mut |hub| {
+    returned(enter(hub, &mut |Object { hub, keys, .. }| {
         let place = Out::new(member)?;
         let mut front = None;
         at(association, kind, &mut |found| {
-            front = Some(found);
+            front = Some((found, keys_of(found)));
             set_joined(found, true)
         })?;
-        let joining = Member { front: front.ok_or(IOTKM_E_INTERNAL)?, view };
+        let (front, its_keys) = front.ok_or(IOTKM_E_INTERNAL)?;
+        let joining = Member { front, view };
         let joined = match usize::try_from(wanted) {
             Ok(wanted) if wanted < hub.capacity() => hub.insert_at(wanted, joining).map(|()| wanted),
             Ok(_) if wanted == IOTKM_HUB_NOBODY => hub.insert(joining),
             _ => return Err(IOTKM_E_BAD_ARGUMENT.into()),
         };
         place.set(joined.map_err(|_| IOTKM_E_FULL)? as u32);
+        *keys = its_keys.or(*keys);
         Ok(())
     }))
 }
@@ -307,12 +315,12 @@ pub unsafe extern "C" fn iotkm_hub_open(
             let places = timers.cast::<Timer>().add(count).cast::<Place<Member>>();
             (places.cast(), places.add(count).cast())
         };
-        with_cx(cx, &mut |cx| {
+        with_cx(cx, None, &mut |cx| {
             let timers = Lent::new(timers, count, || Timer::NONE);
             let places = Lent::new(places, count, Place::free);
             let routes = Lent::new(routes, count.saturating_mul(ROUTES), Route::default);
             let hub = Hub::new(cx, places, timers, routes, limits)?;
-            Out::new(place.as_ptr())?.set(Object { head: Head::new(Magic::HUB), hub });
+            Out::new(place.as_ptr())?.set(Object { head: Head::new(Magic::HUB), hub, keys: None });
             Ok(())
         })
     });

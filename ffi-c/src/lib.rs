@@ -13,6 +13,8 @@
 //! | [`history`] | the history scheme |
 //! | [`hub`] | many associations on one socket |
 //! | [`hedge`] | randomness from a source that may be weak |
+//! | [`static_key`] | static keys in memory, behind the hooks of a secure element |
+//! | [`tickets`] | tickets, revocation lists, a device's wallet |
 //!
 //! A function that C calls is `unsafe`: what the head of `iotkm.h` asks of the caller is its safety contract. It hands its
 //! pointers to [`raw`], which checks what can be checked, and has no pointer of its own.
@@ -44,6 +46,10 @@ pub mod history;
 pub mod hub;
 
 pub mod hedge;
+
+pub mod static_key;
+
+pub mod tickets;
 
 pub mod object;
 #[cfg(not(feature = "std"))]

@@ -31,6 +31,10 @@ impl Magic {
     pub const HEDGE: Self = Self(0x6968_6403);
     /// A hub.
     pub const HUB: Self = Self(0x6968_7504);
+    /// A static key.
+    pub const STATIC_KEY: Self = Self(0x6973_6b05);
+    /// A wallet.
+    pub const WALLET: Self = Self(0x6977_6c06);
     const BROKEN: u32 = 0x6962_6bff;
     const BUSY_BIT: u32 = 1 << 31;
 }

@@ -4,11 +4,21 @@ use crate::output::{iotkm_addr, iotkm_event};
 use crate::raw;
 use crate::status::{Outcome, iotkm_status::*};
 use core::ffi::{c_char, c_int, c_void};
+use core_of_iotkm::crypto::hpke::Kem;
+use core_of_iotkm::crypto::keys::{KeyError, KeySlot, StaticKeys};
 use core_of_iotkm::crypto::{Rng, RngError, Secret};
 use core_of_iotkm::{Cx, Device, Instant, NoKeys, UnixTime};
 
 /// What `store_read` returns for a slot that was never written.
 pub const IOTKM_STORE_EMPTY: c_int = 1;
+
+/// What `agree` and `public_key` return while a slow token works: they are asked the same again later, and nothing has
+/// happened until then.
+pub const IOTKM_KEY_PENDING: c_int = 1;
+/// What `agree` and `public_key` return where there is no such key, or not of that group.
+pub const IOTKM_KEY_NONE: c_int = 2;
+/// What `agree` returns for a share that is no element of the group, or whose secret is all zero.
+pub const IOTKM_KEY_BAD_ELEMENT: c_int = 3;
 
 /// What the library needs from the device. Hooks return 0 for ok; each gets its context as first argument. Fill a whole
 /// structure with zeros first: hooks that are 0 are not there.
@@ -49,6 +59,27 @@ pub struct iotkm_platform {
     pub log: Option<unsafe extern "C" fn(ctx: *mut c_void, call: *const c_char, status: c_int)>,
     /// For `log`.
     pub log_ctx: *mut c_void,
+    /// Writes the public key of a static key that this device holds (in a secure element, or in memory: see
+    /// iotkm_static_key_public_key()). `key` is the application's number of it; `curve` its group, as COSE numbers it: 4
+    /// X25519, 1 P-256, -21 and -22 FFC 2048 and 3072. `share` has `len` bytes: 32, 32 (x alone), 256, 384. Returns 0, an
+    /// IOTKM_KEY_..., or anything else where the token failed. NULL: no static keys.
+    pub public_key:
+        Option<unsafe extern "C" fn(ctx: *mut c_void, key: u16, curve: c_int, share: *mut u8, len: usize) -> c_int>,
+    /// Writes the secret that this key shares with the holder of `share` (ECDH: x of the product), both of `len` bytes as
+    /// above. A token that wants the whole point of P-256 may take either y. It checks that the share is in the group.
+    /// Returns as `public_key`. Whatever fails leaves the association as it was.
+    pub agree: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            key: u16,
+            curve: c_int,
+            share: *const u8,
+            secret: *mut u8,
+            len: usize,
+        ) -> c_int,
+    >,
+    /// For the two above.
+    pub keys_ctx: *mut c_void,
 }
 
 /// The surroundings of a call: keep one, and set `now_ms` before each round of calls.
@@ -117,6 +148,48 @@ impl iotkm_platform {
     }
 }
 
+/// A hook's answer. Anything that is not known is a failure, also what a later version of this library may know.
+const fn key_answer(status: c_int) -> Result<(), KeyError> {
+    match status {
+        0 => Ok(()),
+        IOTKM_KEY_PENDING => Err(KeyError::Pending),
+        IOTKM_KEY_NONE => Err(KeyError::NoKey),
+        IOTKM_KEY_BAD_ELEMENT => Err(KeyError::BadElement),
+        _ => Err(KeyError::Failed),
+    }
+}
+
+impl StaticKeys for iotkm_platform {
+    fn public_key(&self, slot: KeySlot, kem: &dyn Kem, share: &mut [u8]) -> Result<(), KeyError> {
+        let hook = self.public_key.ok_or(KeyError::NoKey)?;
+        let share = share.get_mut(..kem.group().share_len()).ok_or(KeyError::Failed)?;
+        // SAFETY: the platform's hook gets its own context and memory of this length.
+        key_answer(unsafe { hook(self.keys_ctx, slot.0, kem.curve().into(), share.as_mut_ptr(), share.len()) })
+    }
+
+    fn agree(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
+        let hook = self.agree.ok_or(KeyError::NoKey)?;
+        let len = kem.group().secret_len();
+        let secret = secret.get_mut(..len).ok_or(KeyError::Failed)?;
+        if share.len() != len {
+            return Err(KeyError::BadElement);
+        }
+        let (from, to) = (share.as_ptr(), secret.as_mut_ptr());
+        // SAFETY: the platform's hook gets its own context, a share and memory of this length.
+        key_answer(unsafe { hook(self.keys_ctx, slot.0, kem.curve().into(), from, to, len) })?;
+        // A token that does not check small orders (RFC 7748, section 6.1), or that wrote nothing.
+        if secret.iter().fold(0, |any, byte| any | byte) == 0 { Err(KeyError::BadElement) } else { Ok(()) }
+    }
+}
+
+/// From a platform to its static keys: only what uses static keys names [`hooked`], so that an image without links none of it.
+pub type KeysOf = fn(&iotkm_platform) -> &dyn StaticKeys;
+
+/// Static keys behind the platform's hooks.
+pub fn hooked(platform: &iotkm_platform) -> &dyn StaticKeys {
+    platform
+}
+
 /// A platform's randomness, or the system's.
 #[derive(Clone, Copy, Debug)]
 pub struct Random {
@@ -166,8 +239,8 @@ impl<'a> Surroundings<'a> {
     }
 }
 
-/// Calls `f` with the surroundings that C gave.
-pub unsafe fn with_cx(cx: *const iotkm_cx, f: &mut dyn FnMut(&mut Cx<'_>) -> Outcome) -> Outcome {
+/// Calls `f` with the surroundings that C gave; `keys`: how to come to static keys, where they are needed.
+pub unsafe fn with_cx(cx: *const iotkm_cx, keys: Option<KeysOf>, f: &mut dyn FnMut(&mut Cx<'_>) -> Outcome) -> Outcome {
     let Surroundings { platform, cx, place, device } = Surroundings::new(cx)?;
     f(&mut Cx {
         now: Instant(cx.now_ms),
@@ -175,7 +248,7 @@ pub unsafe fn with_cx(cx: *const iotkm_cx, f: &mut dyn FnMut(&mut Cx<'_>) -> Out
         place,
         rng: &mut platform.randomness(),
         device: &device,
-        keys: &NoKeys,
+        keys: keys.map_or(&NoKeys, |keys| keys(platform)),
     })
 }
 

@@ -28,6 +28,17 @@ pub unsafe fn bytes<'a>(pointer: *const u8, len: usize) -> Outcome<&'a [u8]> {
     Ok(unsafe { core::slice::from_raw_parts(pointer.as_ptr(), len) })
 }
 
+/// Numbers to read; NULL will do where there are none.
+pub unsafe fn words<'a>(pointer: *const u32, len: usize) -> Outcome<&'a [u32]> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    let pointer = some(pointer)?;
+    check_len(len.saturating_mul(size_of::<u32>()))?;
+    // SAFETY: as in `bytes`; aligned by `some`.
+    Ok(unsafe { core::slice::from_raw_parts(pointer.as_ptr(), len) })
+}
+
 /// Bytes to write; NULL will do where there are none.
 pub unsafe fn bytes_mut<'a>(pointer: *mut u8, len: usize) -> Outcome<&'a mut [u8]> {
     if len == 0 {

@@ -2,6 +2,8 @@
 
 use core::ffi::{c_char, c_int};
 use core_of_iotkm::Error;
+use core_of_iotkm::cose::Refused;
+use core_of_iotkm::cose::cbor::CborError;
 
 /// What functions return: `IOTKM_OK`, or a negative number that never changes its meaning. After an error nothing has changed.
 #[repr(C)]
@@ -37,6 +39,8 @@ pub enum iotkm_status {
     IOTKM_E_LOCKED = -13,
     /// No room is left in the table that this needs.
     IOTKM_E_FULL = -14,
+    /// There is no credential of this device's that is valid now.
+    IOTKM_E_NO_CREDENTIAL = -15,
 
     /// A pointer that must not be NULL is.
     IOTKM_E_NULL = -101,
@@ -54,6 +58,33 @@ pub enum iotkm_status {
     IOTKM_E_SCHEME = -107,
     /// The store holds nothing in that slot.
     IOTKM_E_EMPTY = -108,
+    /// The token that holds the static key has not finished: call again.
+    IOTKM_E_KEY_PENDING = -109,
+
+    /// Refused: not the deterministic CBOR of such an object.
+    IOTKM_E_REFUSED_ENCODING = -201,
+    /// Refused: signed with another algorithm than the agent's.
+    IOTKM_E_REFUSED_ALGORITHM = -202,
+    /// Refused: a header that is not known and must be, or that nobody signed.
+    IOTKM_E_REFUSED_HEADER = -203,
+    /// Refused: a claim is missing, out of range, or contradicts another one.
+    IOTKM_E_REFUSED_CLAIMS = -204,
+    /// Refused: the device's key is of a kind that is not known here.
+    IOTKM_E_REFUSED_KEY = -205,
+    /// Refused: another agent issued it.
+    IOTKM_E_REFUSED_AGENT = -206,
+    /// Refused: it is about another device.
+    IOTKM_E_REFUSED_SUBJECT = -207,
+    /// Refused: the signature does not verify.
+    IOTKM_E_REFUSED_SIGNATURE = -208,
+    /// Refused: it is over.
+    IOTKM_E_REFUSED_EXPIRED = -209,
+    /// Refused: it begins later.
+    IOTKM_E_REFUSED_NOT_YET_VALID = -210,
+    /// Refused: the newest revocation list names it.
+    IOTKM_E_REFUSED_REVOKED = -211,
+    /// Refused: a newer one is here already.
+    IOTKM_E_REFUSED_OLDER = -212,
 }
 
 use iotkm_status::*;
@@ -76,6 +107,19 @@ same! {
     IOTKM_E_NO_RECORD Error::NoRecord;
     IOTKM_E_LOCKED Error::Locked;
     IOTKM_E_FULL Error::Full;
+    IOTKM_E_NO_CREDENTIAL Error::NoCredential;
+    IOTKM_E_REFUSED_ENCODING Refused::Encoding(CborError::Truncated);
+    IOTKM_E_REFUSED_ALGORITHM Refused::Algorithm;
+    IOTKM_E_REFUSED_HEADER Refused::Header;
+    IOTKM_E_REFUSED_CLAIMS Refused::Claims;
+    IOTKM_E_REFUSED_KEY Refused::Key;
+    IOTKM_E_REFUSED_AGENT Refused::Agent;
+    IOTKM_E_REFUSED_SUBJECT Refused::Subject;
+    IOTKM_E_REFUSED_SIGNATURE Refused::Signature;
+    IOTKM_E_REFUSED_EXPIRED Refused::Expired;
+    IOTKM_E_REFUSED_NOT_YET_VALID Refused::NotYetValid;
+    IOTKM_E_REFUSED_REVOKED Refused::Revoked;
+    IOTKM_E_REFUSED_OLDER Refused::Older;
 }
 
 /// Why a call failed, and the size that would have done where that is why.
@@ -146,6 +190,7 @@ pub extern "C" fn iotkm_strerror(status: c_int) -> *const c_char {
     const BUSY: i32 = IOTKM_E_BUSY as i32;
     const SCHEME: i32 = IOTKM_E_SCHEME as i32;
     const EMPTY: i32 = IOTKM_E_EMPTY as i32;
+    const PENDING: i32 = IOTKM_E_KEY_PENDING as i32;
     match status {
         0 => text!("ok").as_ptr(),
         -1 => text!(Error::BufferTooSmall { needed: 0 }.advice()).as_ptr(),
@@ -162,6 +207,7 @@ pub extern "C" fn iotkm_strerror(status: c_int) -> *const c_char {
         -12 => text!(Error::NoRecord.advice()).as_ptr(),
         -13 => text!(Error::Locked.advice()).as_ptr(),
         -14 => text!(Error::Full.advice()).as_ptr(),
+        -15 => text!(Error::NoCredential.advice()).as_ptr(),
         NULL => text!("a pointer is NULL that must not be: see the function's arguments").as_ptr(),
         NOT_SET_UP => text!("the object was never set up, or was wiped: call its constructor first").as_ptr(),
         STRUCT_SIZE => text!("a struct_size field is not the size of its structure: set it to sizeof").as_ptr(),
@@ -171,6 +217,19 @@ pub extern "C" fn iotkm_strerror(status: c_int) -> *const c_char {
             .as_ptr(),
         SCHEME => text!("the association is of another scheme than the function").as_ptr(),
         EMPTY => text!("nothing is stored in that slot").as_ptr(),
+        PENDING => text!("the token that holds the static key has not finished: call again").as_ptr(),
+        -201 => text!("refused: not the deterministic CBOR of a ticket or list").as_ptr(),
+        -202 => text!("refused: signed with another algorithm than the agent's").as_ptr(),
+        -203 => text!("refused: a header that must be known and is not, or that nobody signed").as_ptr(),
+        -204 => text!("refused: a claim is missing, out of range, or contradicts another one").as_ptr(),
+        -205 => text!("refused: the device's key is of a kind that is not known here").as_ptr(),
+        -206 => text!("refused: another agent issued it").as_ptr(),
+        -207 => text!("refused: it is about another device").as_ptr(),
+        -208 => text!("refused: the signature does not verify").as_ptr(),
+        -209 => text!("refused: it is over").as_ptr(),
+        -210 => text!("refused: it begins later").as_ptr(),
+        -211 => text!("refused: the newest revocation list names it").as_ptr(),
+        -212 => text!("refused: a newer one is here already").as_ptr(),
         _ => text!("unknown status").as_ptr(),
     }
 }

@@ -46,6 +46,12 @@ pub static iotkm_suite_5: iotkm_suite = iotkm_suite { suite: &crypto::SUITE_5 };
 /// Suite 5 without Diffie-Hellman: no group is linked; forward secrecy only from one key update to the next.
 #[unsafe(no_mangle)]
 pub static iotkm_suite_5_symmetric: iotkm_suite = iotkm_suite { suite: &crypto::SUITE_5_SYMMETRIC };
+/// Suite -21: AES-CCM with 8-byte tags, a subgroup of Z_p* with p of 2048 bits: the papers' setting.
+#[unsafe(no_mangle)]
+pub static iotkm_suite_ffc2048: iotkm_suite = iotkm_suite { suite: &crypto::SUITE_FFC2048 };
+/// Suite -22: AES-CCM with 8-byte tags, a subgroup of Z_p* with p of 3072 bits.
+#[unsafe(no_mangle)]
+pub static iotkm_suite_ffc3072: iotkm_suite = iotkm_suite { suite: &crypto::SUITE_FFC3072 };
 
 /// A group in which a pairing proves that both sides know the user's secret (CPace, draft-irtf-cfrg-cpace): one of the values
 /// below.

@@ -1,4 +1,4 @@
-/* Names one suite, or no scheme at all: what the image has besides is linked for nothing. */
+/* Names one suite, or no scheme at all, or tickets: what the image has besides is linked for nothing. */
 #include <iotkm.h>
 #include <string.h>
 
@@ -40,6 +40,17 @@ int main(void) {
     status |= iotkm_history_open_small(&a, &peer, entries, 48, &SUITE, NULL, &memory);
     status |= iotkm_history_connect(&a, &cx, &to);
     status |= iotkm_history_update(&a, &cx) == IOTKM_E_NOT_ESTABLISHED ? 0 : 1;
+#endif
+#ifdef TICKETS
+    static iotkm_wallet wallet;
+    static const iotkm_agent agent = {"acme", &iotkm_eddsa, bytes, 32};
+    iotkm_ticket ticket;
+    size_t request;
+    (void)iotkm_ticket_request(&cx, 1, &iotkm_x25519, "lamp", NULL, 60, bytes, sizeof bytes, &request);
+    (void)iotkm_wallet_init(&wallet, &agent, "lamp", bytes, 200, 100);
+    (void)iotkm_wallet_load(&wallet, &cx, 1, bytes, sizeof bytes);
+    (void)iotkm_wallet_install(&wallet, &cx, bytes, 100, NULL);
+    (void)iotkm_wallet_check(&wallet, &cx, bytes, 100, &ticket);
 #endif
     (void)iotkm_poll(&a, &cx, bytes, sizeof bytes, &output);
     (void)iotkm_persisted(&a, 1, 0);

@@ -33,4 +33,4 @@ pub use operator::Operator;
 pub use revocation::RevocationList;
 pub use sign1::{IssueError, Refused};
 pub use ticket::{Agent, Claims, DeviceKey, KeyGroup, Reference, Ticket};
-pub use wallet::Wallet;
+pub use wallet::{Wallet, WalletIn};

@@ -11,31 +11,38 @@ use crate::engine::wire::{self, Reader, Writer};
 
 /// Bytes of a signed object in memory of its own; none where empty.
 #[derive(Clone, Debug)]
-struct Held<const N: usize> {
+struct Held<B> {
     len: usize,
-    bytes: [u8; N],
+    bytes: B,
 }
 
-impl<const N: usize> Held<N> {
-    const NONE: Self = Self { len: 0, bytes: [0; N] };
+impl<B: AsRef<[u8]> + AsMut<[u8]>> Held<B> {
+    const fn none(bytes: B) -> Self {
+        Self { len: 0, bytes }
+    }
 
-    fn new(bytes: &[u8]) -> Result<Self, Error> {
-        let mut held = Self::NONE;
-        held.len = wire::copy(&mut held.bytes, bytes);
-        if held.len == bytes.len() { Ok(held) } else { Err(Error::Full) }
+    fn has_room_for(&self, bytes: &[u8]) -> bool {
+        bytes.len() <= self.bytes.as_ref().len()
+    }
+
+    /// Takes what there is room for.
+    fn set(&mut self, bytes: &[u8]) {
+        self.len = wire::copy(self.bytes.as_mut(), bytes);
     }
 
     fn get(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+        self.bytes.as_ref().get(..self.len).unwrap_or_default()
     }
 
     fn put(&self, w: &mut Writer<'_>) {
         w.put(&(self.len as u32).to_be_bytes()).put(self.get());
     }
 
-    fn take(r: &mut Reader<'_>) -> Result<Self, Dropped> {
+    fn take(&mut self, r: &mut Reader<'_>) -> Result<(), Dropped> {
         let len = usize::try_from(r.u32()?).map_err(|_| Dropped::Malformed)?;
-        Self::new(r.take(len)?).map_err(|_| Dropped::Malformed)
+        let bytes = r.take(len)?;
+        self.set(bytes);
+        if self.len == len { Ok(()) } else { Err(Dropped::Malformed) }
     }
 }
 
@@ -56,11 +63,14 @@ impl From<Refused> for NotTaken {
 
 /// What a device holds: `T` bytes for each of two tickets ([`TICKET_MAX`](super::ticket::TICKET_MAX)), `L` for the list
 /// ([`LIST_OVERHEAD`](super::revocation::LIST_OVERHEAD) and four for each serial).
+pub type Wallet<'n, const T: usize, const L: usize> = WalletIn<'n, [u8; T], [u8; L]>;
+
+/// A [`Wallet`] in memory of the caller's: `T` for each of two tickets, `L` for the list.
 ///
 /// Whatever changes it is stored before it is acknowledged: [`needs_store`](Self::needs_store), [`seal`](Self::seal), the
 /// caller's storage, [`persisted`](Self::persisted), [`acknowledgement`](Self::acknowledgement).
 #[derive(Clone, Debug)]
-pub struct Wallet<'n, const T: usize, const L: usize> {
+pub struct WalletIn<'n, T, L> {
     agent: Agent<'n>,
     me: &'n str,
     /// The one that ends later.
@@ -78,30 +88,19 @@ pub struct Wallet<'n, const T: usize, const L: usize> {
 /// A floor that rose by less, in seconds, is not worth a write of its own.
 const FLOOR_STEP: u64 = 3600;
 
+/// Bytes of a wallet's blob besides its tickets and its list.
+pub const BLOB_OVERHEAD: usize = state::OVERHEAD + 8 + 3 * 4;
+
 impl<'n, const T: usize, const L: usize> Wallet<'n, T, L> {
     /// Longest blob in bytes: what its slot must hold.
-    pub const BLOB_MAX: usize = state::OVERHEAD + 8 + 3 * 4 + 2 * T + L;
+    pub const BLOB_MAX: usize = BLOB_OVERHEAD + 2 * T + L;
 
     /// An empty wallet of the device `me`, which goes by `agent`.
     ///
     /// # Errors
     /// [`Error::BadArgument`] for names that no ticket can have.
     pub fn new(agent: Agent<'n>, me: &'n str) -> Result<Self, Error> {
-        if !is_name(me) || !is_name(agent.name) {
-            return Err(Error::BadArgument);
-        }
-        Ok(Self {
-            agent,
-            me,
-            newest: Held::NONE,
-            older: Held::NONE,
-            list: Held::NONE,
-            floor: 0,
-            changes: 0,
-            sealed: (0, 0),
-            stored: (0, 0),
-            version: 0,
-        })
+        Self::within(agent, me, [[0; T]; 2], [0; L])
     }
 
     /// Opens a stored wallet, in `work`: as much memory as the blob has bytes. `floor` is the value of the slot's
@@ -118,30 +117,73 @@ impl<'n, const T: usize, const L: usize> Wallet<'n, T, L> {
         work: &mut [u8],
     ) -> Result<Self, Error> {
         let mut wallet = Self::new(agent, me)?;
+        wallet.open(device, floor, blob, work)?;
+        Ok(wallet)
+    }
+}
+
+impl<'n, T: AsRef<[u8]> + AsMut<[u8]>, L: AsRef<[u8]> + AsMut<[u8]>> WalletIn<'n, T, L> {
+    /// An empty wallet in this memory.
+    ///
+    /// # Errors
+    /// As [`new`](Wallet::new).
+    pub fn within(agent: Agent<'n>, me: &'n str, tickets: [T; 2], list: L) -> Result<Self, Error> {
+        if !is_name(me) || !is_name(agent.name) {
+            return Err(Error::BadArgument);
+        }
+        let [newest, older] = tickets;
+        Ok(Self {
+            agent,
+            me,
+            newest: Held::none(newest),
+            older: Held::none(older),
+            list: Held::none(list),
+            floor: 0,
+            changes: 0,
+            sealed: (0, 0),
+            stored: (0, 0),
+            version: 0,
+        })
+    }
+
+    /// Takes in what is stored, where it is empty: see [`restore`](Wallet::restore). It is empty still where this fails.
+    ///
+    /// # Errors
+    /// As there; [`Error::WrongState`] where something is here already.
+    pub fn open(&mut self, device: &Device, floor: u32, blob: &[u8], work: &mut [u8]) -> Result<(), Error> {
+        if self.version != 0 || self.floor != 0 || self.list.len != 0 {
+            return Err(Error::WrongState);
+        }
         let opened = state::open(device, Kind::Wallet, floor, blob, work);
         let (version, len) = opened.map_err(|e| if e == Error::BlobRolledBack { e } else { Error::BadBlob })?;
-        let mut r = Reader::new(work.get(..len).ok_or(Error::BadBlob)?);
-        let mut read = || -> Result<(), Dropped> {
-            wallet.floor = r.u64()?;
-            wallet.newest = Held::take(&mut r)?;
-            wallet.older = Held::take(&mut r)?;
-            wallet.list = Held::take(&mut r)?;
-            Ok(())
-        };
-        read().map_err(|_| Error::BadBlob)?;
-        r.end().map_err(|_| Error::BadBlob)?;
-        let own = |held: &Held<T>| {
-            let verified = Ticket::verify(held.get(), &agent);
-            held.len == 0 || verified.is_ok_and(|ticket| ticket.claims().subject == me)
-        };
-        let list = wallet.list.len == 0 || RevocationList::verify(wallet.list.get(), &agent).is_ok();
-        if !(own(&wallet.newest) && own(&wallet.older) && list) {
+        let text = work.get(..len).ok_or(Error::BadBlob)?;
+        if self.read(text).is_err() || !self.is_good() {
+            (self.newest.len, self.older.len, self.list.len, self.floor) = (0, 0, 0, 0);
             return Err(Error::BadBlob);
         }
-        wallet.stored = (0, wallet.floor);
-        wallet.sealed = wallet.stored;
-        wallet.version = version;
-        Ok(wallet)
+        self.stored = (0, self.floor);
+        self.sealed = self.stored;
+        self.version = version;
+        Ok(())
+    }
+
+    fn read(&mut self, text: &[u8]) -> Result<(), Dropped> {
+        let mut r = Reader::new(text);
+        self.floor = r.u64()?;
+        self.newest.take(&mut r)?;
+        self.older.take(&mut r)?;
+        self.list.take(&mut r)?;
+        r.end()
+    }
+
+    /// Whether the agent vouches for all that is here, and the tickets are this device's.
+    fn is_good(&self) -> bool {
+        let own = |held: &Held<T>| {
+            let verified = Ticket::verify(held.get(), &self.agent);
+            held.len == 0 || verified.is_ok_and(|ticket| ticket.claims().subject == self.me)
+        };
+        let list = self.list.len == 0 || RevocationList::verify(self.list.get(), &self.agent).is_ok();
+        own(&self.newest) && own(&self.older) && list
     }
 
     /// Seals the wallet into `out`: store it, then call [`persisted`](Self::persisted). The blob's length and version.
@@ -206,11 +248,14 @@ impl<'n, const T: usize, const L: usize> Wallet<'n, T, L> {
             return Ok(false);
         }
         let ends = |held: &Held<T>| Ticket::peek(held.get()).map_or(0, |ticket| ticket.claims().expires);
-        let held = Held::new(ticket).map_err(|_| NotTaken::Full)?;
+        if !self.older.has_room_for(ticket) || !self.newest.has_room_for(ticket) {
+            return Err(NotTaken::Full);
+        }
         if new.claims().expires >= ends(&self.newest) {
-            self.older = core::mem::replace(&mut self.newest, held);
+            core::mem::swap(&mut self.newest, &mut self.older);
+            self.newest.set(ticket);
         } else if new.claims().expires > ends(&self.older) {
-            self.older = held;
+            self.older.set(ticket);
         } else {
             return Err(Refused::Older.into());
         }
@@ -234,7 +279,10 @@ impl<'n, const T: usize, const L: usize> Wallet<'n, T, L> {
         if new.number() == self.list_number() {
             return Err(Refused::Older.into());
         }
-        self.list = Held::new(list).map_err(|_| NotTaken::Full)?;
+        if !self.list.has_room_for(list) {
+            return Err(NotTaken::Full);
+        }
+        self.list.set(list);
         self.floor = self.floor.max(new.issued_at());
         self.changes = self.changes.wrapping_add(1);
         Ok(true)

@@ -12,7 +12,13 @@ use super::group::GroupError;
 use super::group::Scalar;
 use super::hpke::Kem;
 use super::{Dh, PrimeGroup, Rng, RngError, Secret};
+use crate::association::{Device, Error};
+use crate::engine::state::{self, Kind};
+use crate::engine::wire::{Reader, Writer};
 use core::fmt;
+
+/// Length of a sealed key in bytes: what its slot in storage must hold.
+pub const KEY_BLOB: usize = state::OVERHEAD + 1 + 32;
 
 /// Why a private key did not do what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +156,12 @@ impl<const SHARE: usize> StaticKey<SHARE> {
         Self::generate(slot, kem, &mut Drawn(scalar))
     }
 
-    /// The private key, to be stored sealed.
+    /// Its group.
+    pub const fn kem(&self) -> &'static dyn Kem {
+        self.kem
+    }
+
+    /// The private key.
     pub const fn scalar(&self) -> &Secret<32> {
         &self.scalar
     }
@@ -158,6 +169,35 @@ impl<const SHARE: usize> StaticKey<SHARE> {
     /// The public key, as a share.
     pub const fn share(&self) -> &[u8; SHARE] {
         &self.share
+    }
+
+    /// Seals the key into `out` ([`KEY_BLOB`] bytes), to be stored; its length.
+    ///
+    /// # Errors
+    /// [`Error::BufferTooSmall`].
+    pub fn seal(&self, device: &Device, out: &mut [u8]) -> Result<usize, Error> {
+        let mut w = Writer::new(out.get_mut(state::OVERHEAD..).unwrap_or_default());
+        w.put(&[self.kem.curve() as u8]).put(self.scalar.expose());
+        let needed = |_| Error::BufferTooSmall { needed: KEY_BLOB };
+        let len = w.finish().map_err(needed)?;
+        state::seal(device, Kind::StaticKey, 0, out, len)
+    }
+
+    /// Opens a stored key.
+    ///
+    /// # Errors
+    /// [`Error::BadBlob`], also for a key of another group.
+    pub fn restore(slot: KeySlot, kem: &'static dyn Kem, device: &Device, blob: &[u8]) -> Result<Self, Error> {
+        let mut text = Secret::<33>::zero();
+        let bad = |_| Error::BadBlob;
+        let (_, len) = state::open(device, Kind::StaticKey, 0, blob, text.as_mut()).map_err(bad)?;
+        let mut r = Reader::new(text.expose().get(..len).ok_or(Error::BadBlob)?);
+        let (curve, scalar) = (r.u8().map_err(|_| Error::BadBlob)?, r.secret().map_err(|_| Error::BadBlob)?);
+        r.end().map_err(|_| Error::BadBlob)?;
+        if curve != kem.curve() as u8 {
+            return Err(Error::BadBlob);
+        }
+        Self::new(slot, kem, &scalar).map_err(|_| Error::BadBlob)
     }
 
     fn fits(&self, slot: KeySlot, kem: &dyn Kem) -> Result<&'static dyn Dh, KeyError> {

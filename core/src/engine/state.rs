@@ -34,6 +34,8 @@ pub enum Kind {
     Wallet = 9,
     /// A device's self-certified credential, revocation list and floor time.
     Holder = 10,
+    /// A static key that is kept in memory.
+    StaticKey = 11,
     /// The history scheme's peer in the Published profile.
     #[cfg(feature = "published")]
     PublishedHistoryPeer = 0xf2,

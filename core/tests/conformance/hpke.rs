@@ -5,8 +5,9 @@ use iotkm::crypto::group::Scalar;
 use iotkm::crypto::hpke::{
     DHKEM_P256, DHKEM_X25519, Exporter, KEM_FFC2048, KEM_FFC3072, Kem, OwnKey, decapsulate, encapsulate,
 };
-use iotkm::crypto::keys::{KeyError, KeySlot, NoKeys, StaticKey, StaticKeys};
+use iotkm::crypto::keys::{KEY_BLOB, KeyError, KeySlot, NoKeys, StaticKey, StaticKeys};
 use iotkm::crypto::{Secret, kdf};
+use iotkm::{Device, Error};
 
 const SLOT: KeySlot = KeySlot(7);
 
@@ -275,6 +276,17 @@ fn keys_come_back_from_their_scalar() {
         let again = StaticKey::<N>::new(SLOT, kem, drawn.scalar()).unwrap();
         assert_eq!((again.share(), again.scalar()), (drawn.share(), drawn.scalar()));
         assert!(format!("{again:?}").starts_with("StaticKey(7, Kem("));
+        let (device, mut blob) = (Device::new(Secret::new([5; 32])), [0; KEY_BLOB]);
+        assert_eq!(drawn.seal(&device, &mut blob[..KEY_BLOB - 1]), Err(Error::BufferTooSmall { needed: KEY_BLOB }));
+        assert_eq!(drawn.seal(&device, &mut blob), Ok(KEY_BLOB));
+        assert_eq!(StaticKey::<N>::restore(SLOT, kem, &device, &blob).unwrap().share(), drawn.share());
+        for (device, kem, len) in [
+            (&Device::new(Secret::new([6; 32])), kem, KEY_BLOB),
+            (&device, if N == 32 && kem.public_len() == 32 { &DHKEM_P256 } else { &DHKEM_X25519 }, KEY_BLOB),
+            (&device, kem, KEY_BLOB - 1),
+        ] {
+            assert_eq!(StaticKey::<N>::restore(SLOT, kem, device, &blob[..len]).map(drop), Err(Error::BadBlob));
+        }
         let wrong = StaticKey::<33>::generate(SLOT, kem, &mut Script(vec![1; 48]));
         assert_eq!(wrong.map(drop), Err(KeyError::Failed));
         let none = StaticKey::<N>::generate(SLOT, kem, &mut Script(vec![]));
