@@ -2,7 +2,7 @@
 
 use crate::association::UnixTime;
 use crate::cose::ticket::seconds;
-use crate::cose::{KeyGroup, Reference, Refused, Ticket, Wallet};
+use crate::cose::{KeyGroup, Reference, Refused, Ticket, WalletIn};
 use crate::engine::wire::copy;
 use crate::phase1::{Credentials, Facts, Own, Subject, Wanted};
 
@@ -15,7 +15,7 @@ const fn curve(group: KeyGroup) -> i8 {
     }
 }
 
-impl<const T: usize, const L: usize> Credentials for Wallet<'_, T, L> {
+impl<T: AsRef<[u8]> + AsMut<[u8]>, L: AsRef<[u8]> + AsMut<[u8]>> Credentials for WalletIn<'_, T, L> {
     fn own(&self, known: Option<&Reference>, wall: Option<UnixTime>) -> Option<(Own<'_>, u64)> {
         let good = |ticket: &Ticket<'_>| self.still_good(ticket, wall).is_ok();
         let named = known.and_then(|known| self.named(*known)).filter(good);
@@ -45,7 +45,7 @@ impl<const T: usize, const L: usize> Credentials for Wallet<'_, T, L> {
 
     fn saw(&mut self, shown: &[u8]) {
         if let Ok(ticket) = Ticket::peek(shown) {
-            Wallet::saw(self, &ticket);
+            WalletIn::saw(self, &ticket);
         }
     }
 
