@@ -433,8 +433,9 @@ static void hedges(void) {
 
 static void texts(void) {
     int status;
-    for (status = 0; status >= -14; status--) CHECK(strcmp(iotkm_strerror(status), "unknown status") != 0);
-    for (status = -101; status >= -108; status--) CHECK(strcmp(iotkm_strerror(status), "unknown status") != 0);
+    for (status = 0; status >= -15; status--) CHECK(strcmp(iotkm_strerror(status), "unknown status") != 0);
+    for (status = -101; status >= -109; status--) CHECK(strcmp(iotkm_strerror(status), "unknown status") != 0);
+    for (status = -201; status >= -212; status--) CHECK(strcmp(iotkm_strerror(status), "unknown status") != 0);
     CHECK(strcmp(iotkm_strerror(12345), "unknown status") == 0);
 }
 
