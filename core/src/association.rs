@@ -194,6 +194,8 @@ pub enum Event {
         /// Generation of the triple now in use.
         generation: u32,
     },
+    /// The peer has answered a ping: it is there and has the long-term key.
+    PeerAlive,
     /// The session has ended, by this side or the peer; connect again to go on.
     Terminated,
     /// The peer's newest authenticated record came from a new address, and the address answered a challenge.
@@ -235,6 +237,8 @@ pub enum Stage {
     Resume,
     /// Showing each other credentials: phase 1 of the schemes that have one.
     Authentication,
+    /// Asking whether the peer is there.
+    Ping,
 }
 
 /// Why a run ended or an update failed.

@@ -413,6 +413,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             Note::UpdateFailed(reason) => Event::UpdateFailed { reason },
             Note::Hint(reason) => Event::Hint { reason },
             Note::KeyReplaced => Event::KeyReplaced { generation: self.scheme.generation() },
+            Note::PeerAlive => Event::PeerAlive,
             Note::Terminated => Event::Terminated,
             Note::Failed(stage, reason) => Event::Failed { stage, reason },
         }

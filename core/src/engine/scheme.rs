@@ -91,6 +91,18 @@ pub trait Scheme: Sized {
     /// there is no run.
     fn heard(&mut self, _io: &mut Io<'_, Self>) {}
 
+    /// Whether this run's message goes before a record in the same datagram, of which it has shown to be the sender's;
+    /// `waits`: the message is not sent yet. Such messages are no longer than they say
+    /// ([`record_behind`](Self::record_behind)).
+    fn leads(_run: &Self::Run, _waits: bool) -> bool {
+        false
+    }
+
+    /// Length of this message (by its number), where a record may follow behind it in the same datagram.
+    fn record_behind(_message: u8) -> Option<usize> {
+        None
+    }
+
     /// This run's flight is over: its tries are used up, or its answer was kept long enough. Its place is free already.
     ///
     /// # Errors
@@ -278,6 +290,8 @@ pub enum Note {
     Hint(Reason),
     /// See [`Event::KeyReplaced`](crate::Event::KeyReplaced).
     KeyReplaced,
+    /// See [`Event::PeerAlive`](crate::Event::PeerAlive).
+    PeerAlive,
     /// See [`Event::Terminated`](crate::Event::Terminated).
     Terminated,
     /// See [`Event::Failed`](crate::Event::Failed).

@@ -20,7 +20,7 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
         self.drained()?;
         self.clock = cx.wall.is_some();
         let to = self.peer.ok_or(Error::NotEstablished)?;
-        let prefix = self.resume_prefix(&mut []);
+        let prefix = self.resume_prefix(&mut []).saturating_add(self.lead(&to, &mut []));
         let common = self.common();
         let session = self.session.as_mut().filter(|s| !s.closing).ok_or(Error::NotEstablished)?;
         let stamp_len = self.scheme.stamp_len(cx)?;
@@ -43,6 +43,7 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
         }
         self.moved_ahead(stepped | ratcheted);
         self.resume_prefix(out);
+        self.lead(&to, out);
         Ok(Sent { to, bytes: out.get(..prefix.saturating_add(len)).unwrap_or(&[]) })
     }
 
@@ -66,7 +67,15 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
                 }
             }
             Ok(Kind::Handshake { scheme: wire::ENGINE, message, .. }) => self.engine(cx, from, message, datagram),
-            Ok(Kind::Handshake { .. }) => self.with(|scheme, io| handshake(scheme, cx, io, from, datagram)),
+            Ok(Kind::Handshake { message, .. }) => {
+                let behind = S::record_behind(message).filter(|len| *len < datagram.len());
+                let whole = datagram.len();
+                let (message, record) = datagram.split_at_mut(behind.unwrap_or(whole));
+                match self.with(|scheme, io| handshake(scheme, cx, io, from, message)) {
+                    Ok(()) if behind.is_some() => return self.received(cx, from, record, false),
+                    done => done,
+                }
+            }
             Err(reason) => Err(reason),
         };
         match result {
@@ -181,6 +190,23 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
 }
 
 impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
+    /// A message that goes before the next record to this address: its length. Where there is room for it, it is written,
+    /// and need not go out by itself.
+    fn lead(&mut self, to: &Addr, out: &mut [u8]) -> usize {
+        let memory = if self.idle { None } else { self.memory.as_mut() };
+        let Some(memory) = memory else { return 0 };
+        for half in memory.parts().halves {
+            let (run, flight) = half.both();
+            if flight.to == *to && run.is_some_and(|run| S::leads(run, flight.is_pending())) {
+                if wire::copy(out, flight.message()) > 0 {
+                    flight.quiet();
+                }
+                return flight.message().len();
+            }
+        }
+        0
+    }
+
     fn received<'b>(
         &'b mut self,
         cx: &mut Cx<'_>,

@@ -18,19 +18,29 @@
 //! The numbers that the paper encrypts to the other side are exports of [`hpke`](crate::crypto::hpke), and g^N is its
 //! ephemeral key: they take no bytes on the air.
 //!
-//! - [`keys`]: the key schedule. [`wire`]: the messages. [`Peer`]: what is stored, and what becomes of PMKs.
-//!   [`credential`]: whether the other side's ticket will do.
+//! - [`Interactive`]: the association. [`Interactive::open`], [`Interactive::connect`], [`Interactive::ping`],
+//!   [`Interactive::authenticate`], [`Interactive::recheck`], and the common verbs.
+//! - [`Peer`]: the PMK and its successor, stored in a slot. [`Wallet`](crate::cose::Wallet): this device's tickets, lent to
+//!   all its associations. [`Setup`]: suites and keys. [`Extent`]: how much of it an association has.
+//! - [`keys`]: the key schedule of phase 2. [`wire`]: its messages. [`phase1`](crate::phase1): phase 1.
 //!
 //! The bytes are in [`spec`].
 
-pub mod credential;
+mod aside;
+mod credential;
+mod exchange;
+pub mod extent;
+mod initiator;
 pub mod keys;
 pub mod peer;
 #[cfg(feature = "published")]
 pub mod published;
+mod responder;
 pub mod wire;
 
-pub use crate::phase1::Subject;
+pub use crate::phase1::{Lend, Setup, Subject};
+pub use exchange::{Exchange, Interactive, InteractiveMemory};
+pub use extent::{Any, Extent, Leaf, Whole};
 pub use peer::{Master, Peer};
 
 #[doc = include_str!("spec.md")]

@@ -10,17 +10,18 @@
 
 use super::keys::{self, Terms};
 use super::wire::K1;
-use crate::association::{Device, Error, Slot};
-use crate::cose::ticket::NAME_MAX;
-use crate::crypto::Secret;
+use crate::association::{Device, Error, Slot, UnixTime};
+use crate::cose::Reference;
+use crate::cose::ticket::{NAME_MAX, TICKET_MAX, seconds};
+use crate::crypto::{Secret, secret};
 use crate::engine::drops::Dropped;
 use crate::engine::rekey::{Decision, Pending, Replacement, Which};
 use crate::engine::session::ConnectionId;
 use crate::engine::state::{self, Kind};
 use crate::engine::transcript::Transcript;
-use crate::engine::wire::{self, Reader, Writer};
-use crate::phase1::Subject;
+use crate::engine::wire::{Reader, Writer};
 use crate::phase1::keys::{HINT_LEN, N_LEN};
+use crate::phase1::{Expected, Facts, Subject};
 use core::fmt;
 
 /// What phase 1 agreed on, which every PMK that follows from it has.
@@ -38,11 +39,16 @@ pub struct Origin {
     pub psk: bool,
     /// Whether this side was A.
     pub was_a: bool,
-    /// Serial of the peer's ticket.
-    pub serial: u32,
-    /// When all this is over, in seconds since 1970: F and both tickets' ends.
+    /// When F is over by the wall clock, in seconds since 1970; [`NEVER`]: it is not.
     pub ends: u64,
+    /// How much of F is left, in seconds that this device has run without a wall clock; [`ALWAYS`]: it has no end.
+    pub left: u32,
 }
+
+/// No end by the wall clock.
+pub const NEVER: u64 = u64::MAX;
+/// No end.
+pub const ALWAYS: u32 = u32::MAX;
 
 /// A pairwise master key.
 #[derive(Clone, PartialEq, Eq)]
@@ -68,6 +74,15 @@ impl Master {
     fn at(key: Secret<32>, step: u32, origin: Origin) -> Self {
         let aux = keys::aux(&key, step);
         Self { key, aux, step, origin }
+    }
+
+    /// F is counted from now.
+    #[must_use]
+    pub fn from(mut self, wall: Option<UnixTime>) -> Self {
+        if let Some(now) = wall.filter(|_| self.origin.left != ALWAYS) {
+            self.origin.ends = seconds(now).saturating_add(u64::from(self.origin.left));
+        }
+        self
     }
 
     /// The one that takes its place: PMK' of a run of phase 2.
@@ -109,7 +124,7 @@ impl Master {
         w.put(self.key.expose()).put(&self.step.to_be_bytes()).put(origin.bind.as_bytes());
         w.put(origin.n_a0.expose()).put(origin.n_s0.expose());
         w.put(&[origin.suite as u8, u8::from(origin.psk) << 1 | u8::from(origin.was_a)]);
-        w.put(&origin.serial.to_be_bytes()).put(&origin.ends.to_be_bytes());
+        w.put(&origin.ends.to_be_bytes()).put(&origin.left.to_be_bytes());
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, Dropped> {
@@ -120,9 +135,9 @@ impl Master {
         if flags > 3 {
             return Err(Dropped::Malformed);
         }
-        let (serial, ends) = (r.u32()?, r.u64()?);
+        let (ends, left) = (r.u64()?, r.u32()?);
         let (psk, was_a) = (flags & 2 != 0, flags & 1 != 0);
-        Ok(Self::at(key, step, Origin { bind, n_a0, n_s0, suite: suite as i8, psk, was_a, serial, ends }))
+        Ok(Self::at(key, step, Origin { bind, n_a0, n_s0, suite: suite as i8, psk, was_a, ends, left }))
     }
 }
 
@@ -183,13 +198,39 @@ pub enum Heard {
     Mine,
 }
 
-/// What this device knows about one peer; lies in the caller's memory and is stored in its slot.
+/// Who the peer has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whom {
+    Anyone,
+    /// Somebody with this word in the scope.
+    Scope(Subject),
+    Known(Subject),
+}
+
+/// The two tickets of an association, as they were shown or renewed last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tickets {
+    /// Serial and end of the peer's.
+    serial: u32,
+    ends: u64,
+    /// The one of this side's that the peer has, and its end.
+    shown: Reference,
+    shown_ends: u64,
+}
+
+/// What this device knows about one peer; lies in the caller's memory and is stored in its slot. `T` is the room for the
+/// peer's ticket in bytes: one that is longer is not kept, and shown again each time.
 #[derive(Clone)]
-pub struct Peer {
+pub struct Peer<const T: usize = TICKET_MAX> {
     slot: Slot,
     version: u32,
     me: Subject,
-    id: Subject,
+    whom: Whom,
+    tickets: Option<Tickets>,
+    ticket: [u8; T],
+    ticket_len: u16,
+    /// Changes when the names do under which a first message may come.
+    names: u32,
     psk: Option<Secret<32>>,
     current: Option<Master>,
     pending: Option<Master>,
@@ -203,32 +244,52 @@ pub struct Peer {
     missed: bool,
 }
 
-impl fmt::Debug for Peer {
+impl<const T: usize> fmt::Debug for Peer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_struct("Peer");
-        f.field("id", &self.id).field("current", &self.current).field("pending", &self.replacement.pending());
+        f.field("whom", &self.whom).field("current", &self.current).field("pending", &self.replacement.pending());
         f.finish_non_exhaustive()
     }
 }
 
-impl Peer {
-    const TEXT_MAX: usize = 2 * (1 + NAME_MAX) + 1 + Replacement::LEN + 2 + 2 * MASTER_LEN + 2 * 32;
+impl<const T: usize> Peer<T> {
+    pub(super) const TEXT_MAX: usize =
+        2 * (1 + NAME_MAX) + 1 + Replacement::LEN + 2 + 2 * MASTER_LEN + 2 * 32 + 4 + 8 + 8 + 8 + 2 + T;
     /// The longest blob of a stored peer in bytes: what its slot must hold.
     pub const BLOB_MAX: usize = Self::TEXT_MAX + state::OVERHEAD;
 
-    /// A peer with whom there was no phase 1 yet. A psk goes into every phase 1 with it.
+    /// A peer of this name, with whom there was no phase 1 yet. A psk goes into every phase 1 with it.
     ///
     /// # Errors
     /// [`Error::BadArgument`] where both names are the same.
     pub fn new(slot: Slot, me: Subject, id: Subject, psk: Option<Secret<32>>) -> Result<Self, Error> {
-        if me == id {
-            return Err(Error::BadArgument);
-        }
-        Ok(Self {
+        if me == id { Err(Error::BadArgument) } else { Ok(Self::of(slot, me, Whom::Known(id), psk)) }
+    }
+
+    /// Whoever comes first with a ticket in whose scope this word stands; anybody where it is empty. From then on it is
+    /// that device's.
+    ///
+    /// # Errors
+    /// [`Error::BadArgument`] for a word of more than 32 bytes.
+    pub fn anyone(slot: Slot, me: Subject, scope: &str, psk: Option<Secret<32>>) -> Result<Self, Error> {
+        let whom = match Subject::new(scope) {
+            Some(scope) => Whom::Scope(scope),
+            None if scope.is_empty() => Whom::Anyone,
+            None => return Err(Error::BadArgument),
+        };
+        Ok(Self::of(slot, me, whom, psk))
+    }
+
+    const fn of(slot: Slot, me: Subject, whom: Whom, psk: Option<Secret<32>>) -> Self {
+        Self {
             slot,
             version: 0,
             me,
-            id,
+            whom,
+            tickets: None,
+            ticket: [0; T],
+            ticket_len: 0,
+            names: 1,
             psk,
             current: None,
             pending: None,
@@ -237,50 +298,55 @@ impl Peer {
             ahead: 0,
             as_s: false,
             missed: false,
-        })
+        }
     }
 
-    /// Opens a stored peer. `floor` is the value of the slot's monotonic counter, 0 where there is none.
+    /// Opens a stored peer, in `work`: as much memory as the blob has bytes. `floor` is the value of the slot's monotonic
+    /// counter, 0 where there is none.
     ///
     /// # Errors
     /// [`Error::BadBlob`], [`Error::BlobRolledBack`].
-    pub fn restore(device: &Device, slot: Slot, floor: u32, blob: &[u8]) -> Result<Self, Error> {
-        let mut text = Secret::<{ Self::TEXT_MAX }>::zero();
-        let opened = state::open(device, Kind::InteractivePeer, floor, blob, text.as_mut());
+    pub fn restore(device: &Device, slot: Slot, floor: u32, blob: &[u8], work: &mut [u8]) -> Result<Self, Error> {
+        let opened = state::open(device, Kind::InteractivePeer, floor, blob, work);
         let (version, len) = opened.map_err(|e| if e == Error::BlobRolledBack { e } else { Error::BadBlob })?;
-        let text = text.expose().get(..len).ok_or(Error::BadBlob)?;
-        Self::read(slot, version, text).map_err(|_| Error::BadBlob)
+        let peer = Self::read(slot, version, work.get(..len).ok_or(Error::BadBlob)?).map_err(|_| Error::BadBlob);
+        secret::wipe(work);
+        peer
     }
 
-    fn read(slot: Slot, version: u32, text: &[u8]) -> Result<Self, Dropped> {
+    pub(super) fn read(slot: Slot, version: u32, text: &[u8]) -> Result<Self, Dropped> {
         let mut r = Reader::new(text);
         let me = Subject::read(r.short(NAME_MAX)?).ok_or(Dropped::Malformed)?;
-        let id = Subject::read(r.short(NAME_MAX)?).ok_or(Dropped::Malformed)?;
+        let name = Subject::read(r.short(NAME_MAX)?);
         let flags = r.u8()?;
+        let is = |bit: u8| flags & bit != 0;
+        let whom = match (name, is(32)) {
+            (None, false) => Whom::Anyone,
+            (Some(scope), false) => Whom::Scope(scope),
+            (Some(id), true) if id != me => Whom::Known(id),
+            _ => return Err(Dropped::Malformed),
+        };
         let replacement = Replacement::read(&mut r)?;
         let ahead = r.u16()?;
-        let current = if flags & 1 != 0 { Some(Master::read(&mut r)?) } else { None };
-        let pending = if flags & 2 != 0 { Some(Master::read(&mut r)?) } else { None };
-        let gone = if flags & 4 != 0 { Some(r.secret()?) } else { None };
-        let psk = if flags & 8 != 0 { Some(r.secret()?) } else { None };
+        let current = if is(1) { Some(Master::read(&mut r)?) } else { None };
+        let pending = if is(2) { Some(Master::read(&mut r)?) } else { None };
+        let gone = if is(4) { Some(r.secret()?) } else { None };
+        let psk = if is(8) { Some(r.secret()?) } else { None };
+        let mut peer =
+            Self { current, pending, gone, replacement, ahead, as_s: is(16), ..Self::of(slot, me, whom, psk) };
+        if is(64) {
+            let (serial, ends) = (r.u32()?, r.u64()?);
+            peer.tickets = Some(Tickets { serial, ends, shown: Reference(r.array()?), shown_ends: r.u64()? });
+            let len = r.u16()?;
+            peer.ticket.get_mut(..usize::from(len)).ok_or(Dropped::Malformed)?.copy_from_slice(r.take(len.into())?);
+            peer.ticket_len = len;
+        }
         r.end()?;
-        if me == id || flags > 31 || pending.is_some() != (replacement.pending() != Pending::None) {
+        if is(128) || peer.pending.is_some() != (replacement.pending() != Pending::None) {
             return Err(Dropped::Malformed);
         }
-        Ok(Self {
-            slot,
-            version,
-            me,
-            id,
-            psk,
-            current,
-            pending,
-            gone,
-            replacement,
-            ahead,
-            as_s: flags & 16 != 0,
-            missed: false,
-        })
+        peer.version = version;
+        Ok(peer)
     }
 
     /// Writes what is stored; its length.
@@ -290,14 +356,22 @@ impl Peer {
     pub fn write(&self, out: &mut [u8]) -> Result<usize, usize> {
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
         let keys = bit(self.current.is_some(), 1) | bit(self.pending.is_some(), 2) | bit(self.as_s, 16);
+        let known = bit(matches!(self.whom, Whom::Known(_)), 32) | bit(self.tickets.is_some(), 64);
         let mut w = Writer::new(out);
-        w.short(self.me.as_bytes()).short(self.id.as_bytes());
-        w.put(&[keys | bit(self.gone.is_some(), 4) | bit(self.psk.is_some(), 8)]);
+        w.short(self.me.as_bytes()).short(match &self.whom {
+            Whom::Known(name) | Whom::Scope(name) => name.as_bytes(),
+            Whom::Anyone => &[],
+        });
+        w.put(&[keys | known | bit(self.gone.is_some(), 4) | bit(self.psk.is_some(), 8)]);
         self.replacement.write(&mut w);
         w.put(&self.ahead.to_be_bytes());
         [&self.current, &self.pending].into_iter().flatten().for_each(|master| master.write(&mut w));
         for secret in [&self.gone, &self.psk].into_iter().flatten() {
             w.put(secret.expose());
+        }
+        if let Some(Tickets { serial, ends, shown, shown_ends }) = &self.tickets {
+            w.put(&serial.to_be_bytes()).put(&ends.to_be_bytes()).put(&shown.0).put(&shown_ends.to_be_bytes());
+            w.put(&self.ticket_len.to_be_bytes()).put(self.ticket());
         }
         w.finish()
     }
@@ -307,14 +381,12 @@ impl Peer {
     /// # Errors
     /// [`Error::BufferTooSmall`].
     pub fn seal(&mut self, device: &Device, out: &mut [u8]) -> Result<(usize, u32), Error> {
-        let mut text = Secret::<{ Self::TEXT_MAX }>::zero();
         let needed = |len: usize| Error::BufferTooSmall { needed: len.saturating_add(state::OVERHEAD) };
-        let len = self.write(text.as_mut()).map_err(needed)?;
-        let room = out.get_mut(state::OVERHEAD..).unwrap_or_default();
-        if room.len() < len {
-            return Err(needed(len));
-        }
-        wire::copy(room, text.expose().get(..len).unwrap_or_default());
+        let written = self.write(out.get_mut(state::OVERHEAD..).unwrap_or_default());
+        let len = written.map_err(|len| {
+            secret::wipe(out);
+            needed(len)
+        })?;
         let version = self.next_version();
         Ok((state::seal(device, Kind::InteractivePeer, version, out, len)?, version))
     }
@@ -329,9 +401,32 @@ impl Peer {
     pub const fn slot(&self) -> Slot {
         self.slot
     }
-    /// The peer's name.
-    pub const fn id(&self) -> &Subject {
-        &self.id
+    /// The peer's name, once it is known.
+    pub const fn id(&self) -> Option<&Subject> {
+        match &self.whom {
+            Whom::Known(id) => Some(id),
+            Whom::Scope(_) | Whom::Anyone => None,
+        }
+    }
+    /// Who the peer has to be.
+    pub fn expected(&self) -> Expected<'_> {
+        match &self.whom {
+            Whom::Known(id) => Expected::Subject(id),
+            Whom::Scope(word) => Expected::Scope(core::str::from_utf8(word.as_bytes()).unwrap_or_default()),
+            Whom::Anyone => Expected::Anyone,
+        }
+    }
+    /// The peer's ticket; empty where it is not kept.
+    pub fn ticket(&self) -> &[u8] {
+        self.ticket.get(..usize::from(self.ticket_len)).unwrap_or_default()
+    }
+    /// The ticket of this side's that the peer has.
+    pub fn shown(&self) -> Option<&Reference> {
+        self.tickets.as_ref().map(|tickets| &tickets.shown)
+    }
+    /// Changes when the names do under which a first message may come.
+    pub const fn names_version(&self) -> u32 {
+        self.names
     }
     /// This device's name.
     pub const fn own_id(&self) -> &Subject {
@@ -343,7 +438,7 @@ impl Peer {
     }
     /// Whether this side's name is the lower one.
     pub fn is_lower(&self) -> bool {
-        self.me.is_lower_than(&self.id)
+        self.id().is_some_and(|id| self.me.is_lower_than(id))
     }
     /// What is known of the pending PMK.
     pub const fn pending(&self) -> Pending {
@@ -372,9 +467,92 @@ impl Peer {
         sides.iter().any(|side| keys::hint(gone, *side) == *hint).then_some(Named::Gone)
     }
 
+    /// The PMK that this hint of a first message of this side's names.
+    pub fn mine(&self, hint: &[u8; HINT_LEN]) -> Option<(Which, &Master)> {
+        let both = [Which::Current, Which::Pending].into_iter();
+        both.filter_map(|which| Some((which, self.master(which)?))).find(|(_, master)| master.hint(true) == *hint)
+    }
+
+    /// The PMK that a run of this side's would be made under now.
+    pub fn choose(&self) -> Option<&Master> {
+        let waits = self.replacement.confirmed().is_some();
+        let which = if self.current.is_none() && waits { Which::Pending } else { self.replacement.choose() };
+        self.master(which)
+    }
+
+    /// The suite that was agreed.
+    pub fn suite(&self) -> Option<i8> {
+        self.current.as_ref().or(self.pending.as_ref()).map(|master| master.origin.suite)
+    }
+
     /// What answers a K1 under the PMK before the current one.
     pub const fn gone(&self) -> Option<&Secret<32>> {
         self.gone.as_ref()
+    }
+
+    // ---- tickets, and how long all this lives ----
+
+    /// The peer has shown to be the owner of this ticket, and has seen `own` of this side's, which ends then.
+    pub fn keep(&mut self, ticket: &[u8], facts: &Facts, own: (Reference, u64)) {
+        self.whom = Whom::Known(facts.subject);
+        self.ticket_len = 0;
+        if let Some(room) = self.ticket.get_mut(..ticket.len()) {
+            room.copy_from_slice(ticket);
+            self.ticket_len = ticket.len() as u16;
+        }
+        let (shown, shown_ends) = own;
+        self.tickets = Some(Tickets { serial: facts.serial, ends: facts.ends, shown, shown_ends });
+        self.names = self.names.wrapping_add(1);
+    }
+
+    /// The peer has a new ticket.
+    pub fn renews(&mut self, ticket: &[u8], facts: &Facts) {
+        if let Some(Tickets { shown, shown_ends, .. }) = self.tickets {
+            self.keep(ticket, facts, (shown, shown_ends));
+        }
+    }
+
+    /// The peer has stored a new ticket of this side's.
+    pub const fn renewed(&mut self, shown: Reference, shown_ends: u64) {
+        if let Some(tickets) = &mut self.tickets {
+            tickets.shown = shown;
+            tickets.shown_ends = shown_ends;
+        }
+    }
+
+    /// When both tickets are over, and the number of the peer's.
+    pub fn tickets_end(&self) -> Option<(u64, u32)> {
+        self.tickets.as_ref().map(|tickets| (tickets.ends.min(tickets.shown_ends), tickets.serial))
+    }
+
+    /// What is left of F for the PMK of the next run: its end by the wall clock, and seconds without one.
+    pub fn life(&self) -> (u64, u32) {
+        let of = |master: &Master| (master.origin.ends, master.origin.left);
+        match self.replacement.choose() {
+            Which::Pending => self.pending.as_ref().or(self.current.as_ref()),
+            Which::Current => self.current.as_ref().or(self.pending.as_ref()),
+        }
+        .map_or((NEVER, ALWAYS), of)
+    }
+
+    /// The device has run so many seconds without a wall clock; whether there is something to store.
+    pub fn has_run(&mut self, seconds: u32) -> bool {
+        let masters = [&mut self.current, &mut self.pending].into_iter().flatten();
+        masters.filter(|master| master.origin.left != ALWAYS).fold(false, |_, master| {
+            master.origin.left = master.origin.left.saturating_sub(seconds);
+            true
+        })
+    }
+
+    /// All PMKs are over: phase 1 begins anew. Whether there were any.
+    pub fn forget_masters(&mut self) -> bool {
+        let any = self.current.is_some() || self.pending.is_some();
+        self.gone = self.current.take().map(|old| old.aux).or_else(|| self.gone.take());
+        self.pending = None;
+        self.replacement = Replacement::new();
+        self.ahead = 0;
+        self.names = self.names.wrapping_add(1);
+        any
     }
 
     // ---- phase 1 ----
@@ -395,6 +573,20 @@ impl Peer {
     fn put(&mut self, master: Master) {
         self.pending = Some(master);
         self.ahead = 0;
+        self.names = self.names.wrapping_add(1);
+    }
+
+    /// How often the PMK was replaced.
+    pub const fn generation(&self) -> u32 {
+        self.replacement.generation()
+    }
+
+    /// All hints under which a first message of the peer's may come.
+    pub fn hints(&self, hint: &mut dyn FnMut([u8; HINT_LEN])) {
+        [&self.current, &self.pending].into_iter().flatten().for_each(|master| hint(master.hint(false)));
+        if let Some(gone) = &self.gone {
+            [false, true].into_iter().for_each(|side| hint(keys::hint(gone, side)));
+        }
     }
 
     // ---- phase 2 ----
@@ -504,6 +696,7 @@ impl Peer {
         self.missed = false;
         self.as_s = as_s;
         self.gone = self.current.replace(pending).map(|old| old.aux);
+        self.names = self.names.wrapping_add(1);
         true
     }
 }

@@ -15,6 +15,7 @@ pub mod lab;
 pub mod net;
 pub mod node;
 pub mod rng;
+pub mod tickets;
 pub mod world;
 
 pub use lab::{Assoc, Lab, Plan, each_seed, lab};

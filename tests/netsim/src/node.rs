@@ -135,7 +135,7 @@ impl<A: Association> Node<A> {
                 return (sent, None);
             }
             let did = self.with(now, |a, cx| {
-                let mut out = [0; 1500];
+                let mut out = [0; 2500];
                 match a.poll(cx, &mut out) {
                     Output::Datagram { to, bytes } => Did::Sent(to, bytes.to_vec()),
                     Output::Persist { slot, version, bytes } => Did::Store(slot, version, bytes.to_vec()),

@@ -18,8 +18,8 @@ fn origin(was_a: bool) -> Origin {
         suite: -21,
         psk: true,
         was_a,
-        serial: 5,
         ends: 1 << 40,
+        left: 3600,
     }
 }
 
@@ -82,7 +82,7 @@ impl Node {
 
     /// What was stored is all that is left.
     fn power_cut(&mut self) {
-        let mut text = [0; Peer::TEXT_MAX];
+        let mut text = [0; Peer::<TICKET_MAX>::TEXT_MAX];
         let len = self.peer.write(&mut text).unwrap();
         *self = Self { begun: self.begun, ..Self::new(Peer::read(Slot(1), 0, &text[..len]).unwrap()) };
     }
@@ -303,19 +303,27 @@ fn stored_and_back() {
     a.gone = Some(Secret::new([7; 32]));
     a.replacement.confirm(3);
     a.ahead = 9;
-    let mut blob = [0; Peer::BLOB_MAX];
+    let mut blob = [0; Peer::<TICKET_MAX>::BLOB_MAX];
     assert!(matches!(a.seal(&device, &mut blob[..100]), Err(Error::BufferTooSmall { .. })));
     let (len, version) = a.seal(&device, &mut blob).unwrap();
-    let b = Peer::restore(&device, Slot(1), version, &blob[..len]).unwrap();
+    let b = Peer::<TICKET_MAX>::restore(&device, Slot(1), version, &blob[..len], &mut [0; 1200]).unwrap();
     assert_eq!((&a.current, &a.pending, &a.gone, &a.psk), (&b.current, &b.pending, &b.gone, &b.psk));
-    assert_eq!((a.replacement, a.ahead, a.as_s, a.me, a.id), (b.replacement, b.ahead, b.as_s, b.me, b.id));
-    assert_eq!(Peer::restore(&device, Slot(1), version + 1, &blob[..len]).unwrap_err(), Error::BlobRolledBack);
+    assert_eq!((a.replacement, a.ahead, a.as_s, a.me, a.whom), (b.replacement, b.ahead, b.as_s, b.me, b.whom));
+    assert_eq!(
+        Peer::<TICKET_MAX>::restore(&device, Slot(1), version + 1, &blob[..len], &mut [0; 1200]).unwrap_err(),
+        Error::BlobRolledBack
+    );
     blob[len / 2] ^= 1;
-    assert_eq!(Peer::restore(&device, Slot(1), 0, &blob[..len]).unwrap_err(), Error::BadBlob);
+    assert_eq!(
+        Peer::<TICKET_MAX>::restore(&device, Slot(1), 0, &blob[..len], &mut [0; 1200]).unwrap_err(),
+        Error::BadBlob
+    );
     // A longest peer fits.
     let names = [Subject::new(&"x".repeat(32)).unwrap(), Subject::new(&"y".repeat(32)).unwrap()];
-    [a.me, a.id] = names;
-    assert_eq!(a.write(&mut [0; Peer::TEXT_MAX]), Ok(Peer::TEXT_MAX));
+    (a.me, a.whom) = (names[0], Whom::Known(names[1]));
+    let facts = Facts { subject: names[1], serial: 1, ends: 2, key_len: 32 };
+    a.keep(&[7; TICKET_MAX], &facts, (Reference([1; 8]), 3));
+    assert_eq!(a.write(&mut [0; Peer::<TICKET_MAX>::TEXT_MAX]), Ok(Peer::<TICKET_MAX>::TEXT_MAX));
     assert!(Subject::new(&"x".repeat(33)).is_none() && Subject::new("").is_none());
 }
 
