@@ -601,7 +601,7 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Introduces for E
         rekey: Option<Rekey>,
         to: &Addr,
     ) {
-        io.free_all(&|_| true);
+        io.free_all(&|run| !matches!(run, Run::Phase1(_)));
         let attempt = self.attempt_of(rekey, true);
         self.peer().acknowledged(outcome.from(cx.wall), attempt);
         io.outbox.want_store();
