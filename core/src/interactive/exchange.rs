@@ -221,6 +221,11 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, M: Scratch<Exchange<P, W, E, T>>, E: Extent
         Ok(())
     }
 
+    /// What lends the device's wallet.
+    pub const fn credentials(&self) -> &W {
+        &self.scheme.wallet
+    }
+
     /// The peer's record.
     pub fn peer(&self) -> &Peer<T> {
         self.scheme.peer.borrow()

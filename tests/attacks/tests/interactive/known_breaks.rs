@@ -1,8 +1,12 @@
 //! The known breaks of paper 000, section 2: each succeeds on Published and fails on Hardened.
 
+use crate::handshake::Tickets;
+use iotkm::engine::wire::header;
 use iotkm::interactive::published::wire::message::{DATA, K1, K2, K3, K4};
 use iotkm::{Association, Event};
+use iotkm_attacks::phase1::meet;
 use iotkm_attacks::tickets::NAMES;
+use iotkm_attacks::tickets::hardened::{self, CURVE, FFC, P256};
 use iotkm_attacks::tickets::published::{self, message};
 use iotkm_attacks::{mallory, probe, xor};
 
@@ -49,6 +53,44 @@ fn a_authenticates_itself_on_published() {
     println!(
         "A authenticates itself: 2 datagrams of its own sent back, 6 public bytes put in front of one, nothing computed"
     );
+}
+
+#[test]
+fn a_authenticates_itself_fails_on_hardened() {
+    for plan in [CURVE, P256, FFC] {
+        let mut net = hardened::lab(&plan, 1);
+        assert!(meet::<Tickets>(&mut net));
+        net.drive(20_000, |_| false);
+        net.a.events.clear();
+        net.trace.clear();
+        let (now, session) = (net.now, net.a.a.fingerprint());
+        net.a.with(now, |a, cx| a.connect(cx, &mallory())).unwrap();
+        net.flush();
+        let k1 = net.trace[0].1.clone();
+        assert_eq!(number(&k1), K1);
+
+        // Its own K1 as K2: whole, and as K2 has it, a connection id, g^NA and the tag; the tag cut to the other length.
+        let share = plan.kem.group().share_len();
+        let mut said = Vec::new();
+        for tag in [8, 16] {
+            for from in 2..k1.len() - share {
+                let end = (from + 1 + share + tag).min(k1.len());
+                for body in [k1[from..].to_vec(), k1[from..end].to_vec(), [&[0], &k1[from..end]].concat()] {
+                    let k2 = [&header(1, K2, u32::from(k1[1] & 15))[..], &body].concat();
+                    said.extend(probe(&mut net, false, &k2));
+                }
+            }
+        }
+        assert!(said.iter().all(|bytes| number(bytes) != K3), "no K3 for its own share");
+        // And K4 from whatever it has said.
+        for (_, bytes) in net.trace.clone() {
+            for tag in bytes.windows(16) {
+                let k4 = [&header(1, K4, u32::from(k1[1] & 15))[..], tag].concat();
+                probe(&mut net, false, &k4);
+            }
+        }
+        assert!(!net.a.saw(established) && net.a.a.fingerprint() == session);
+    }
 }
 
 // ---- what goes with it: V_PMK{g^NA} says nothing about when, and nothing guards what K_M encrypts ----

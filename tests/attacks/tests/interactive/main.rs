@@ -8,7 +8,9 @@
     clippy::arithmetic_side_effects
 )]
 
+mod handshake;
 #[cfg(feature = "published")]
 mod known_breaks;
+mod must_resist;
 #[cfg(feature = "published")]
 mod published;

@@ -80,7 +80,8 @@ fn what_is_stored_comes_back() {
     let mut net = published::interactive(20);
     assert!(published::connect(&mut net));
     let (_, blob) = net.a.stored[&1].clone();
-    assert_eq!(Peer::restore(&net.a.device, Slot(1), 0, &blob).unwrap_err(), Error::BadBlob, "Hardened takes none");
+    let hardened = Peer::<288>::restore(&net.a.device, Slot(1), 0, &blob, &mut vec![0; blob.len()]);
+    assert_eq!(hardened.unwrap_err(), Error::BadBlob, "Hardened takes none");
     let peer = PublishedPeer::restore(&net.a.device, &blob).unwrap();
     assert_eq!((peer.pmk(), peer.zeros()), (net.b.a.peer().unwrap().pmk(), net.b.a.peer().unwrap().zeros()));
     assert_eq!(peer.id().as_bytes(), NAMES[1].as_bytes());
