@@ -12,7 +12,7 @@ from rich.progress import track
 import iotkm
 from iotkm import Platform, sim
 from iotkm.cli import _ca, _history
-from iotkm.cli._common import Json, console, fail, friendly, show, suite_of
+from iotkm.cli._common import Json, console, fail, for_people, friendly, show, suite_of
 from iotkm.storage import Directory
 
 app = typer.Typer(
@@ -49,7 +49,7 @@ def inspect(
     state: Annotated[Path | None, typer.Option(help="The device's state folder: opens a stored peer of its.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what a datagram, a ticket, a revocation list or a stored blob is. Secrets are never shown."""
+    """Say what a datagram, a ticket, a revocation list, a credential, a request or a stored blob is. Secrets are never shown."""
     data = _bytes(source)
     seen: dict[str, Any] = dict(iotkm.inspect(data, cid_len=cid_len))
     if state is not None and seen["what"] == "stored peer":
@@ -57,7 +57,7 @@ def inspect(
             peer = iotkm.Peer.restore(Platform(storage.device_secret()), slot=0, blob=data)
         seen |= {**_history.about(peer.info), "keys": "(3 x 32 bytes, not shown)"}
         del seen["slot"]
-    show(seen, as_json)
+    show(seen if as_json else dict(for_people(seen)), as_json)
 
 
 def _bytes(source: str) -> bytes:

@@ -11,7 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from iotkm import RevocationList, Ticket, TicketRequest, inspect, read_ticket_message, write_ticket_message
-from iotkm.cli._common import Json, console, fail, friendly, show
+from iotkm.cli._common import Json, console, fail, for_people, friendly, show
 
 if TYPE_CHECKING:
     from iotkm.authority import Authority
@@ -206,7 +206,8 @@ def revoke(
 def _give(thing: Ticket | RevocationList, out: Path | None, as_json: bool) -> None:
     if out is not None:
         out.write_bytes(bytes(thing))
-    show(dict(inspect(bytes(thing))), as_json)
+    seen = inspect(bytes(thing))
+    show(seen if as_json else dict(for_people(seen)), as_json)
 
 
 @app.command("list")

@@ -4,7 +4,8 @@ import functools
 import json
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
@@ -58,6 +59,21 @@ def show(values: dict[str, Any], as_json: bool) -> None:
         shown = f"{value:.2f}" if isinstance(value, float) else str(value)
         table.add_row(name.replace("_", " "), shown)
     console().print(table, highlight=False, markup=False)
+
+
+def for_people(seen: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """What `inspect` saw, with dates, and what is in something else behind that one's name."""
+    for name, value in seen.items():
+        if isinstance(value, dict):
+            yield from for_people(value, f"{before}{name}: ")
+        elif name in ("issued_at", "not_before", "expires"):
+            try:
+                date = f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC"
+            except (OverflowError, ValueError, OSError):
+                date = "beyond the calendar"
+            yield before + name, f"{value} ({date})"
+        else:
+            yield before + name, value
 
 
 def suite_of(text: str) -> Suite:

@@ -1,0 +1,127 @@
+"""What `inspect` says of whatever there is, and that it says no secret and survives garbage."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iotkm import (
+    Acknowledged,
+    BadArgumentError,
+    Platform,
+    Refusal,
+    RevocationList,
+    SigningKey,
+    Ticket,
+    TicketAgent,
+    TicketRequest,
+    Wallet,
+    inspect,
+    write_ticket_message,
+)
+
+KEY = SigningKey("EdDSA", bytes([7]) * 32)
+TICKET = Ticket.issue(
+    KEY, agent="acme", device="lamp", group="x25519", key=bytes([9]) * 32, serial=5, issued_at=10, expires=20
+)
+VECTORS = sorted((Path(__file__).parents[2] / "tests" / "vectors").glob("history-*.json"))
+
+
+def test_every_message_of_history() -> None:
+    seen: dict[str, dict[str, Any]] = {}
+    for file in VECTORS:
+        vector = json.loads(file.read_text())
+        for step in vector["steps"]:
+            receiver = vector["b" if step["node"] == "a" else "a"]
+            cid_len = len(receiver.get("cid", "")) // 2
+            for output in step["outputs"]:
+                if "datagram" in output:
+                    shown = inspect(bytes.fromhex(output["bytes"]), cid_len=cid_len)
+                    assert "malformed" not in shown, (file.name, shown)
+                    seen[shown.get("message", shown["what"])] = shown
+                if "persist" in output:
+                    assert inspect(bytes.fromhex(output["bytes"]))["what"].startswith("stored")
+    assert {"C1", "C2", "C3", "C4", "C5", "ACK", "GONE", "P1", "P2", "P3", "P4", "P5", "P6", "record"} <= {*seen}
+    assert {"RESUME_1", "RESUME_2", "RESUME_3", "FRAGMENT"} <= {*seen}
+    assert seen["C1"].keys() >= {"run", "hint", "nonce", "cid", "tag"}
+    assert seen["FRAGMENT"]["piece"] <= seen["FRAGMENT"]["last_piece"]
+
+
+def message(number: int, run: int, *parts: bytes) -> dict[str, Any]:
+    return inspect(bytes([0x11, number << 4 | run]) + b"".join(parts))
+
+
+def test_every_message_of_interactive() -> None:
+    nonce, reference = bytes(7) + b"\x05", bytes(range(8))
+    m1 = message(1, 5, b"\x00", nonce, b"\x02\x02\xeb", b"\x01\xaa", reference)
+    assert (m1["scheme"], m1["message"], m1["suites"], m1["cid"]) == ("interactive", "M1", [2, -21], "aa")
+    assert m1["reference"] == reference.hex() and not m1["psk"]
+    ticket = bytes(TICKET)
+    by_value = (b"\x0f", nonce, b"\x01\x00", b"\x00", len(ticket).to_bytes(2, "big"), ticket, reference, b"hint")
+    m1 = message(1, 5, *by_value, b"\x00\x07", bytes(16))
+    assert m1["ticket"]["serial"] == 5 and m1["attempt"] == 7 and m1["known"] == reference.hex() and m1["psk"]
+    m2 = message(2, 5, b"\x01\x02", b"\x00", len(ticket).to_bytes(2, "big"), ticket, bytes(40))
+    assert m2["suite"] == 2 and m2["ticket"]["device"] == "lamp" and m2["share_and_tag_bytes"] == 40
+    assert message(3, 5, b"\x00\x00\x0e\x10", bytes(44))["life"] == 3600
+    assert message(4, 5, bytes(8))["tag"] == "00" * 8
+    k1 = message(5, 3, b"\x01", b"\x01\x02\x03\x04", b"\x00\x13", b"\x00", bytes(48))
+    assert k1["hint"] == "01020304" and k1["attempt"] == 0x13 and k1["long_tags"] and not k1["holds_pending"]
+    assert message(6, 3, b"\x01\xbb", bytes(40))["cid"] == "bb"
+    k3 = message(7, 3, bytes(16), bytes.fromhex("1a0001"), bytes(10))
+    assert k3["record"]["number_low"] == 1 and "record" not in message(8, 3, bytes(16))
+    assert message(9, 5, b"\x01", bytes(8))["reason"] == "send your ticket"
+    assert message(10, 3, bytes(16))["message"] == "GONE"
+    assert message(11, 3, b"\x00\x09", bytes(16))["answered"] == 9
+    assert message(12, 5, b"hint", nonce, bytes(8))["nonce"] == nonce.hex()
+    assert message(13, 5, bytes(8))["message"] == "PONG"
+    for short in (message(1, 5), message(5, 0, b"\x00"), message(11, 3, bytes(3)), message(9, 5)):
+        assert short["malformed"]
+
+
+def test_objects_and_what_is_said_about_them() -> None:
+    revoked = RevocationList.issue(KEY, agent="acme", number=3, issued_at=10, serials=[1, 5])
+    request = TicketRequest("lamp", "p256", bytes([9]) * 32, 60)
+    assert inspect(bytes(TICKET))["what"] == "ticket" and inspect(bytes(revoked))["serials"] == [1, 5]
+    shown = inspect(write_ticket_message(request))
+    assert (shown["what"], shown["group"], shown["lifetime"]) == ("ticket request", "p256", 60)
+    assert inspect(write_ticket_message(TICKET))["holds"] == inspect(bytes(TICKET))
+    assert inspect(write_ticket_message(revoked))["holds"]["number"] == 3
+    assert inspect(write_ticket_message(Acknowledged(bytes(8), 4)))["list_number"] == 4
+    assert inspect(write_ticket_message(Refusal(-208)))["code"] == -208
+    credential = bytes.fromhex("00000007 6553f100 0018") + b"\x04lamp" + bytes([2]) * 32
+    shown = inspect(credential)
+    assert (shown["what"], shown["device"], shown["serial"], shown["expires"]) == ("credential", "lamp", 7, 1700086400)
+
+
+def test_blobs() -> None:
+    platform = Platform(bytes(32))
+    agent, wallet = TicketAgent("acme"), Wallet(platform, device="lamp", agent="acme", key=KEY.public_key)
+    wallet.install(
+        Ticket.issue(
+            KEY, agent="acme", device="lamp", group="x25519", key=bytes(32), serial=5, issued_at=10, expires=1 << 40
+        )
+    )
+    for blob, what in ((agent.seal(platform)[0], "ticket agent"), (wallet.seal()[0], "ticket wallet")):
+        shown = inspect(blob)
+        assert shown["what"] == f"stored {what}" and shown["version"] == 1 and shown["bytes"] == len(blob)
+        assert "acme" not in str(shown)
+
+
+def test_garbage_and_what_is_in_itself() -> None:
+    echo = b"\x10\x30" + bytes(8)
+    assert inspect(echo * 6000)["malformed"]
+    assert inspect(echo + b"\x16\x40" + bytes(8))["holds"]["message"] == "C4"
+    nested = b""
+    for _ in range(200):
+        nested = b"\x82\x01\x59" + len(nested).to_bytes(2, "big") + nested
+    with pytest.raises(BadArgumentError):
+        inspect(nested[:-1])
+    draw = random.Random(5)
+    for _ in range(3000):
+        data = draw.choice([b"", b"\x10", b"\x11", b"\x16", b"\x18", b"\xd2\x84"]) + draw.randbytes(draw.randrange(60))
+        try:
+            inspect(data, cid_len=draw.randrange(9))
+        except BadArgumentError:
+            continue
