@@ -96,6 +96,7 @@ def test_inspect(tmp_path: Path) -> None:
     assert seen["message"] == "C1" and seen["scheme"] == "history" and seen["bytes"] == len(c1)
     assert iotkm("inspect", c1.hex()) == iotkm("inspect", "-", given=c1.hex().encode())
     net.a.send(b"a secret message")
+    assert "sealed bytes" in iotkm("inspect", "1e0001" + "00" * 200), "longer than a file's name can be"
     record = json.loads(iotkm("inspect", net.trace[-1].data.hex(), "--json"))
     assert record["what"] == "record" and not record["control"]
     key = bytes(range(32))

@@ -65,11 +65,13 @@ def _bytes(source: str) -> bytes:
         return _unhex(sys.stdin.buffer.read())
     try:
         return _unhex(Path(source).read_bytes())
-    except FileNotFoundError:
+    except OSError as error:  # also a name that is too long to be one
         try:
             return bytes.fromhex(source)
         except ValueError:
-            fail(f"there is no file {source}, and hex digits it is not")
+            if isinstance(error, FileNotFoundError):
+                fail(f"there is no file {source}, and hex digits it is not")
+            raise error from None
 
 
 def _unhex(data: bytes) -> bytes:
