@@ -40,6 +40,7 @@ pub mod hpke;
 pub mod make;
 pub mod node;
 pub mod play;
+pub mod tickets;
 
 use serde_json::Value;
 

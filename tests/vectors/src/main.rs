@@ -3,7 +3,10 @@
 
 fn main() -> std::io::Result<()> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let primitives = [("primitives/hpke".into(), iotkm_vectors::hpke::vectors())];
+    let primitives = [
+        ("primitives/hpke".into(), iotkm_vectors::hpke::vectors()),
+        ("primitives/tickets".into(), iotkm_vectors::tickets::vectors()),
+    ];
     for (name, vector) in iotkm_vectors::make::all().into_iter().chain(primitives) {
         let text = serde_json::to_string_pretty(&vector)?;
         std::fs::write(folder.join(format!("{name}.json")), text + "\n")?;

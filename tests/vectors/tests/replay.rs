@@ -69,6 +69,9 @@ fn the_values_are_the_cores() {
 }
 
 #[test]
-fn the_committed_hpke_vectors_are_what_the_code_makes() {
-    assert!(iotkm_vectors::hpke::vectors() == committed("primitives/hpke"), "primitives/hpke.json differs");
+fn the_committed_primitives_are_what_the_code_makes() {
+    let made = [("hpke", iotkm_vectors::hpke::vectors()), ("tickets", iotkm_vectors::tickets::vectors())];
+    for (name, vectors) in made {
+        assert!(vectors == committed(&format!("primitives/{name}")), "primitives/{name}.json differs");
+    }
 }
