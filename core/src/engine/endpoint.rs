@@ -356,10 +356,14 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 let asked: &[u8; cookie::LEN] = body.try_into().map_err(|_| Dropped::Malformed)?;
                 let halves = self.memory.as_mut().map_or(&mut [][..], |m| m.parts().halves);
                 // Anybody can send this: it may make a first message longer, and must spoil nothing else.
-                let asks = |half: &&mut Half<S>| half.scheme().is_some() && !half.flight.is_control();
-                let half = halves.iter_mut().filter(asks).find(|half| half.flight.to == *from);
-                half.ok_or(Dropped::Unexpected)?.flight.take_cookie(asked);
-                Ok(())
+                let asks =
+                    |half: &&mut Half<S>| half.scheme().is_some() && half.flight.asks() && !half.flight.is_control();
+                let mut taken = Err(Dropped::Unexpected);
+                for half in halves.iter_mut().filter(asks).filter(|half| half.flight.to == *from) {
+                    half.flight.take_cookie(asked);
+                    taken = Ok(());
+                }
+                taken
             }
             wire::engine::COOKIE_ECHO => self.with(|scheme, io| handshake(scheme, cx, io, from, datagram)),
             wire::engine::RESUME_1 if S::HAS.resume => self.resume_1(cx, from, body),

@@ -267,6 +267,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
         self.pending
     }
 
+    /// Whether it is sent again until it is answered.
+    pub const fn asks(&self) -> bool {
+        self.interval > 0
+    }
+
     /// Whether the message is the body of a control record.
     pub const fn is_control(&self) -> bool {
         self.control

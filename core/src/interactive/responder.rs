@@ -261,7 +261,8 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
         digest: [u8; HASH_LEN],
         write: impl FnOnce(&mut Writer<'_>),
     ) -> Result<(), Dropped> {
-        let place = io.free_place(&|run| matches!(run, Run::Said { .. }))?;
+        let place = io.free_place(&|run| matches!(run, Run::Said { .. }));
+        let place = place.or_else(|reason| phase1::make_room(cx, io).ok_or(reason))?;
         let flight = io.flight(place)?;
         flight.reset(*from, Some(len));
         flight.load(false, write);

@@ -280,6 +280,11 @@ pub fn message<S: Introduces>(
     }
 }
 
+/// A place for a short answer, where all are taken: that of a half-open run which has had its time.
+pub fn make_room<S: Introduces>(cx: &Cx<'_>, io: &mut Io<'_, S>) -> Option<usize> {
+    responder::make_room(cx, io)
+}
+
 /// The flight of a run of phase 1's is over.
 pub fn over<S: Introduces>(io: &mut Io<'_, S>, run: &Run<S::Outcome>) {
     if matches!(run, Run::AwaitM4(_)) {

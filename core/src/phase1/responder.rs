@@ -150,6 +150,13 @@ fn oldest<S: Introduces>(cx: &Cx<'_>, io: &Io<'_, S>) -> Option<usize> {
     (age >= HALF_OPEN_FOR).then_some(place)
 }
 
+/// A half-open run that has had its time makes room for something else: its place.
+pub(super) fn make_room<S: Introduces>(cx: &Cx<'_>, io: &mut Io<'_, S>) -> Option<usize> {
+    let place = oldest(cx, io)?;
+    io.free(place);
+    Some(place)
+}
+
 /// What of an M1 can be told without looking at its credential: the suite, or why there is no M2.
 fn objection<S: Introduces>(scheme: &S, m1: &M1<'_>) -> Result<&'static Suite, Hint> {
     let setup = scheme.setup();
