@@ -11,6 +11,7 @@
 use super::group::GroupError;
 use super::group::Scalar;
 use super::hpke::Kem;
+use super::secret::declassify;
 use super::{Dh, PrimeGroup, Rng, RngError, Secret};
 use crate::association::{Device, Error};
 use crate::engine::state::{self, Kind};
@@ -251,7 +252,8 @@ impl<const SHARE: usize> GrowingKey<SHARE> {
         let mut share = [0; SHARE];
         super::group::lend(group.element_len(), &mut |element| {
             group.base(&key.scalar, element);
-            group.share_of_element(element, &mut share)
+            // A public key.
+            group.share_of_element(declassify(element), &mut share)
         })?;
         if share == key.share { Ok(Self { key, group }) } else { Err(KeyError::Failed) }
     }

@@ -12,6 +12,7 @@ use super::{Setting, keys};
 use crate::crypto::Secret;
 use crate::crypto::group::{GroupError, Scalar, lend};
 use crate::crypto::keys::{KeyError, KeySlot, StaticKeys, Step};
+use crate::crypto::secret::declassify;
 use crate::engine::drops::Dropped;
 use crate::engine::wire::{Reader, Writer};
 use core::fmt;
@@ -116,7 +117,8 @@ impl<const N: usize> Progress<N> {
         if let Some(v) = &self.v {
             let mut r = [0; N];
             group.power(&self.r, v, &mut r)?;
-            self.r = r;
+            // A public key in all but name: the schemes before this one sent it. What it hides is the exponent.
+            self.r = *declassify(&r);
             self.v = None;
         }
         let (mut h, mut u) = (Secret::zero(), Secret::zero());
@@ -154,11 +156,11 @@ impl<const N: usize> Progress<N> {
     /// Malformed.
     pub fn read(r: &mut Reader<'_>) -> Result<Self, Dropped> {
         let (epoch, chain, k) = (r.u32()?, r.secret()?, r.secret()?);
-        let peers = r.secret::<N>()?;
+        let peers = r.array::<N>()?;
         let (waits, v) = (r.u8()?, r.secret()?);
         if epoch == 0 || waits > 1 {
             return Err(Dropped::Malformed);
         }
-        Ok(Self { epoch, chain, k, r: *peers.expose(), v: (waits == 1).then_some(v) })
+        Ok(Self { epoch, chain, k, r: peers, v: (waits == 1).then_some(v) })
     }
 }

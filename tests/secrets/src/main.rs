@@ -19,6 +19,7 @@
 
 mod history;
 mod memcheck;
+mod noninteractive;
 mod pairing;
 mod primitives;
 mod selftest;
@@ -39,7 +40,8 @@ enum Verdict {
 type Scenario = (&'static str, Verdict, fn());
 
 /// All scenarios, the self-test's apart.
-const SCENARIOS: &[&[Scenario]] = &[primitives::SCENARIOS, pairing::SCENARIOS, history::SCENARIOS];
+const SCENARIOS: &[&[Scenario]] =
+    &[primitives::SCENARIOS, pairing::SCENARIOS, history::SCENARIOS, noninteractive::SCENARIOS];
 
 fn main() -> ExitCode {
     let wanted = std::env::args().nth(1).unwrap_or_default();
