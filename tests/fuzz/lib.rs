@@ -5,7 +5,7 @@
 //! have a session under the same name have the same keys.
 
 use iotkm::crypto::{Rng, RngError, Secret};
-use iotkm::{Addr, Association, Cx, Device, Event, Instant, NoKeys, Output, Slot, StoreError, UnixTime};
+use iotkm::{Addr, Association, Cx, Device, Event, Instant, NoKeys, Output, Slot, StaticKeys, StoreError, UnixTime};
 
 /// The input, read off the front.
 #[derive(Debug)]
@@ -60,6 +60,8 @@ pub struct Node<A> {
     pub rng: Source,
     /// Its secret.
     pub device: Device,
+    /// Its static keys.
+    pub keys: &'static dyn StaticKeys,
     /// Its stored blobs.
     pub stored: Vec<(u16, Vec<u8>)>,
     /// Whether writes fail.
@@ -78,6 +80,7 @@ impl<A: Association> Node<A> {
             a,
             rng: Source { state: seed, broken: false },
             device,
+            keys: &NoKeys,
             stored: Vec::new(),
             store_broken: false,
             sent: Vec::new(),
@@ -93,7 +96,7 @@ impl<A: Association> Node<A> {
             place: b"x",
             rng: &mut self.rng,
             device: &self.device,
-            keys: &NoKeys,
+            keys: self.keys,
         };
         f(&mut self.a, &mut cx)
     }
