@@ -2,6 +2,7 @@
 
 mod credentials;
 mod progression;
+mod stored;
 
 use super::Operator;
 use super::issue::OperatorKey;
