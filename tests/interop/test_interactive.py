@@ -23,8 +23,8 @@ def device(name, number, draw):
 def pair(number, psk=None):
     draw = Random(number).randbytes
     (lamp, of_lamp), (hub, of_hub) = (device(name, number, draw) for name in ("lamp", "hub"))
-    a = Node("lamp", [lamp], {lamp.ref: of_lamp}, None, [number], draw, "hub", psk=psk)
-    s = Node("hub", [hub], {hub.ref: of_hub}, None, [number], draw, "lamp", psk=psk)
+    a = Node("lamp", [lamp], of_lamp, None, [number], draw, "hub", psk=psk)
+    s = Node("hub", [hub], of_hub, None, [number], draw, "lamp", psk=psk)
     a.kept, s.kept = hub, lamp
     return a, s
 
@@ -36,8 +36,7 @@ def carry(sender, receiver, datagrams):
         waiting += [(sender if to is receiver else receiver, answer) for answer in to.input(datagram)]
 
 
-@pytest.mark.parametrize("psk", [None, bytes(32)], ids=["", "psk"])
-@pytest.mark.parametrize("number", SUITES)
+@pytest.mark.parametrize("number,psk", [(0, bytes(32)), *((number, None) for number in SUITES)])
 def test_a_life(number, psk):
     a, s = pair(number, psk)
     carry(a, s, a.connect())

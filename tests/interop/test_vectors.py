@@ -1,4 +1,4 @@
-"""Plays tests/vectors/*.json: both nodes of each are the second implementation's, every byte that leaves them is compared, and
+"""Plays tests/vectors/*.json and interactive/*.json: both nodes of each are the second implementation's, every byte that leaves them is compared, and
 every value on the way.
 
 `python3 tests/interop/test_vectors.py` writes those values into the vectors: after `cargo run -p iotkm-vectors`, which has none.
@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from second import cpace, pairing, records
-from second.crypto import SUITES, Triple, Watch
+from second import cpace, pairing, records, ticket, tickets
+from second.crypto import SUITES, Triple, Watch, X25519
 from second.exchange import Pair
 from second.node import Node, Pairing
 
-VECTORS = sorted((Path(__file__).parents[1] / "vectors").glob("*.json"))
+FOLDER = Path(__file__).parents[1] / "vectors"
+VECTORS = sorted([*FOLDER.glob("*.json"), *FOLDER.glob("interactive/*.json")])
 unhex = bytes.fromhex
 
 
@@ -166,8 +167,95 @@ def first_contact(vector):
     assert sides["a"].triple == sides["b"].triple
 
 
+def with_ticket(about, script):
+    suites = [int(number) for number in about["suites"]]
+    group = SUITES[suites[0]].group
+    scalar = unhex(about["key"])
+    if group is not X25519:
+        scalar = int.from_bytes(scalar, "big")
+    static = lambda theirs: group.secret(scalar, theirs), group.share(scalar)  # noqa: E731
+    mine = ticket.read(unhex(about["ticket"]))
+    assert mine.key == static[1]
+    return tickets.Node(
+        unhex(about["id"]).decode(),
+        [mine],
+        static,
+        (unhex(about["agent"]).decode(), unhex(about["agent_key"])),
+        suites,
+        script.draw,
+        unhex(about["peer"]).decode(),
+        unhex(about.get("cid", "")),
+        about.get("mtu", 1200),
+        script.clock,
+        unhex(about["psk"]) if "psk" in about else None,
+        about.get("life", 0),
+    )
+
+
+def call(node, script, step, exports):
+    """(datagrams, returned bytes or None): as `play`, for the interactive scheme."""
+    match step["do"]:
+        case "connect" | "authenticate" | "ping" | "timeout":
+            return getattr(node, step["do"])(), None
+        case "input":
+            return node.input(unhex(step["bytes"])), None
+        case "send":
+            return [], node.send(unhex(step["payload"]))
+        case "install":
+            return node.install(ticket.read(unhex(step["ticket"]))), None
+        case "export":
+            exports[step["returns"]["bytes"]] = node.export()
+            return [], unhex(step["returns"]["bytes"])
+        case "restart":
+            stored = script.last
+            if "peer" in step:
+                stored = script.stored[step["peer"]] if step["peer"] else None
+            return node.restart(stored, exports.get(step.get("bytes"))), None
+        case "exporter":
+            length = len(step["returns"]["bytes"]) // 2
+            return [], node.exporter(unhex(step["label"]), unhex(step["context"]), length)
+    raise AssertionError(step["do"])
+
+
+def but_cookies(datagram):
+    """What a cookie is, is its maker's affair."""
+    return datagram[:2] if datagram[:2] == b"\x10\x20" else datagram
+
+
+def interactive(vector):
+    """Plays it, and yields each step with its script."""
+    scripts = {name: Script(vector[name]) for name in "ab"}
+    nodes = {name: with_ticket(vector[name], scripts[name]) for name in "ab"}
+    exports = {}
+    for place, step in enumerate(vector["steps"]):
+        at = f"step {place}: {step['node']} {step['do']}"
+        node, script = nodes[step["node"]], scripts[step["node"]]
+        script.step(step)
+        node.events, node.payloads = [], []
+        datagrams, returned = call(node, script, step, exports)
+        assert not script.left, (at, node.events)
+        outputs, returns = step["outputs"], step["returns"]
+        sent = [unhex(o["bytes"]) for o in outputs if "datagram" in o]
+        assert list(map(but_cookies, datagrams)) == list(map(but_cookies, sent)), (at, node.events)
+        if "bytes" in returns:
+            assert returned.hex() == returns["bytes"], at
+        assert node.payloads == ([unhex(returns["payload"])] if "payload" in returns else []), (at, node.events)
+        mine = {event[0]: event[1:] for event in node.events}
+        for output in outputs:
+            if output.get("event") == "established":
+                print_, initiator = mine["established"]
+                assert records.readable(print_) == output["fingerprint"] and initiator == output["initiator"], at
+            if "persist" in output:
+                script.last = script.stored[output["bytes"]] = node.stored()
+        told = {o["event"] for o in outputs if "event" in o}
+        for name in ("established", "resumed", "key_replaced", "peer_alive", "terminated"):
+            assert (name in mine) == (name in told), (at, name, node.events)
+        yield at, step, script
+
+
 def played(vector):
-    return (first_contact if "cpace" in vector["a"] else history)(vector)
+    about = vector["a"]
+    return (first_contact if "cpace" in about else interactive if "ticket" in about else history)(vector)
 
 
 @pytest.mark.parametrize("path", VECTORS, ids=lambda p: p.stem)

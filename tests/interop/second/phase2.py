@@ -83,7 +83,7 @@ class Replying(_Run):
         self.under, suite = master, master.origin.suite
         self.th_1 = th_1(master, int(not master.origin.was_a), start.body)
         require(same(start.tag, expand(master.key, "k1", self.th_1, start.mac(suite))), "K1")
-        self.k2 = None
+        self.k2, self.done = None, False
 
     def answer(self, draw):
         suite = self.under.origin.suite

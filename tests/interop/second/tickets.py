@@ -3,6 +3,8 @@
 Every call returns the datagrams to send. Storing is left out, and so are time and giving up: who calls `timeout` has waited.
 """
 
+from copy import deepcopy
+
 from . import phase1, phase2, records, resume, ticket, wire
 from .crypto import Dropped, SUITES, require, same, sha256
 from .phase1 import GONE, HINT, K1, K2, K3, K4, M1, M2, M3, M4, PING, PONG, REFUSE, aux, expand, head, hint_of
@@ -60,8 +62,8 @@ class Peer:
 
 
 class Node:
-    def __init__(self, me, tickets, statics, agent, suites, draw, expected, cid=b"", mtu=1200, clock=None, psk=None, life=0):
-        self.me, self.tickets, self.statics, self.agent = me, tickets, statics, agent
+    def __init__(self, me, tickets, static, agent, suites, draw, expected, cid=b"", mtu=1200, clock=None, psk=None, life=0):
+        self.me, self.tickets, self.static, self.agent = me, tickets, static, agent
         self.suites, self.draw, self.expected, self.cid, self.mtu = suites, draw, expected, cid, mtu
         self.clock, self.psk, self.life = clock, psk, life
         self.kept, self.known_to_peer, self.floor, self.revoked = None, set(), 0, set()
@@ -73,7 +75,7 @@ class Node:
         self.asking = self.halves = self.starting = self.replying = None
         self.halves, self.window, self.done = [], None, {}
         self.session = self.candidate = None
-        self.flight, self.question, self.k3 = None, None, b""
+        self.flight, self.cookie, self.k3 = None, b"", b""
         self.restarted = self.running = None
         self.r3, self.pinged = b"", None
         self.assembly, self.control_assembly = wire.Assembly(), wire.Assembly()
@@ -103,7 +105,7 @@ class Node:
         mine = self.ticket
         self.asking = phase1.Asking(
             mine,
-            self.statics[mine.ref],
+            self.static,
             self.suites,
             self.cid,
             self.draw,
@@ -137,12 +139,11 @@ class Node:
         return resume.export(self.session)
 
     def stored(self):
-        from copy import deepcopy
-
         return deepcopy((self.peer, self.kept, self.known_to_peer))
 
-    def restart(self, export=None, stored=None):
-        self.peer, self.kept, self.known_to_peer = stored or self.stored()
+    def restart(self, stored, export=None):
+        """`stored`: what it had stored; nothing where it has forgotten its peer."""
+        self.peer, self.kept, self.known_to_peer = deepcopy(stored) if stored else (Peer(), None, set())
         self._fresh()
         if export is None:
             return []
@@ -152,8 +153,8 @@ class Node:
     def exporter(self, label, context, length):
         return self.session.exporter(label, context, length)
 
-    def renew(self, new):
-        """Its next ticket goes to the peer."""
+    def install(self, new):
+        """Its next ticket, which goes to the peer."""
         self.tickets.append(new)
         return self._ask_inside(bytes([NEW_TICKET]) + new.data)
 
@@ -163,7 +164,11 @@ class Node:
         return wire.cut(message, self.mtu)
 
     def _ask(self, message):
-        self.flight, self.question = lambda: self._plain(message), message
+        def flight():
+            echo = wire.engine_header(wire.COOKIE_ECHO) + self.cookie if self.cookie else b""
+            return self._plain(echo + message)
+
+        self.flight = flight
         return self.flight()
 
     def _inside(self, body):
@@ -190,7 +195,8 @@ class Node:
             require(message[1] & 15 == 0, "header")
             handler = {
                 wire.FRAGMENT: self._fragment,
-                wire.COOKIE_REQUEST: self._cookie,
+                wire.COOKIE_REQUEST: self._cookie_request,
+                wire.COOKIE_ECHO: self._cookie_echo,
                 wire.R1: self._r1,
                 wire.R2: self._r2,
                 wire.R3: self._r3,
@@ -219,9 +225,16 @@ class Node:
         whole = self.assembly.add(message)
         return [] if whole is None else self._message(whole)
 
-    def _cookie(self, message):
-        require(len(message) == 10 and self.flight, "cookie")
-        return self._plain(wire.engine_header(wire.COOKIE_ECHO) + message[2:] + self.question)
+    def _cookie_request(self, message):
+        require(len(message) == 10 and self.asking, "cookie")
+        self.cookie = message[2:]
+        return self.flight()
+
+    def _cookie_echo(self, message):
+        """Whoever echoes one is at its address; what was in it, its maker knows."""
+        inner = message[10:]
+        require(inner[1] >> 4 in (M1, M3), "in a cookie's echo")
+        return self._m1(inner, proven=True) if inner[1] >> 4 == M1 else self._m3(inner)
 
     # Phase 1.
 
@@ -235,11 +248,17 @@ class Node:
         require(theirs.group == self.ticket.group and theirs.key != self.ticket.key, "key")
         return theirs
 
-    def _m1(self, message):
+    def _earned(self, message, answer, proven):
+        """An address that has not shown that it receives gets a cookie in place of more than three times what it sent."""
+        if proven or len(answer) <= 3 * len(message):
+            return self._plain(answer)
+        return [wire.engine_header(wire.COOKIE_REQUEST) + bytes(8)]
+
+    def _m1(self, message, proven=False):
         offer, digest = phase1.Offer(message), sha256(message)
         for half in self.halves:
             if half.offer.message == message:
-                return self._plain(half.m2)
+                return self._earned(message, half.m2, proven)
         require(not (self.asking and self.lower), "glare")
 
         def hint(reason):
@@ -273,7 +292,7 @@ class Node:
             offer,
             theirs,
             mine,
-            self.statics[mine.ref],
+            self.static,
             SUITES[number],
             self.cid,
             derived,
@@ -283,7 +302,7 @@ class Node:
         )
         half.mine = mine
         self.halves.append(half)
-        return self._plain(half.m2)
+        return self._earned(message, half.m2, proven)
 
     def _m2(self, message):
         require(self.asking, "no run")
@@ -311,7 +330,7 @@ class Node:
         run.on_m4(message)
         self._keep(run.peer, run.ticket)
         self.peer.put(run.master, CONFIRMED, run.old[1] if run.old else 0)
-        self.asking = None
+        self.asking, self.cookie = None, b""
         return self._start()
 
     def _keep(self, theirs, mine):
@@ -344,7 +363,7 @@ class Node:
         return Session(pair, run.schedule, run.th, initiator, step, step, run.cid, run.peer_cid)
 
     def _k1(self, message):
-        if self.replying and self.replying.start.message == message:
+        if self.replying and not self.replying.done and self.replying.start.message == message:
             return self._plain(self.replying.k2)
         name, peer = message[3:7], self.peer
         masters = [master for master in (peer.current, peer.pending) if master and master.hint(False) == name]
@@ -357,7 +376,7 @@ class Node:
             require(start.flags & phase2.LONG_TAGS, "short")
             if self.starting:
                 self.starting = None
-            peer.commit(True)
+            self._commit(True)
         holds = start.flags & phase2.HOLDS
         if peer.confirmed():
             return [] if self.starting else self._start()
@@ -372,6 +391,10 @@ class Node:
         peer.put(run.next, ANSWERED, start.attempt)
         self.starting, self.replying = None, run
         return self._plain(k2)
+
+    def _commit(self, as_s):
+        self.peer.commit(as_s)
+        self.events.append(("key_replaced",))
 
     def _left(self, message, name):
         """A K1 under the PMK before the current one."""
@@ -390,7 +413,7 @@ class Node:
         run, peer = self.starting, self.peer
         k3 = run.on_k2(message)
         if run.under is peer.pending:
-            peer.commit(False)
+            self._commit(False)
         elif peer.confirmed():
             peer.drop()
         peer.missed = False
@@ -405,7 +428,8 @@ class Node:
         require(same(tagged, run.k3), "K3")
         answer = []
         if self.peer.pending is run.next:
-            self.peer.commit(True)
+            self._commit(True)
+            run.done = True
             self.session, self.candidate, self.starting = self._new_session(run, False), None, None
             self._established(False)
         answer = self._plain(run.k4)
@@ -417,7 +441,7 @@ class Node:
         if self.candidate:
             self._begin()
         if self.peer.pending is self.starting.next:
-            self.peer.commit(False)
+            self._commit(False)
         self.starting, self.flight, self.k3 = None, None, b""
         return self._record(record) if record else []
 
@@ -468,7 +492,7 @@ class Node:
     def _pong(self, message):
         require(self.pinged and same(message, self.pinged), "PONG")
         self.pinged = self.flight = None
-        self.events.append(("alive",))
+        self.events.append(("peer_alive",))
         return []
 
     # Records.

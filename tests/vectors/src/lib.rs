@@ -20,6 +20,12 @@
 //! | `restart` | a new association from the last stored peer, or from `peer`, an older one; `bytes`, if there, is an exported session to go on from | |
 //! | `exporter` | `label`, `context` | `bytes` |
 //! | `listen` (`window`), `start` | pairing; the secret is the vector's | |
+//! | `authenticate`, `ping` | interactive | |
+//! | `install` | interactive: `ticket`, the node's next one, which goes to the peer | |
+//!
+//! A node of the interactive scheme (`interactive/*.json`) has the agent's name and key, its ticket, its static key (the
+//! scalar, in the group's byte order), its suites, both names, perhaps a psk and F (`life`). A `restart` with an empty
+//! `peer` has forgotten its peer.
 //!
 //! `values` are what the call computed on the way, each where it first comes: `name value`, where the name is the label of
 //! the specification's `expand` (`c2` is C2's key, `key` both session keys, `upd` the chain of an update, `sk` `t` `li` the
@@ -37,9 +43,11 @@
 )]
 
 pub mod hpke;
+pub mod interactive;
 pub mod make;
 pub mod node;
 pub mod play;
+pub mod side;
 pub mod tickets;
 
 use serde_json::Value;

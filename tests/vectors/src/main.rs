@@ -9,6 +9,7 @@ fn main() -> std::io::Result<()> {
     ];
     for (name, vector) in iotkm_vectors::make::all().into_iter().chain(primitives) {
         let text = serde_json::to_string_pretty(&vector)?;
+        let _ = std::fs::create_dir(folder.join("interactive"));
         std::fs::write(folder.join(format!("{name}.json")), text + "\n")?;
         println!("{name}.json");
     }

@@ -5,23 +5,23 @@ use crate::node::{Node, Source};
 use serde_json::{Value, json};
 
 /// A vector in the making.
-struct Maker {
-    nodes: [Node; 2],
-    steps: Vec<Value>,
-    now: u64,
-    flying: Vec<(usize, Value)>,
+pub(crate) struct Maker {
+    pub(crate) nodes: [Node; 2],
+    pub(crate) steps: Vec<Value>,
+    pub(crate) now: u64,
+    pub(crate) flying: Vec<(usize, Value)>,
 }
 
 const NAMES: [&str; 2] = ["a", "b"];
 
 impl Maker {
-    fn new(a: &Value, b: &Value) -> Self {
+    pub(crate) fn new(a: &Value, b: &Value) -> Self {
         let nodes = [Node::new(a, Source::Noted(1, Vec::new())), Node::new(b, Source::Noted(1_001, Vec::new()))];
         Self { nodes, steps: Vec::new(), now: 1_000, flying: Vec::new() }
     }
 
     /// One call and all that comes of it; what it returned.
-    fn step(&mut self, node: usize, verb: &str, args: Value) -> Value {
+    pub(crate) fn step(&mut self, node: usize, verb: &str, args: Value) -> Value {
         self.now += 5;
         let mut step = json!({ "now": self.now, "node": NAMES[node], "do": verb });
         let fields = step.as_object_mut().expect("an object");
@@ -47,31 +47,31 @@ impl Maker {
     }
 
     /// Delivers everything until nothing flies.
-    fn deliver(&mut self) {
+    pub(crate) fn deliver(&mut self) {
         while !self.flying.is_empty() {
             self.deliver_one();
         }
     }
 
-    fn deliver_one(&mut self) {
+    pub(crate) fn deliver_one(&mut self) {
         let (to, bytes) = self.flying.remove(0);
         self.step(to, "input", json!({ "bytes": bytes }));
     }
 
     /// The blob that this node stored last.
-    fn stored(&self, node: usize) -> Value {
+    pub(crate) fn stored(&self, node: usize) -> Value {
         let of_node = self.steps.iter().rev().filter(|s| s["node"] == NAMES[node]);
         let mut outputs = of_node.flat_map(|s| s["outputs"].as_array().into_iter().flatten().rev());
         outputs.find(|o| o.get("persist").is_some()).expect("something stored")["bytes"].clone()
     }
 
-    fn say(&mut self, from: usize, payload: &[u8]) {
+    pub(crate) fn say(&mut self, from: usize, payload: &[u8]) {
         let sent = self.step(from, "send", json!({ "payload": hex(payload) }));
         self.step(1 - from, "input", json!({ "bytes": sent["bytes"] }));
         self.deliver();
     }
 
-    fn finish(self, name: &str, a: Value, b: Value) -> Value {
+    pub(crate) fn finish(self, name: &str, a: Value, b: Value) -> Value {
         json!({ "name": name, "a": a, "b": b, "steps": self.steps })
     }
 }
@@ -87,7 +87,7 @@ fn nodes(suite: &str) -> (Value, Value) {
     (about("sensor-1", "gateway", "b", "roof", 0xa1), about("gateway", "sensor-1", "a", "cellar", 0xb2))
 }
 
-fn with(mut about: Value, more: Value) -> Value {
+pub(crate) fn with(mut about: Value, more: Value) -> Value {
     about.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
     about
 }
@@ -263,5 +263,6 @@ pub fn all() -> Vec<(String, Value)> {
     all.push(("history-small-mtu".into(), life("datagrams of 48 bytes, connection ids", a, b)));
     all.push(("history-pairing-ristretto255".into(), pairing("pairing on ristretto255", "ristretto255")));
     all.push(("history-pairing-p256".into(), pairing("pairing on P-256", "p256")));
+    all.extend(crate::interactive::all());
     all
 }

@@ -1,12 +1,13 @@
 //! One node of a vector: an association or a pairing, made from the vector's description.
 
+use crate::side::{self, Side};
 use crate::{hex, unhex};
 use iotkm::crypto::cpace::{CPACE_P256, CPACE_RISTRETTO255, Cpace};
 use iotkm::crypto::{self, Rng, RngError, Secret, Suite};
 use iotkm::engine::Config;
 use iotkm::history::pairing::{PairingMemory, Setup};
 use iotkm::history::{Entry, History, HistoryMemory, Id, Pairing, Peer, Triple};
-use iotkm::{Addr, Association, Cx, Device, Error, Event, Instant, NoKeys, Output, Slot, UnixTime};
+use iotkm::{Addr, Association, Cx, Device, Error, Event, Instant, NoKeys, Output, Slot, StaticKeys, UnixTime};
 use serde_json::{Value, json};
 
 /// Log entries of each association.
@@ -57,6 +58,8 @@ pub fn suite(name: &str) -> &'static Suite {
         "4" => &crypto::SUITE_4,
         "4_symmetric" => &crypto::SUITE_4_SYMMETRIC,
         "5" => &crypto::SUITE_5,
+        "-21" => &crypto::SUITE_FFC2048,
+        "-22" => &crypto::SUITE_FFC3072,
         other => panic!("no suite {other}"),
     }
 }
@@ -65,6 +68,7 @@ pub fn suite(name: &str) -> &'static Suite {
 enum Kind {
     History(History<Peer, Vec<Entry>, Memory>),
     Pairing(Pairing<PairingMemory<2, 256>>),
+    Interactive(Box<Side>),
 }
 
 /// A node.
@@ -72,12 +76,13 @@ pub struct Node {
     kind: Kind,
     about: Value,
     device: Device,
+    keys: Box<dyn StaticKeys>,
     stored: Option<(u16, Vec<u8>)>,
     /// Its randomness.
     pub source: Source,
 }
 
-fn text<'a>(about: &'a Value, key: &str) -> &'a str {
+pub(crate) fn text<'a>(about: &'a Value, key: &str) -> &'a str {
     about[key].as_str().unwrap_or_else(|| panic!("no {key}"))
 }
 
@@ -90,6 +95,10 @@ impl Node {
     pub fn new(about: &Value, source: Source) -> Self {
         let secret: [u8; 32] = unhex(&about["device"]).try_into().expect("32 bytes");
         let device = Device::new(Secret::new(secret));
+        if about.get("ticket").is_some() {
+            let kind = Kind::Interactive(Box::new(side::fresh(about)));
+            return Self { kind, about: about.clone(), device, keys: side::keys(about), stored: None, source };
+        }
         let suite = suite(text(about, "suite"));
         let kind = if about.get("cpace").is_some() {
             let cpace: &'static dyn Cpace =
@@ -106,15 +115,14 @@ impl Node {
             }
             Kind::History(open(about, peer))
         };
-        Self { kind, about: about.clone(), device, stored: None, source }
+        Self { kind, about: about.clone(), device, keys: Box::new(NoKeys), stored: None, source }
     }
 
     fn with<T>(&mut self, now: u64, f: impl FnOnce(&mut Kind, &mut Cx<'_>) -> T) -> T {
-        let place = unhex(&self.about["place"]);
+        let place = self.about.get("place").map(unhex).unwrap_or_default();
         let wall = self.about["wall"].as_u64().map(|w| UnixTime(w + now));
-        let mut cx =
-            Cx { now: Instant(now), wall, place: &place, rng: &mut self.source, device: &self.device, keys: &NoKeys };
-        f(&mut self.kind, &mut cx)
+        let (now, rng, device, keys) = (Instant(now), &mut self.source, &self.device, &*self.keys);
+        f(&mut self.kind, &mut Cx { now, wall, place: &place, rng, device, keys })
     }
 
     /// Makes one call: what the step says it returns.
@@ -125,12 +133,18 @@ impl Node {
         if step["do"] == "restart" {
             let stored = || self.stored.clone().expect("something stored").1;
             let blob = if step.get("peer").is_some() { unhex(&step["peer"]) } else { stored() };
-            let peer = Peer::restore(&self.device, Slot(1), 0, &blob).expect("it opens");
-            self.kind = Kind::History(open(&self.about, peer));
+            self.kind = match &self.kind {
+                Kind::Interactive(a) => Kind::Interactive(Box::new(side::again(&self.about, a, &self.device, &blob))),
+                _ => {
+                    let peer = Peer::restore(&self.device, Slot(1), 0, &blob).expect("it opens");
+                    Kind::History(open(&self.about, peer))
+                }
+            };
         }
         self.with(now, |kind, cx| match kind {
             Kind::History(a) => history(a, cx, &other, &step),
             Kind::Pairing(p) => pairing(p, cx, &other, &step),
+            Kind::Interactive(a) => side::call(a, cx, &other, &step),
         })
         .unwrap_or_else(|e| json!({ "error": e.code() }))
     }
@@ -141,10 +155,11 @@ impl Node {
         loop {
             let mut stored = None;
             let (output, wake) = self.with(now, |kind, cx| {
-                let mut out = [0; 1500];
+                let mut out = [0; 2500];
                 let output = match kind {
                     Kind::History(a) => a.poll(cx, &mut out),
                     Kind::Pairing(p) => p.poll(cx, &mut out),
+                    Kind::Interactive(a) => a.poll(cx, &mut out),
                 };
                 match output {
                     Output::Datagram { to, bytes } => {
@@ -167,6 +182,7 @@ impl Node {
                 match &mut self.kind {
                     Kind::History(a) => a.persisted(slot, Ok(())),
                     Kind::Pairing(p) => p.persisted(slot, Ok(())),
+                    Kind::Interactive(a) => a.persisted(slot, Ok(())),
                 }
             }
             match output {
@@ -181,11 +197,12 @@ impl Node {
         match &self.kind {
             Kind::History(a) => a.is_established(),
             Kind::Pairing(_) => false,
+            Kind::Interactive(a) => a.is_established(),
         }
     }
 }
 
-fn config(about: &Value) -> Config {
+pub(crate) fn config(about: &Value) -> Config {
     let cid = about.get("cid").map(|c| iotkm::engine::ConnectionId::new(&unhex(c)).expect("short"));
     let mtu = about["mtu"].as_u64().unwrap_or(1200) as u16;
     let default = Config::default();
@@ -204,17 +221,24 @@ fn history(
     other: &Addr,
     step: &Value,
 ) -> Result<Value, Error> {
-    let mut out = [0; 1500];
+    match text(step, "do") {
+        "connect" => a.connect(cx, other)?,
+        "update" => a.update(cx)?,
+        "restart" => {
+            if step.get("bytes").is_some() {
+                a.restore(cx, &unhex(&step["bytes"]))?;
+            }
+        }
+        _ => return common(a, cx, other, step),
+    }
+    Ok(json!({}))
+}
+
+/// What every association can do.
+pub(crate) fn common(a: &mut dyn Association, cx: &mut Cx<'_>, other: &Addr, step: &Value) -> Result<Value, Error> {
+    let mut out = [0; 2500];
     let bytes = |key: &str| unhex(&step[key]);
     Ok(match text(step, "do") {
-        "connect" => {
-            a.connect(cx, other)?;
-            json!({})
-        }
-        "update" => {
-            a.update(cx)?;
-            json!({})
-        }
         "timeout" => {
             a.handle_timeout(cx)?;
             json!({})
@@ -232,12 +256,6 @@ fn history(
             let mut key = [0; 40];
             a.exporter(&bytes("label"), &bytes("context"), &mut key)?;
             json!({ "bytes": hex(&key) })
-        }
-        "restart" => {
-            if step.get("bytes").is_some() {
-                a.restore(cx, &bytes("bytes"))?;
-            }
-            json!({})
         }
         other => panic!("no verb {other}"),
     })
@@ -287,6 +305,8 @@ fn event_json(event: &Event) -> Value {
         Event::KeyReplaced { generation } => json!({ "event": "key_replaced", "generation": generation }),
         Event::RekeyNeeded => json!({ "event": "rekey_needed" }),
         Event::Terminated => json!({ "event": "terminated" }),
+        Event::PeerAlive => json!({ "event": "peer_alive" }),
+        Event::Hint { reason: r } => json!({ "event": "hint", "reason": reason(r) }),
         Event::Failed { stage, reason: r } => {
             json!({ "event": "failed", "stage": snake(&format!("{stage:?}")), "reason": reason(r) })
         }
