@@ -4,7 +4,7 @@ use iotkm::crypto::SUITE_0_SYMMETRIC;
 
 use crate::lab::{Lab, Measured, Problem};
 use crate::m4;
-use crate::ours::{history, record};
+use crate::ours::{history, interactive, noninteractive, record};
 
 pub struct Figure {
     /// A dotted path, which stays.
@@ -77,6 +77,53 @@ static FIGURES: &[&[Figure]] = &[
         figure("history.dh.p256.host.us", "us", None, |lab| lab.us("history.dh.p256", None)),
         figure("history.ram.established", "B", Some(320.0), |_| Ok((history::ESTABLISHED as f64).into())),
         figure("history.ram.handshake", "B", Some(600.0), |_| Ok((history::HANDSHAKE as f64).into())),
+    ],
+    &[
+        figure("interactive.phase1.p256.reference.wire", "B", Some(140.0), |lab| {
+            lab.wire("interactive.phase1.p256", None)
+        }),
+        figure("interactive.phase1.x25519.reference.wire", "B", None, |lab| {
+            lab.wire("interactive.phase1.x25519", Some("snow.xx"))
+        }),
+        figure("interactive.phase1.x25519.host.us", "us", None, |lab| {
+            lab.us("interactive.phase1.x25519", Some("operations.phase1.x25519"))
+        }),
+        figure("interactive.phase1.x25519.host.ratio", "x", Some(1.05), |lab| {
+            lab.ratio("interactive.phase1.x25519", "operations.phase1.x25519")
+        }),
+        figure("interactive.phase1.p256.host.ratio", "x", Some(1.05), |lab| {
+            lab.ratio("interactive.phase1.p256", "operations.phase1.p256")
+        }),
+        figure("interactive.phase1.x25519.snow.ratio", "x", Some(1.0), |lab| {
+            lab.ratio("interactive.phase1.x25519", "snow.xx")
+        }),
+        figure("interactive.phase2.x25519.wire", "B", None, |lab| {
+            lab.wire("interactive.phase2.x25519", Some("snow.nn"))
+        }),
+        figure("interactive.phase2.ffc2048.wire", "B", Some(580.0), |lab| lab.wire("interactive.phase2.ffc2048", None)),
+        figure("interactive.phase2.ffc3072.wire", "B", Some(836.0), |lab| lab.wire("interactive.phase2.ffc3072", None)),
+        figure("interactive.phase2.x25519.host.us", "us", None, |lab| {
+            lab.us("interactive.phase2.x25519", Some("operations.phase2.x25519"))
+        }),
+        figure("interactive.phase2.x25519.host.ratio", "x", Some(1.05), |lab| {
+            lab.ratio("interactive.phase2.x25519", "operations.phase2.x25519")
+        }),
+        figure("interactive.phase2.p256.host.ratio", "x", Some(1.05), |lab| {
+            lab.ratio("interactive.phase2.p256", "operations.phase2.p256")
+        }),
+        figure("interactive.phase2.x25519.snow.ratio", "x", Some(1.0), |lab| {
+            lab.ratio("interactive.phase2.x25519", "snow.nn")
+        }),
+        figure("interactive.phase2.ffc2048.host.us", "us", Some(1_100.0), |lab| {
+            lab.us("interactive.phase2.ffc2048", Some("operations.phase2.ffc2048"))
+        }),
+        figure("interactive.ram.established", "B", Some(320.0), |_| Ok((interactive::ESTABLISHED as f64).into())),
+        figure("interactive.ram.handshake", "B", Some(600.0), |_| Ok((interactive::HANDSHAKE as f64).into())),
+        figure("noninteractive.p256.wire", "B", Some(229.0), |lab| lab.wire("noninteractive.p256", None)),
+        figure("noninteractive.p256.epoch.wire", "B", Some(0.0), |lab| lab.wire("noninteractive.p256.epoch", None)),
+        figure("noninteractive.p256.host.us", "us", None, |lab| lab.us("noninteractive.p256", None)),
+        figure("noninteractive.p256.epoch.host.us", "us", None, |lab| lab.us("noninteractive.p256.epoch", None)),
+        figure("noninteractive.ram.established", "B", None, |_| Ok((noninteractive::ESTABLISHED as f64).into())),
     ],
     &[
         figure("hub.datagram.10.ns", "ns", None, |lab| lab.ns("hub.datagram.10", None)),

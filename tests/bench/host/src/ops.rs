@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::lab::{Problem, failed};
-use crate::ours::{crypto, history, hub, record};
+use crate::ours::{crypto, history, hub, interactive, noninteractive, record};
 use crate::peers::{aead, noise};
 
 pub struct Run {
@@ -40,6 +40,19 @@ pub fn open(name: &str) -> Result<Box<dyn Op>, Problem> {
     if let Some(pattern) = name.strip_prefix("snow.") {
         return if pattern == "record" { noise::record() } else { noise::handshake(pattern) };
     }
+    if let Some(group) = name.strip_prefix("interactive.phase1.") {
+        return interactive::phase1(group);
+    }
+    if let Some(group) = name.strip_prefix("interactive.phase2.") {
+        return interactive::phase2(group);
+    }
+    // Phase 1: HPKE in Auth and in Base mode, and g^(NA NS); phase 2: g^(NA NS).
+    if let Some(group) = name.strip_prefix("operations.phase1.") {
+        return interactive::operations(group, 2, 8);
+    }
+    if let Some(group) = name.strip_prefix("operations.phase2.") {
+        return interactive::operations(group, 2, 2);
+    }
     match name {
         "aead.aes_ccm_8.cached" => aead::cached::<aead::AesCcm8>(),
         "aead.aes_ccm_8.rekeyed" => aead::rekeyed::<aead::AesCcm8>(),
@@ -58,6 +71,8 @@ pub fn open(name: &str) -> Result<Box<dyn Op>, Problem> {
         "hub.datagram.10" => hub::datagram(10),
         "hub.datagram.1000" => hub::datagram(1_000),
         "hub.datagram.100000" => hub::datagram(100_000),
+        "noninteractive.p256" => noninteractive::handshake(),
+        "noninteractive.p256.epoch" => noninteractive::epoch(),
         "record.suite_0" => record::seal_and_open(&iotkm::crypto::SUITE_0_SYMMETRIC),
         "record.suite_4" => record::seal_and_open(&iotkm::crypto::SUITE_4_SYMMETRIC),
         _ => Served::open(name),

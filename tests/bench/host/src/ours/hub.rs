@@ -1,6 +1,6 @@
 //! A hub among few and among many associations: what one datagram costs it.
 
-use iotkm::crypto::{Rng, RngError, SUITE_0_SYMMETRIC, Secret};
+use iotkm::crypto::{SUITE_0_SYMMETRIC, Secret};
 use iotkm::engine::Config;
 use iotkm::engine::timers::Timer;
 use iotkm::history::{Entry, History, HistoryMemory, Id, Peer, Triple};
@@ -9,23 +9,12 @@ use iotkm::{Addr, Association, Cx, Device, Instant, NoKeys, Output, Slot};
 use std::hint::black_box;
 use std::time::{Duration, Instant as Clock};
 
+use super::pair::Cheap;
 use crate::lab::Problem;
 use crate::ops::{Op, Run};
 
 type Runs<const REASSEMBLY: usize> = HistoryMemory<Peer, [Entry; 0], 1, REASSEMBLY>;
 type Side = History<Peer, [Entry; 0], Box<Runs<0>>>;
-
-struct Counter(u64);
-
-impl Rng for Counter {
-    fn fill(&mut self, out: &mut [u8]) -> Result<(), RngError> {
-        for chunk in out.chunks_mut(8) {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            chunk.copy_from_slice(&self.0.to_be_bytes()[..chunk.len()]);
-        }
-        Ok(())
-    }
-}
 
 fn side(me: &[u8], peer: &[u8], n: u32) -> Side {
     let id = |name| Id::new(name).expect("a short name");
@@ -42,7 +31,7 @@ fn side(me: &[u8], peer: &[u8], n: u32) -> Side {
 /// One 64-byte record from a device chosen at random, as a hub that has `count` associations takes it in.
 pub fn datagram(count: u32) -> Result<Box<dyn Op>, Problem> {
     let device = Device::new(Secret::new([1; 32]));
-    let mut rng = Counter(1);
+    let mut rng = Cheap(1);
     let mut cx = Cx { now: Instant(1), wall: None, place: b"", rng: &mut rng, device: &device, keys: &NoKeys };
     let places = (0..count).map(|_| Place::free()).collect::<Vec<_>>();
     let routes = vec![Route::default(); count as usize * 16];
@@ -90,7 +79,7 @@ pub fn datagram(count: u32) -> Result<Box<dyn Op>, Problem> {
 struct Datagrams {
     hub: Hub<Side, Vec<Place<Side>>, Vec<Timer>, Vec<Route>>,
     devices: Vec<(Side, Addr)>,
-    rng: Counter,
+    rng: Cheap,
     device: Device,
     pick: u64,
 }

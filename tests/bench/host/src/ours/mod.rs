@@ -3,4 +3,7 @@
 pub mod crypto;
 pub mod history;
 pub mod hub;
+pub mod interactive;
+pub mod noninteractive;
+mod pair;
 pub mod record;
