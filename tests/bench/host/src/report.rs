@@ -45,6 +45,7 @@ pub fn table(rows: &[Row]) {
 fn verdict(value: f64, goal: f64) -> String {
     let percent = (value - goal).abs() / goal * 100.0;
     match value {
+        v if v == goal => "met".into(),
         v if v <= goal => format!("met by {percent:.0} %"),
         // One missed by very little is missed all the same.
         _ => format!("MISSED by {:.0} %", percent.ceil()),

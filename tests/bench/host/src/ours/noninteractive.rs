@@ -45,7 +45,7 @@ const INTERVAL: u32 = 60;
 fn open(who: usize, purse: Purse) -> Owned {
     let [me, other] = [NAMES[who], NAMES[1 - who]].map(|name| Subject::new(name).expect("a name"));
     let config = Config::default();
-    let terms = Terms { life: 0, interval: INTERVAL, length: u16::MAX.into() };
+    let terms = Terms { life: 0, interval: INTERVAL, length: u16::MAX };
     let options = Options { setting: &SETTING_2, slots: [KeySlot(1); 2], terms, config: &config };
     let peer = Other::new(Slot(1), me, Some(other), None).expect("two names");
     Noninteractive::open(peer, purse, &options, Memory::new()).expect("valid")
