@@ -104,6 +104,12 @@ class FullError(IotkmError, RuntimeError):
     code = -14
 
 
+class NoCredentialError(IotkmError, RuntimeError):
+    """This device has no ticket that is valid now: install a new one."""
+
+    code = -15
+
+
 class TicketRefusedError(IotkmError, ValueError):
     """A ticket or a revocation list is not accepted. ``code`` differs by ``reason``."""
 

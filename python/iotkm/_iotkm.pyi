@@ -1,18 +1,19 @@
 """The core's classes; ``help(iotkm.History)`` and so on say what arguments, units and errors are."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, final
 
 from typing_extensions import Buffer, disjoint_base
 
 from iotkm._errors import IotkmError
 from iotkm._messages import Acknowledged, Refusal, Renewal, TicketRequest
-from iotkm._outputs import Assurance, Datagram, Output, PeerInfo, Received
+from iotkm._outputs import Assurance, Datagram, Output, PeerInfo, Received, TicketPeerInfo
 
 __all__ = [
     "Association",
     "History",
     "Hub",
+    "Interactive",
     "Operator",
     "Pairing",
     "Peer",
@@ -30,11 +31,14 @@ __all__ = [
     "SUITE_4_SYMMETRIC",
     "SUITE_5",
     "SUITE_5_SYMMETRIC",
+    "SUITE_FFC2048",
+    "SUITE_FFC3072",
     "SigningKey",
     "StaticKey",
     "Suite",
     "Ticket",
     "TicketAgent",
+    "TicketPeer",
     "Triple",
     "VerifyKey",
     "Wallet",
@@ -62,6 +66,8 @@ SUITE_2_SYMMETRIC: Final[Suite]
 SUITE_3_SYMMETRIC: Final[Suite]
 SUITE_4_SYMMETRIC: Final[Suite]
 SUITE_5_SYMMETRIC: Final[Suite]
+SUITE_FFC2048: Final[Suite]
+SUITE_FFC3072: Final[Suite]
 
 @final
 class Platform:
@@ -148,6 +154,44 @@ class History(Association):
     def peer(self) -> PeerInfo: ...
     def connect(self, to: Buffer) -> None: ...
     def update(self) -> None: ...
+    def is_named_by(self, datagram: Buffer) -> bool: ...
+
+@final
+class TicketPeer:
+    BLOB_MAX: Final[int]
+    @staticmethod
+    def named(*, slot: int, own_id: str, id: str, psk: Buffer | None = None) -> TicketPeer: ...
+    @staticmethod
+    def anyone(*, slot: int, own_id: str, scope: str = "", psk: Buffer | None = None) -> TicketPeer: ...
+    @staticmethod
+    def restore(platform: Platform, *, slot: int, blob: Buffer, floor: int = 0) -> TicketPeer: ...
+    def seal(self, platform: Platform) -> tuple[bytes, int]: ...
+    @property
+    def info(self) -> TicketPeerInfo: ...
+
+@final
+class Interactive(Association):
+    def __new__(
+        cls,
+        platform: Platform,
+        peer: TicketPeer,
+        wallet: Wallet,
+        *,
+        suites: Sequence[Suite] | None = None,
+        key: int = 0,
+        next_key: int | None = None,
+        life: int = 0,
+        mtu: int = 1200,
+        tries: int = 24,
+        cid: Buffer | None = None,
+        rekey_after: int | None = None,
+    ) -> Interactive: ...
+    @property
+    def peer(self) -> TicketPeerInfo: ...
+    def connect(self, to: Buffer) -> None: ...
+    def authenticate(self, to: Buffer) -> None: ...
+    def ping(self, to: Buffer) -> None: ...
+    def recheck(self) -> None: ...
     def is_named_by(self, datagram: Buffer) -> bool: ...
 
 @final

@@ -9,6 +9,10 @@ b'addr' b'text'
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from iotkm._iotkm import Ticket
 
 
 class Stage(StrEnum):
@@ -18,6 +22,8 @@ class Stage(StrEnum):
     EXCHANGE = "exchange"
     UPDATE = "update"
     RESUME = "resume"
+    AUTHENTICATION = "authentication"
+    PING = "ping"
     OTHER = "other"
 
 
@@ -42,6 +48,12 @@ class Reason(StrEnum):
     """The user or the application ended it."""
     RESOURCE = "resource"
     """Randomness or storage failed."""
+    NO_SUITE = "no_suite"
+    """No suite in common."""
+    CREDENTIAL = "credential"
+    """A ticket is not accepted, or is over: expired or revoked."""
+    PSK = "psk"
+    """One side has a psk for the other, which has none."""
     OTHER = "other"
     """A reason that this version of the package has no name for."""
 
@@ -149,6 +161,11 @@ class KeyReplaced(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PeerAlive(Event):
+    """The peer has answered a ping: it is there and has the common key."""
+
+
+@dataclass(frozen=True, slots=True)
 class Terminated(Event):
     """The session has ended, by this side or the peer; connect again to go on."""
 
@@ -243,6 +260,26 @@ class PeerInfo:
     """The suite that it was paired with, by its name."""
     fingerprint: str
     """80 bits for people, the same on both sides while both have the same triple."""
+
+
+@dataclass(frozen=True, slots=True)
+class TicketPeerInfo:
+    """What may be shown of a peer with a ticket."""
+
+    slot: int
+    """The slot that it is stored in."""
+    id: str | None
+    """The peer's name; ``None``: nobody has come yet."""
+    own_id: str
+    """This device's name."""
+    generation: int
+    """How often the common key was replaced."""
+    pending: str
+    """What is known of the key that is to replace the current one: ``none``, ``answered`` or ``confirmed``."""
+    suite: str | None
+    """The suite that was agreed, by its name."""
+    ticket: "Ticket | None"
+    """The peer's ticket, where it is kept."""
 
 
 Output = Datagram | Persist | Event | Idle

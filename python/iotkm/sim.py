@@ -13,29 +13,40 @@ True
 """
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import assert_never
 
 from iotkm import (
+    SUITE_0,
     Association,
     Datagram,
     Event,
     History,
     Idle,
+    Interactive,
     Pairing,
     Peer,
     Persist,
     Platform,
     Received,
+    SigningKey,
+    StaticKey,
     Suite,
+    Ticket,
+    TicketPeer,
     Triple,
+    Wallet,
     inspect,
 )
 
 _START = 1_000
 _WALL = 1_750_000_000_000
+NOW = _WALL // 1000
+"""The wall clock of the nodes when a net begins, in seconds since 1970."""
+AGENT = SigningKey("EdDSA", bytes([0xA9]) * 32)
+"""The key of the agent ``agent`` that issues the tickets here."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,10 @@ class Node:
         self.net = net
         self.address = address
         self.platform = platform
+        self.key: StaticKey | None = None
+        """The device's static key, where the scheme has such."""
+        self.wallet: Wallet | None = None
+        """Its tickets, likewise."""
         self.stored: dict[int, bytes] = {}
         """The storage: what survives a power cut, by slot."""
         self.writes_left: int | None = None
@@ -100,6 +115,12 @@ class Node:
         return self.association
 
     @property
+    def interactive(self) -> Interactive:
+        """The association, where it is of the interactive scheme."""
+        assert isinstance(self.association, Interactive)
+        return self.association
+
+    @property
     def pairing(self) -> Pairing:
         """The association, where it is a pairing."""
         assert isinstance(self.association, Pairing)
@@ -111,13 +132,30 @@ class Node:
         return self.association.is_established
 
     def connect(self, to: bytes) -> None:
-        """See `History.connect`."""
-        self.history.connect(to)
+        """See `History.connect` and `Interactive.connect`."""
+        association = self.association
+        assert isinstance(association, History | Interactive)
+        association.connect(to)
         self.drain()
 
     def update(self) -> None:
         """See `History.update`."""
         self.history.update()
+        self.drain()
+
+    def ping(self, to: bytes) -> None:
+        """See `Interactive.ping`."""
+        self.interactive.ping(to)
+        self.drain()
+
+    def authenticate(self, to: bytes) -> None:
+        """See `Interactive.authenticate`."""
+        self.interactive.authenticate(to)
+        self.drain()
+
+    def recheck(self) -> None:
+        """See `Interactive.recheck`."""
+        self.interactive.recheck()
         self.drain()
 
     def close(self) -> None:
@@ -201,7 +239,8 @@ class Step:
 class Net:
     """Two nodes and the link between them. Times are simulated, in ms."""
 
-    def __init__(self, seed: int, link: Link = GOOD) -> None:
+    def __init__(self, seed: int, link: Link = GOOD, group: str | None = None) -> None:
+        """`group`: of the nodes' static keys, where the scheme has such."""
         self.link = link
         self.now = _START
         self.trace: list[Step] = []
@@ -209,14 +248,19 @@ class Net:
         self._flying: list[tuple[int, int, Node, bytes, bytes]] = []
         """When, a number, to whom, from where, what."""
         self._order = 0
-        self.a, self.b = self._node(seed, b"a"), self._node(seed, b"b")
+        self.a, self.b = self._node(seed, b"a", group), self._node(seed, b"b", group)
 
-    def _node(self, seed: int, name: bytes) -> Node:
+    def _node(self, seed: int, name: bytes, group: str | None) -> Node:
         random = Random(f"node {name!r} {seed}")
+        secret = random.randbytes(32)
+        key = None if group is None else StaticKey(group, random.randbytes(32))
         platform = Platform(
-            random.randbytes(32), rng=random, clock=lambda: self.now, wall=lambda: _WALL + self.now, place=b"lab"
-        )
-        return Node(self, name * 6, platform)
+            secret, rng=random, clock=lambda: self.now, wall=lambda: _WALL + self.now, place=b"lab",
+            keys=None if key is None else {0: key},
+        )  # fmt: skip
+        node = Node(self, name * 6, platform)
+        node.key = key
+        return node
 
     def post(self, sender: Node, to: bytes, data: bytes) -> None:
         """Puts a datagram on the link."""
@@ -284,6 +328,38 @@ def history_pair(seed: int = 0, link: Link = GOOD, suite: Suite | None = None, l
         peer = Peer.provisioned(slot=1, own_id=own, id=other, triple=triple, suite=suite)
         node.stored[1], _ = peer.seal(node.platform)
         node.association = History(node.platform, peer, log=log)
+    return net
+
+
+def ticket(device: str, key: StaticKey, serial: int, issued_at: int = NOW, days: float = 365) -> Ticket:
+    """A ticket of `AGENT` for this key."""
+    return Ticket.issue(
+        AGENT, agent="agent", device=device, group=key.group, key=key.public_key, serial=serial, issued_at=issued_at,
+        expires=issued_at + round(days * 86_400), scope="lab",
+    )  # fmt: skip
+
+
+def interactive_pair(
+    seed: int = 0, link: Link = GOOD, suites: Sequence[Suite] = (SUITE_0,), days: float = 365, psk: bytes | None = None
+) -> Net:
+    """Two devices with tickets of one agent, each with an `Interactive` at rest.
+
+    >>> net = interactive_pair(seed=1)
+    >>> net.a.connect(net.b.address)
+    >>> net.drive(until=lambda: net.a.is_established and net.b.is_established)
+    True
+    >>> [name(step.data) for step in net.trace][:8]
+    ['M1', 'M2', 'M3', 'M4', 'K1', 'K2', 'K3', 'K4']
+    """
+    groups = {2: "p256", 3: "p256", 5: "p256", -21: "ffc2048", -22: "ffc3072"}
+    net = Net(seed, link, groups.get(suites[0].id, "x25519"))
+    for serial, (node, own, other) in enumerate([(net.a, "device-a", "device-b"), (net.b, "device-b", "device-a")], 1):
+        assert node.key is not None
+        node.wallet = Wallet(node.platform, device=own, agent="agent", key=AGENT.public_key)
+        node.wallet.install(ticket(own, node.key, serial, days=days))
+        peer = TicketPeer.named(slot=1, own_id=own, id=other, psk=psk)
+        node.stored[1], _ = peer.seal(node.platform)
+        node.association = Interactive(node.platform, peer, node.wallet, suites=suites)
     return net
 
 

@@ -16,8 +16,9 @@ type Memory = HistoryMemory<CorePeer, Vec<Entry>, 2, 512>;
 /// The core's association as it lies here.
 pub(crate) type Core = iotkm::history::History<CorePeer, Vec<Entry>, Memory>;
 
-/// A cipher suite under EDHOC's number (RFC 9528, section 10.2). The constants `SUITE_0` to `SUITE_5` are all there are;
-/// each has a twin `..._SYMMETRIC` that works without Diffie-Hellman.
+/// A cipher suite under EDHOC's number (RFC 9528, section 10.2). The constants are all there are: `SUITE_0` to
+/// `SUITE_5`, each with a twin `..._SYMMETRIC` that works without Diffie-Hellman, and for `Interactive` `SUITE_FFC2048` and
+/// `SUITE_FFC3072`, in subgroups of Z_p*, under private numbers.
 ///
 /// Examples:
 ///     >>> from iotkm import SUITE_0, SUITE_4_SYMMETRIC
@@ -32,7 +33,7 @@ pub struct Suite {
     place: usize,
 }
 
-const SUITES: [(&str, &CoreSuite); 12] = [
+const SUITES: [(&str, &CoreSuite); 14] = [
     ("SUITE_0", &crypto::SUITE_0),
     ("SUITE_1", &crypto::SUITE_1),
     ("SUITE_2", &crypto::SUITE_2),
@@ -45,12 +46,28 @@ const SUITES: [(&str, &CoreSuite); 12] = [
     ("SUITE_3_SYMMETRIC", &crypto::SUITE_3_SYMMETRIC),
     ("SUITE_4_SYMMETRIC", &crypto::SUITE_4_SYMMETRIC),
     ("SUITE_5_SYMMETRIC", &crypto::SUITE_5_SYMMETRIC),
+    ("SUITE_FFC2048", &crypto::SUITE_FFC2048),
+    ("SUITE_FFC3072", &crypto::SUITE_FFC3072),
 ];
 
 impl Suite {
     pub(crate) fn core(&self) -> &'static CoreSuite {
         SUITES.get(self.place).map_or(&crypto::SUITE_0, |(_, suite)| suite)
     }
+}
+
+/// The suite of an argument, for this scheme: its shares are those of curves.
+///
+/// # Errors
+/// `BadArgumentError` for the FFC suites.
+pub(crate) fn suite_on_curve(py: Python<'_>, suite: Option<&Suite>) -> PyResult<&'static CoreSuite> {
+    let suite = suite.map_or(&crypto::SUITE_0, Suite::core);
+    if suite.id < 0 { Err(values::bad_argument(py, "the history scheme has suites 0 to 5")) } else { Ok(suite) }
+}
+
+/// The name of the suite with Diffie-Hellman that has this number.
+pub(crate) fn suite_named(id: i8) -> Option<&'static str> {
+    SUITES.into_iter().find(|(_, suite)| suite.id == id && suite.dh.is_some()).map(|(name, _)| name)
 }
 
 /// The suite that a stored peer names.
@@ -207,7 +224,7 @@ impl Peer {
         if me == peer {
             return Err(values::bad_argument(py, "both ids are the same: a device does not talk to itself"));
         }
-        let suite = suite.map_or(&crypto::SUITE_0, Suite::core);
+        let suite = suite_on_curve(py, suite)?;
         let made = CorePeer::provisioned(Slot(slot), me, peer, suite, triple.0.clone());
         Ok(Self::new(made.map_err(|e| values::error(py, e))?))
     }

@@ -6,6 +6,7 @@
 //! | [`association`] | the verbs that every scheme's association has; a scheme's class adds its own |
 //! | [`hub`], [`member`] | many associations on one socket; what it holds many of |
 //! | [`history`], [`pairing`] | the history scheme |
+//! | [`interactive`] | the interactive scheme |
 //! | [`inspect`] | what anybody may read off a datagram or a blob |
 //! | [`platform`] | the surroundings of a call: device secret, randomness, clocks, place |
 //! | [`signing`], [`static_key`] | keys, here or elsewhere |
@@ -22,6 +23,7 @@ pub mod association;
 pub mod history;
 pub mod hub;
 pub mod inspect;
+pub mod interactive;
 pub mod member;
 pub mod pairing;
 pub mod platform;
@@ -39,6 +41,7 @@ fn _iotkm(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(inspect::inspect, module)?)?;
     module.add_class::<hub::Hub>()?;
     history::register(module)?;
+    interactive::register(module)?;
     module.add_class::<pairing::Pairing>()?;
     agent::register(module)?;
     signing::register(module)?;

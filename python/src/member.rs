@@ -5,6 +5,7 @@ use iotkm::engine::drops::Drops;
 use iotkm::engine::{ConnectionId, Endpoint, Scheme, Scratch, wire};
 use iotkm::history::wire::{NUMBER as HISTORY, message};
 use iotkm::hub::Routed;
+use iotkm::interactive::wire::NUMBER as INTERACTIVE;
 use iotkm::{Addr, Assurance, Cx, Error, Fingerprint, Output, Received, Sent, Slot, StoreError};
 use std::any::Any;
 
@@ -107,6 +108,14 @@ impl Member {
 /// The name of all messages of pairings: a hub has one at most.
 const PAIRING: u32 = u32::from_be_bytes(*b"pair");
 
+/// The scheme that a first message is of.
+fn scheme_of(message: &[u8]) -> u8 {
+    match wire::classify(message) {
+        Ok(wire::Kind::Handshake { scheme, .. }) => scheme,
+        _ => wire::ENGINE,
+    }
+}
+
 fn is_pairing(datagram: &[u8]) -> bool {
     let Ok(wire::Kind::Handshake { scheme: HISTORY, message: number, .. }) = wire::classify(datagram) else {
         return false;
@@ -116,15 +125,26 @@ fn is_pairing(datagram: &[u8]) -> bool {
 
 impl Routed for Member {
     fn first_name(message: &[u8]) -> Option<u32> {
-        if is_pairing(message) { Some(PAIRING) } else { crate::history::Core::first_name(message) }
+        match scheme_of(message) {
+            INTERACTIVE => crate::interactive::Core::first_name(message),
+            _ if is_pairing(message) => Some(PAIRING),
+            _ => crate::history::Core::first_name(message),
+        }
     }
     fn is_named(&mut self, message: &[u8]) -> bool {
+        if (scheme_of(message) == INTERACTIVE) != self.own::<crate::interactive::Core>().is_some() {
+            return false;
+        }
         let pairing = self.own::<pairing::Core>().is_some();
         if is_pairing(message) { pairing } else { !pairing && self.verbs.is_named(message) }
     }
     fn is_from_peer(&mut self, message: &[u8]) -> bool {
         // Nobody is known before a pairing: whoever asks is heard.
-        if is_pairing(message) { self.is_named(message) } else { self.verbs.is_from_peer(message) }
+        if is_pairing(message) {
+            self.is_named(message)
+        } else {
+            self.is_named(message) && self.verbs.is_from_peer(message)
+        }
     }
     fn names(&mut self, name: &mut dyn FnMut(u32)) {
         if self.own::<pairing::Core>().is_some() {

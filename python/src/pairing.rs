@@ -101,7 +101,7 @@ impl Pairing {
         if peer_slot == attempts_slot {
             return Err(values::bad_argument(py, "peer_slot and attempts_slot are the same"));
         }
-        let suite = suite.map_or(&iotkm::crypto::SUITE_0, Suite::core);
+        let suite = crate::history::suite_on_curve(py, suite)?;
         let setup = Setup {
             me: id_of(py, &own_id)?,
             suite,

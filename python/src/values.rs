@@ -136,6 +136,7 @@ fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> {
         Event::UpdateAgreed { generation } => make(py, "UpdateAgreed", (generation,)),
         Event::UpdateFailed { reason: why } => make(py, "UpdateFailed", (reason(py, why)?,)),
         Event::KeyReplaced { generation } => make(py, "KeyReplaced", (generation,)),
+        Event::PeerAlive => make(py, "PeerAlive", ()),
         Event::Terminated => make(py, "Terminated", ()),
         Event::PeerMoved { to } => make(py, "PeerMoved", (bytes(py, to.as_bytes()),)),
         Event::Hint { reason: why } => make(py, "Hint", (reason(py, why)?,)),
@@ -151,6 +152,8 @@ fn stage(py: Python<'_>, stage: Stage) -> PyResult<Bound<'_, PyAny>> {
         Stage::Exchange => "exchange",
         Stage::Update => "update",
         Stage::Resume => "resume",
+        Stage::Authentication => "authentication",
+        Stage::Ping => "ping",
         _ => "other",
     };
     make(py, "Stage", (name,))
@@ -167,6 +170,9 @@ fn reason(py: Python<'_>, reason: Reason) -> PyResult<Bound<'_, PyAny>> {
         Reason::NoRecord => "no_record",
         Reason::Cancelled => "cancelled",
         Reason::Resource => "resource",
+        Reason::NoSuite => "no_suite",
+        Reason::Credential => "credential",
+        Reason::Psk => "psk",
         _ => "other",
     };
     make(py, "Reason", (name,))
@@ -177,6 +183,7 @@ pub fn assurance(py: Python<'_>, a: Assurance) -> PyResult<Bound<'_, PyAny>> {
     let authenticated = match a.authenticated {
         Authenticated::Nobody => "nobody",
         Authenticated::PairedPeer => "paired_peer",
+        Authenticated::Holder => "holder",
         _ => "other",
     };
     let since = (a.forward_secrecy_since.map(|t| t.0), a.healing_since.map(|t| t.0));
@@ -208,6 +215,7 @@ const fn error_class(error: Error) -> &'static str {
         Error::NoRecord => "NoRecordError",
         Error::Locked => "LockedError",
         Error::Full => "FullError",
+        Error::NoCredential => "NoCredentialError",
         _ => "IotkmError",
     }
 }
@@ -318,6 +326,7 @@ fn _errors(py: Python<'_>) -> PyResult<Vec<(&'static str, i32, Py<PyType>)>> {
         Error::NoRecord,
         Error::Locked,
         Error::Full,
+        Error::NoCredential,
     ];
     all.into_iter()
         .map(|e| {

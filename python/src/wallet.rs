@@ -10,6 +10,8 @@ use iotkm::cose::revocation::{LIST_MAX, LIST_OVERHEAD};
 use iotkm::cose::ticket::TICKET_MAX_FFC;
 use iotkm::cose::wallet::NotTaken;
 use iotkm::cose::{self, Agent, Message};
+use iotkm::interactive::Lend;
+use iotkm::phase1::Credentials;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::collections::BTreeSet;
@@ -77,7 +79,26 @@ pub struct Wallet {
     core: Arc<Guarded<Box<Core>>>,
 }
 
+/// The wallet, lent to associations.
+#[derive(Clone)]
+pub struct Shared(Arc<Guarded<Box<Core>>>);
+
+impl Lend for Shared {
+    fn lend(&self, work: &mut dyn FnMut(&mut dyn Credentials)) {
+        // A refusal is a callback's that came back while the wallet is lent: then nothing goes on.
+        let _ = self.0.with(|wallet| {
+            work(&mut **wallet);
+            Ok(())
+        });
+    }
+}
+
 impl Wallet {
+    /// For an association.
+    pub(crate) fn shared(&self) -> Shared {
+        Shared(Arc::clone(&self.core))
+    }
+
     fn made(platform: Py<Platform>, device: &'static str, core: Box<Core>) -> Self {
         Self { platform, device, core: Arc::new(Guarded::new(core)) }
     }
