@@ -174,7 +174,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 healed: run.healed,
                 secret: run.healed,
             };
-            *io.session = Some(Session::new(&common, &keys, &terms));
+            Session::begin(io.session, &common, &keys, &terms);
             Ok(half.flight.to)
         })?;
         self.resumed(cx, peer);
@@ -225,7 +225,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             let peer = if half.flight.to == *from { *from } else { io.peer.unwrap_or(*from) };
             // Where both sides were restored, this side's own attempt is over.
             io.halves.iter_mut().filter(|h| matches!(h.run, Some(Run::Resuming(_)))).for_each(|h| h.clear());
-            *io.session = Some(Session::new(&common, &keys, &terms));
+            Session::begin(io.session, &common, &keys, &terms);
             Ok(Some(peer))
         })?;
         if let Some(peer) = peer {

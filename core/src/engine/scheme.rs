@@ -522,7 +522,7 @@ impl<S: Scheme> Io<'_, S> {
     ) -> Result<(), Dropped> {
         let run = self.halves.get(place).and_then(Half::scheme).ok_or(Dropped::Unexpected)?;
         let keys = keys(run).ok_or(Dropped::Unexpected)?;
-        *self.session = Some(Session::new(&self.common(suite), keys, terms));
+        Session::begin(self.session, &self.common(suite), keys, terms);
         self.installed(peer);
         Ok(())
     }

@@ -232,7 +232,26 @@ pub struct Terms {
 impl Session {
     /// A session under a run's keys.
     pub fn new(common: &Common, keys: &Keys, terms: &Terms) -> Self {
-        let mut session = Self {
+        let mut session = Self::without_keys(terms);
+        session.derive(common, keys);
+        session
+    }
+
+    /// As [`new`](Self::new), but made where it stays: each copy would take 200 bytes of the stack.
+    pub(crate) fn begin(place: &mut Option<Self>, common: &Common, keys: &Keys, terms: &Terms) {
+        Self::replace(place, terms);
+        if let Some(session) = place {
+            session.derive(common, keys);
+        }
+    }
+
+    #[inline(never)]
+    fn replace(place: &mut Option<Self>, terms: &Terms) {
+        *place = Some(Self::without_keys(terms));
+    }
+
+    const fn without_keys(terms: &Terms) -> Self {
+        Self {
             send: Direction::none(),
             recv: Direction::none(),
             root: Secret::zero(),
@@ -251,14 +270,16 @@ impl Session {
             healed: terms.healed,
             secret: terms.secret,
             closing: false,
-        };
+        }
+    }
+
+    #[inline(never)]
+    fn derive(&mut self, common: &Common, keys: &Keys) {
         let (prk, context) = (Prk::of(common.scheme, &keys.prk), [&keys.th.as_bytes()[..]]);
-        wire::copy(&mut session.fingerprint.0, keys.th.as_bytes());
-        prk.expand("root", &context, session.root.as_mut());
-        prk.expand("mast", &context, session.master.as_mut());
-        let Self { send, recv, .. } = &mut session;
-        traffic(common.suite, &prk, &context, terms.initiator, send, recv);
-        session
+        wire::copy(&mut self.fingerprint.0, keys.th.as_bytes());
+        prk.expand("root", &context, self.root.as_mut());
+        prk.expand("mast", &context, self.master.as_mut());
+        traffic(common.suite, &prk, &context, self.initiator, &mut self.send, &mut self.recv);
     }
 
     /// The session's name.

@@ -1,18 +1,17 @@
 //! The association of two paired devices: what it is made of, and which handler a message goes to.
 
 use super::extent::{Extent, Whole};
-use super::initiator;
 use super::keys::{self, Tags};
 use super::log::{Entry, Log, Logged, RecordName};
 use super::peer::Peer;
 use super::wire::{self, message};
+use super::{initiator, responder};
 use crate::association::{Addr, Authenticated, Cx, Error, Instant, Reason, Slot, Stage, UnixTime};
-use crate::crypto::aead::MAX_TAG;
 use crate::crypto::group::Scalar;
 use crate::crypto::{Prk, Secret, Suite};
 use crate::engine::drops::Dropped;
 use crate::engine::flight::Buffer;
-use crate::engine::memory::{Half, Memory, Scratch};
+use crate::engine::memory::{Memory, Scratch};
 use crate::engine::rekey::Which;
 use crate::engine::scheme::{Has, Io, Note, Scheme, Stamp};
 use crate::engine::session::{ConnectionId, Keys, Opened, Session, Terms};
@@ -44,20 +43,45 @@ pub struct Exchange<P, L, E = Whole> {
     extent: PhantomData<E>,
 }
 
+/// The tag that a run waits for which is past its Diffie-Hellman.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaits {
+    /// Initiator, C3 is out.
+    C4,
+    /// Initiator, C5 is out: ACK, or any record under the new keys, completes it.
+    Ack,
+    /// Responder, C4 is out.
+    C5,
+}
+
 /// A run that is past its Diffie-Hellman: what is left is to see the other side's tag.
 pub struct Finishing {
     pub(super) run: u32,
+    pub(super) awaits: Awaits,
     pub(super) under: Which,
-    pub(super) initiator: bool,
     pub(super) cid: ConnectionId,
     pub(super) tags: Tags,
     pub(super) keys: Keys,
 }
 
 impl Finishing {
-    /// What tags and keys go with.
-    pub(super) const fn of(run: u32, under: Which, initiator: bool, cid: ConnectionId) -> Self {
-        Self { run, under, initiator, cid, tags: Tags::none(), keys: Keys::none() }
+    /// A run that is past its Diffie-Hellman takes this place. Its tags and keys are computed where they stay
+    /// ([`derive`](Self::derive)), and this is out of line: on the caller's stack each copy would take 300 bytes.
+    #[inline(never)]
+    pub(super) fn start<'i, S: Scheme<Run = Run>>(
+        io: &'i mut Io<'_, S>,
+        place: usize,
+        (run, under, awaits, cid): (u32, Which, Awaits, ConnectionId),
+    ) -> Result<&'i mut Self, Dropped> {
+        let finishing = Self { run, awaits, under, cid, tags: Tags::none(), keys: Keys::none() };
+        io.start(place, Run::Finishing(finishing));
+        io.run(place).and_then(Run::finishing).ok_or(Dropped::Unexpected)
+    }
+
+    /// Tags and session keys from the run's PRK, which then need not be kept.
+    pub(super) fn derive(&mut self, suite: &Suite, prk: &Prk, th_4: &Transcript) {
+        self.tags.derive(suite, prk, th_4);
+        self.keys.keep(prk, th_4);
     }
 }
 
@@ -65,31 +89,10 @@ impl Finishing {
 pub enum Run {
     /// Initiator, C1 is out.
     AwaitC2(initiator::AwaitC2),
-    /// Initiator, C3 is out.
-    AwaitC4(Finishing),
-    /// Initiator, C5 is out: ACK, or any record under the new keys, completes it.
-    AwaitAck(Finishing),
+    /// Either side, the keys are there.
+    Finishing(Finishing),
     /// Responder, C2 is out.
-    AwaitC3 {
-        /// The initiator's run number and nonce: a C1 with both is the same C1.
-        run: u32,
-        /// See `run`.
-        nonce: [u8; keys::NONCE_LEN],
-        /// Triple.
-        under: Which,
-        /// Pair.
-        pair: keys::Pair,
-        /// The connection id that the initiator wants to see.
-        cid: ConnectionId,
-        /// This side's key.
-        r_r: Secret<{ keys::R_LEN }>,
-        /// This side's Diffie-Hellman scalar.
-        scalar: Scalar,
-        /// th_2 moved on by C2.
-        th: Transcript,
-    },
-    /// Responder, C4 is out.
-    AwaitC5(Finishing),
+    AwaitC3(responder::AwaitC3),
     /// Responder, ACK is out; kept for an initiator that did not get it.
     Acked {
         /// The run's number.
@@ -139,10 +142,8 @@ impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::AwaitC2(_) => "AwaitC2",
-            Self::AwaitC4(_) => "AwaitC4",
-            Self::AwaitAck(_) => "AwaitAck",
-            Self::AwaitC3 { .. } => "AwaitC3",
-            Self::AwaitC5(_) => "AwaitC5",
+            Self::Finishing(_) => "Finishing",
+            Self::AwaitC3(_) => "AwaitC3",
             Self::Acked { .. } => "Acked",
             Self::Gone => "Gone",
             Self::Asking { .. } => "Asking",
@@ -154,44 +155,41 @@ impl fmt::Debug for Run {
 }
 
 impl Run {
+    /// A run with these low bits of its number whose next message is this one.
+    pub(super) fn is_next(&self, awaits: Awaits, low: u8) -> bool {
+        matches!(self, Self::Finishing(run) if run.awaits == awaits && run.run & 15 == u32::from(low))
+    }
+    /// What is known of a run once it has keys.
+    pub(super) const fn finishing(&mut self) -> Option<&mut Finishing> {
+        if let Self::Finishing(run) = self { Some(run) } else { None }
+    }
     /// The session's keys, once there are some.
     pub(super) const fn keys(&self) -> Option<&Keys> {
-        match self {
-            Self::AwaitC4(run) | Self::AwaitAck(run) | Self::AwaitC5(run) => Some(&run.keys),
-            _ => None,
-        }
-    }
-    /// Tags and session keys from the run's PRK, which then need not be kept.
-    pub(super) fn finish(&mut self, suite: &Suite, prk: &Prk, th_4: &Transcript) {
-        if let Self::AwaitC4(run) | Self::AwaitC5(run) = self {
-            run.tags.derive(suite, prk, th_4);
-            run.keys.keep(prk, th_4);
-        }
+        if let Self::Finishing(run) = self { Some(&run.keys) } else { None }
     }
     /// Whether it is a handshake that this side started.
     pub(super) const fn is_ours(&self) -> bool {
-        matches!(self, Self::AwaitC2(_) | Self::AwaitC4(_) | Self::AwaitAck(_))
+        matches!(self, Self::AwaitC2(_) | Self::Finishing(Finishing { awaits: Awaits::C4 | Awaits::Ack, .. }))
+    }
+    /// Whether it is a handshake that the peer started.
+    pub(super) const fn is_theirs(&self) -> bool {
+        matches!(self, Self::AwaitC3(_) | Self::Finishing(Finishing { awaits: Awaits::C5, .. }))
     }
     /// Whether it is a handshake under way.
     pub(super) const fn is_handshake(&self) -> bool {
-        self.is_ours() || matches!(self, Self::AwaitC3 { .. } | Self::AwaitC5(_))
+        matches!(self, Self::AwaitC2(_) | Self::AwaitC3(_) | Self::Finishing(_))
     }
     /// The triple of a peer's handshake.
-    const fn under(&self) -> Option<Which> {
+    fn under(&mut self) -> Option<&mut Which> {
         match self {
-            Self::AwaitC3 { under, .. } | Self::AwaitC5(Finishing { under, .. }) => Some(*under),
+            Self::AwaitC3(run) => Some(&mut run.under),
+            Self::Finishing(run) if run.awaits == Awaits::C5 => Some(&mut run.under),
             _ => None,
-        }
-    }
-    /// The triple that was pending is current.
-    const fn moved_up(&mut self) {
-        if let Self::AwaitC3 { under, .. } | Self::AwaitC5(Finishing { under, .. }) = self {
-            *under = Which::Current;
         }
     }
     /// Whether only a first message started it, which may be a replay.
     pub(super) const fn is_half_open(&self) -> bool {
-        matches!(self, Self::AwaitC3 { .. })
+        matches!(self, Self::AwaitC3(_))
     }
     /// Whether it only waits to answer again, and gives way to anything.
     pub(super) const fn is_done(&self) -> bool {
@@ -262,12 +260,13 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
     /// What the session is called that a finished run leads to. Its name tells the two directions of run numbers apart; its record
     /// generations start at the run's number, so that the bits in the header differ from the last session's.
     pub(super) fn terms_of(&self, run: &Finishing, now: Instant) -> Terms {
-        let initiator_is_lower = self.peer.borrow().is_lower() == run.initiator;
+        let initiator = run.awaits != Awaits::C5;
+        let initiator_is_lower = self.peer.borrow().is_lower() == initiator;
         let healed = self.suite.dh.is_some();
         Terms {
             id: run.run << 1 | u32::from(initiator_is_lower),
             generation: run.run,
-            initiator: run.initiator,
+            initiator,
             cid: run.cid,
             now,
             healed,
@@ -287,8 +286,14 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
             self.end_updates(io);
         }
         if self.peer().complete(under) {
-            io.free_all(&|run| run.under() == Some(Which::Current));
-            io.halves.iter_mut().filter_map(Half::scheme_mut).for_each(Run::moved_up);
+            // The triple that was pending is current.
+            for half in io.halves.iter_mut() {
+                match half.scheme_mut().and_then(Run::under) {
+                    Some(Which::Current) => half.clear(),
+                    Some(under) => *under = Which::Current,
+                    None => {}
+                }
+            }
             self.log.clear();
             io.outbox.want_store();
             io.note(Note::KeyReplaced);
@@ -355,14 +360,15 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Scheme f
 
     fn agreed<'r>(&self, run: &'r Run, now: Instant) -> Option<(&'r Keys, Terms)> {
         match run {
-            Run::AwaitAck(run) => Some((&run.keys, self.terms_of(run, now))),
+            Run::Finishing(run) if run.awaits == Awaits::Ack => Some((&run.keys, self.terms_of(run, now))),
             _ => None,
         }
     }
 
     fn confirmed(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, place: usize) {
-        if let Some(Run::AwaitAck(run)) = io.take(place) {
-            self.complete(cx, io, run.under);
+        if let Some(under) = io.run(place).and_then(Run::finishing).map(|run| run.under) {
+            io.free(place);
+            self.complete(cx, io, under);
         }
     }
 
@@ -373,18 +379,19 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Scheme f
     fn over(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, run: Run) -> Result<(), Error> {
         match run {
             Run::AwaitC2(run) => self.no_answer(cx, io, &run),
-            Run::AwaitC4(_) => io.note(Note::Failed(Stage::Exchange, Reason::NoAnswer)),
-            Run::AwaitAck(_) => {
-                // The peer may have left the old session for the new one; nobody can tell. Start afresh, and complete
-                // nothing that crossed this run.
-                io.free_all(&Run::is_handshake);
-                io.end_session();
+            Run::Finishing(run) if run.awaits != Awaits::C5 => {
+                if run.awaits == Awaits::Ack {
+                    // The peer may have left the old session for the new one; nobody can tell. Start afresh, and complete
+                    // nothing that crossed this run.
+                    io.free_all(&Run::is_handshake);
+                    io.end_session();
+                }
                 io.note(Note::Failed(Stage::Exchange, Reason::NoAnswer));
             }
             Run::Asking { .. } => io.note(Note::UpdateFailed(Reason::NoAnswer)),
             Run::Closing { .. } if E::UPDATES => self.terminated(cx, io),
             Run::Closed { .. } if io.session.as_ref().is_some_and(|s| s.closing) => io.end_session(),
-            Run::AwaitC3 { .. } | Run::AwaitC5(_) => {}
+            Run::AwaitC3(_) | Run::Finishing(_) => {}
             Run::Acked { .. } | Run::Gone | Run::AnsweredAsk { .. } | Run::Closing { .. } | Run::Closed { .. } => {}
         }
         Ok(())
@@ -493,12 +500,28 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Scheme f
     }
 }
 
-/// Seals `text` under a key that is used once (the nonce is zero) and appends tag bytes behind it.
-pub(super) fn seal_once(suite: &Suite, key: &Secret<32>, text: &mut [u8], tag: &mut [u8; MAX_TAG]) {
-    let key = key.expose().get(..suite.aead.key_len()).unwrap_or(&[]);
-    let tag = tag.get_mut(..suite.aead.tag_len()).unwrap_or(&mut []);
-    let nonce = [0; 13];
-    suite.aead.seal(key, nonce.get(..suite.aead.nonce_len()).unwrap_or(&[]), &[], text, tag);
+/// Seals what `write` writes, where it lies, under a key that is used once (the nonce is zero): ciphertext and tag.
+pub(super) fn seal_once<'w>(
+    suite: &Suite,
+    key: &Secret<32>,
+    w: &'w mut Writer<'_>,
+    write: impl FnOnce(&mut Writer<'_>),
+) -> &'w [u8] {
+    let start = w.len();
+    write(w);
+    seal_from(suite, key, w, start)
+}
+
+#[inline(never)]
+fn seal_from<'w>(suite: &Suite, key: &Secret<32>, w: &'w mut Writer<'_>, start: usize) -> &'w [u8] {
+    let len = w.len().saturating_sub(start);
+    let sealed = w.skip(suite.aead.tag_len()).from(start);
+    if let Some((text, tag)) = sealed.split_at_mut_checked(len) {
+        let key = key.expose().get(..suite.aead.key_len()).unwrap_or(&[]);
+        let nonce = [0; 13];
+        suite.aead.seal(key, nonce.get(..suite.aead.nonce_len()).unwrap_or(&[]), &[], text, tag);
+    }
+    sealed
 }
 
 /// Opens `text` that [`seal_once`] sealed.

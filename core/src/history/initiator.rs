@@ -1,6 +1,6 @@
 //! Initiator (Algorithm 1a): C1, C3, C5.
 
-use super::exchange::{Exchange, Finishing, Run, open_once, seal_once};
+use super::exchange::{Awaits, Exchange, Finishing, Run, open_once, seal_once};
 use super::extent::Extent;
 use super::keys::{self, NONCE_LEN, Pair, R_LEN};
 use super::log::Entry;
@@ -15,7 +15,7 @@ use crate::engine::rekey::Which;
 use crate::engine::scheme::{Io, Note};
 use crate::engine::session::ConnectionId;
 use crate::engine::transcript::Transcript;
-use crate::engine::wire::{HEADER_LEN, Reader, Writer, header};
+use crate::engine::wire::{HEADER_LEN, Reader, header};
 use core::borrow::BorrowMut;
 
 /// The initiator before C2.
@@ -117,8 +117,11 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         let suite = self.suite;
         let place = io.find(&|run| matches!(run, Run::AwaitC2(r) if r.run & 15 == u32::from(low)));
         let place = place.ok_or(Dropped::Unexpected)?;
-        let Some(Run::AwaitC2(run)) = io.run(place) else { return Err(Dropped::Unexpected) };
-        let triple = self.peer.borrow().triple(run.under).ok_or(Dropped::NoKey)?;
+        let (tries, now) = (io.config.tries, cx.now);
+        let half = io.halves.get_mut(place).ok_or(Dropped::Unexpected)?;
+        let (Some(Run::AwaitC2(run)), flight) = half.both() else { return Err(Dropped::Unexpected) };
+        let peer = self.peer.borrow();
+        let triple = peer.triple(run.under).ok_or(Dropped::NoKey)?;
 
         let Sealed { head, text: ciphertext, tag } = Sealed::read(bytes, HEADER_LEN + NONCE_LEN, suite.mac_len)?;
         let tag_1 = run.tag_1.get(..suite.mac_len).unwrap_or(&[]);
@@ -146,57 +149,44 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         };
 
         let c3 = header(NUMBER, message::C3, run.run);
-        let th_3 = th_2.then(&[ciphertext, tag, &c3]);
-        let mut text = Secret::<{ R_LEN + MAX_SHARE }>::zero();
-        let mut w = Writer::new(text.as_mut());
-        w.put(run.r_i.expose()).put(ours.share(suite));
-        let len = w.len();
-        let text = text.as_mut().get_mut(..len).unwrap_or(&mut []);
-        let mut tag = [0; MAX_TAG];
-        seal_once(suite, &keys::c3_key(triple, run.pair, &r_r, &th_3), text, &mut tag);
-        let tag = tag.get(..suite.mac_len).unwrap_or(&[]);
-        let th_4 = th_3.then(&[text, tag]);
-        let prk = keys::run_prk(triple, run.pair, &run.r_i, &r_r, dh, self.peer.borrow().psk.as_ref());
-        let finishing = Finishing::of(run.run, run.under, true, cid);
-
-        let (tries, now) = (io.config.tries, cx.now);
-        let flight = io.flight(place)?;
+        let mut th = th_2.then(&[ciphertext, tag, &c3]);
+        let key = keys::c3_key(triple, run.pair, &r_r, &th);
         flight.load(false, |w| {
-            w.put(&c3).put(text).put(tag);
+            w.put(&c3);
+            th = th.then(&[seal_once(suite, &key, w, |w| {
+                w.put(run.r_i.expose()).put(ours.share(suite));
+            })]);
         });
+        let prk = keys::run_prk(triple, run.pair, &run.r_i, &r_r, dh, peer.psk.as_ref());
+        let next = (run.run, run.under, Awaits::C4, cid);
         flight.prove();
         flight.launch(now, tries);
-        io.start(place, Run::AwaitC4(finishing));
-        io.run(place).ok_or(Dropped::Unexpected)?.finish(suite, &prk, &th_4);
+        Finishing::start(io, place, next)?.derive(suite, &prk, &th);
         Ok(())
     }
 
     /// C4 proves that the responder has both keys; C5 answers it (lines 14 to 20).
     #[inline(never)]
     pub(super) fn on_c4(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, low: u8, bytes: &[u8]) -> Result<(), Dropped> {
-        let place = io.find(&|run| matches!(run, Run::AwaitC4(r) if r.run & 15 == u32::from(low)));
-        let place = place.ok_or(Dropped::Unexpected)?;
-        let Some(Run::AwaitC4(run)) = io.run(place) else { return Err(Dropped::Unexpected) };
+        let place = io.find(&|run| run.is_next(Awaits::C4, low)).ok_or(Dropped::Unexpected)?;
+        let half = io.halves.get_mut(place).ok_or(Dropped::Unexpected)?;
+        let (Some(Run::Finishing(run)), flight) = half.both() else { return Err(Dropped::Unexpected) };
         if !ct_eq(bytes.get(HEADER_LEN..).unwrap_or(&[]), run.tags.c4()) {
             return Err(Dropped::Forged);
         }
-        let Some(Run::AwaitC4(run)) = io.take_run(place) else { return Err(Dropped::Unexpected) };
-        let (tries, now) = (io.config.tries, cx.now);
-        let flight = io.flight(place)?;
+        run.awaits = Awaits::Ack;
         flight.load(false, |w| {
             w.put(&header(NUMBER, message::C5, run.run)).put(run.tags.c5());
         });
-        flight.launch(now, tries);
-        io.start(place, Run::AwaitAck(run));
+        flight.launch(cx.now, io.config.tries);
         Ok(())
     }
 
     /// ACK: both sides have R_I and R_R (lines 21 to 23).
     #[inline(never)]
     pub(super) fn on_ack(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, low: u8, bytes: &[u8]) -> Result<(), Dropped> {
-        let place = io.find(&|run| matches!(run, Run::AwaitAck(r) if r.run & 15 == u32::from(low)));
-        let place = place.ok_or(Dropped::Unexpected)?;
-        let Some(Run::AwaitAck(run)) = io.run(place) else { return Err(Dropped::Unexpected) };
+        let place = io.find(&|run| run.is_next(Awaits::Ack, low)).ok_or(Dropped::Unexpected)?;
+        let run = io.run(place).and_then(Run::finishing).ok_or(Dropped::Unexpected)?;
         if !ct_eq(bytes.get(HEADER_LEN..).unwrap_or(&[]), run.tags.ack()) {
             return Err(Dropped::Forged);
         }

@@ -1,6 +1,6 @@
 //! Responder (Algorithm 1b): C2, C4, ACK.
 
-use super::exchange::{Exchange, Finishing, Run, open_once, seal_once};
+use super::exchange::{Awaits, Exchange, Finishing, Run, open_once, seal_once};
 use super::extent::Extent;
 use super::initiator::{Share, dropped};
 use super::keys::{self, NONCE_LEN, Pair, R_LEN};
@@ -9,20 +9,55 @@ use super::peer::{Named, Peer};
 use super::wire::{C1, NUMBER, Sealed, message, share_len};
 use crate::association::{Addr, Cx, Reason, Stage};
 use crate::crypto::aead::MAX_TAG;
-use crate::crypto::group::{MAX_SECRET, MAX_SHARE};
+use crate::crypto::group::{MAX_SECRET, MAX_SHARE, Scalar};
 use crate::crypto::{Secret, secret::ct_eq};
 use crate::engine::drops::Dropped;
 use crate::engine::rekey::Which;
 use crate::engine::scheme::{Io, Note, Scheme};
 use crate::engine::session::ConnectionId;
 use crate::engine::transcript::Transcript;
-use crate::engine::wire::{HEADER_LEN, Reader, Writer, header};
+use crate::engine::wire::{HEADER_LEN, Reader, header};
 use core::borrow::BorrowMut;
+
+/// The responder before C3.
+pub struct AwaitC3 {
+    /// The initiator's run number and nonce: a C1 with both is the same C1.
+    run: u32,
+    nonce: [u8; NONCE_LEN],
+    pub(super) under: Which,
+    pair: Pair,
+    /// The connection id that the initiator wants to see.
+    cid: ConnectionId,
+    r_r: Secret<R_LEN>,
+    scalar: Scalar,
+    /// th_2 moved on by C2.
+    th: Transcript,
+}
+
+impl AwaitC3 {
+    /// This C1's run takes its place, still without its secrets; out of line, as in [`Finishing::start`].
+    #[inline(never)]
+    fn start<'i, S: Scheme<Run = Run>>(
+        io: &'i mut Io<'_, S>,
+        place: usize,
+        c1: &C1<'_>,
+        under: Which,
+        pair: Pair,
+    ) -> Result<&'i mut Self, Dropped> {
+        let (r_r, scalar, th) = (Secret::zero(), Secret::zero(), Transcript::NONE);
+        let run = Self { run: c1.run, nonce: c1.nonce, under, pair, cid: c1.cid, r_r, scalar, th };
+        io.start(place, Run::AwaitC3(run));
+        if let Some(Run::AwaitC3(run)) = io.run(place) { Ok(run) } else { Err(Dropped::Unexpected) }
+    }
+}
 
 /// The peer has started another run (`new`: not a C1 that came before) while this side waits for it in one of its own: it
 /// may have lost its power in the middle, and then nobody answers. One try more, and soon there is room for the peer.
 fn hurry<S: Scheme<Run = Run>>(cx: &Cx<'_>, io: &mut Io<'_, S>, new: bool) {
-    let waits = |r: &Run| matches!(r, Run::AwaitC4(_) | Run::AwaitAck(_) | Run::Asking { .. } | Run::Closing { .. });
+    let waits = |r: &Run| match r {
+        Run::AwaitC2(_) => false,
+        r => r.is_ours() || matches!(r, Run::Asking { .. } | Run::Closing { .. }),
+    };
     let waiting = io.halves.iter_mut().filter(|half| half.scheme().is_some_and(waits));
     waiting.filter(|_| new).for_each(|half| half.flight.launch(cx.now, 2));
 }
@@ -56,7 +91,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
     ) -> Result<(), Dropped> {
         let suite = self.suite;
         let c1 = C1::read(bytes, suite.mac_len)?;
-        let same = |r: &Run| matches!(r, Run::AwaitC3 { run, nonce, .. } if *run == c1.run && *nonce == c1.nonce);
+        let same = |r: &Run| matches!(r, Run::AwaitC3(r) if r.run == c1.run && r.nonce == c1.nonce);
         if let Some(place) = io.find(&same) {
             let flight = io.flight(place)?;
             flight.asked(from, bytes.len());
@@ -84,11 +119,11 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         }
         // A run of the peer's gives way to a later one only: nobody but the peer can make a C1 with a higher number.
         let older = |r: &Run| match r {
-            Run::AwaitC3 { run, .. } => *run < c1.run,
-            Run::AwaitC5(theirs) => theirs.run < c1.run,
+            Run::AwaitC3(theirs) => theirs.run < c1.run,
+            Run::Finishing(theirs) if theirs.awaits == Awaits::C5 => theirs.run < c1.run,
             _ => false,
         };
-        if io.find(&|r| matches!(r, Run::AwaitC3 { .. } | Run::AwaitC5(_)) && !older(r)).is_some() {
+        if io.find(&|r| r.is_theirs() && !older(r)).is_some() {
             return Err(Dropped::Replayed);
         }
 
@@ -98,19 +133,6 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         ours.generate(suite, cx)?;
         let mut r = Reader::new(random.expose());
         let (n_r, r_r) = (r.array::<NONCE_LEN>()?, r.secret::<R_LEN>()?);
-
-        let mut c2 = [0; HEADER_LEN + NONCE_LEN];
-        Writer::new(&mut c2).put(&header(NUMBER, message::C2, c1.run)).put(&n_r);
-        let th_2 = th_1.then(&[c1.tag, &c2]);
-        let mut text = Secret::<{ R_LEN + 1 + ConnectionId::MAX + MAX_SHARE }>::zero();
-        let mut w = Writer::new(text.as_mut());
-        w.put(r_r.expose()).short(io.config.cid.as_bytes()).put(ours.share(suite));
-        let len = w.len();
-        let text = text.as_mut().get_mut(..len).unwrap_or(&mut []);
-        let mut tag = [0; MAX_TAG];
-        seal_once(suite, &keys::c2_key(triple, pair, &th_2), text, &mut tag);
-        let tag = tag.get(..suite.mac_len).unwrap_or(&[]);
-        let th = th_2.then(&[text, tag, &header(NUMBER, message::C3, c1.run)]);
 
         io.free_all(&older);
         // A C1 under the pending triple shows that the peer has it: no need to close any more.
@@ -136,26 +158,24 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
                 place
             }
         };
+        let own_cid = io.config.cid.as_bytes();
         let flight = io.flight(place)?;
         flight.reset(*from, Some(bytes.len()));
         if proven {
             flight.prove();
         }
+        let mut th = th_1;
         flight.load(false, |w| {
-            w.put(&c2).put(text).put(tag);
+            w.put(&header(NUMBER, message::C2, c1.run)).put(&n_r);
+            let th_2 = th_1.then(&[c1.tag, w.written()]);
+            let sealed = seal_once(suite, &keys::c2_key(triple, pair, &th_2), w, |w| {
+                w.put(r_r.expose()).short(own_cid).put(ours.share(suite));
+            });
+            th = th_2.then(&[sealed, &header(NUMBER, message::C3, c1.run)]);
         });
         flight.answer(cx.now);
-        let run = Run::AwaitC3 {
-            run: c1.run,
-            nonce: c1.nonce,
-            under: which,
-            pair,
-            cid: c1.cid,
-            r_r,
-            scalar: ours.scalar,
-            th,
-        };
-        io.start(place, run);
+        let run = AwaitC3::start(io, place, &c1, which, pair)?;
+        (run.r_r, run.scalar, run.th) = (r_r, ours.scalar, th);
         Ok(())
     }
 
@@ -197,17 +217,16 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         bytes: &[u8],
     ) -> Result<(), Dropped> {
         let suite = self.suite;
-        if let Some(place) = io.find(&|r| matches!(r, Run::AwaitC5(r) if r.run & 15 == u32::from(low))) {
+        if let Some(place) = io.find(&|r| r.is_next(Awaits::C5, low)) {
             let flight = io.flight(place)?;
             flight.asked(from, bytes.len());
             flight.again();
             return Ok(());
         }
-        let place = io.find(&|r| matches!(r, Run::AwaitC3 { run, .. } if run & 15 == u32::from(low)));
+        let place = io.find(&|r| matches!(r, Run::AwaitC3(r) if r.run & 15 == u32::from(low)));
         let place = place.ok_or(Dropped::Unexpected)?;
-        let Some(Run::AwaitC3 { run, under, pair, cid, r_r, scalar, th, .. }) = io.run(place) else {
-            return Err(Dropped::Unexpected);
-        };
+        let Some(Run::AwaitC3(run)) = io.run(place) else { return Err(Dropped::Unexpected) };
+        let AwaitC3 { run, under, pair, cid, r_r, scalar, th, .. } = run;
         let peer = self.peer.borrow();
         let triple = peer.triple(*under).ok_or(Dropped::NoKey)?;
         let Sealed { text: ciphertext, tag, .. } = Sealed::read(bytes, HEADER_LEN, suite.mac_len)?;
@@ -231,12 +250,10 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         };
         let th_4 = th.then(&[ciphertext, tag]);
         let prk = keys::run_prk(triple, *pair, &r_i, r_r, dh, peer.psk.as_ref());
-        let finishing = Finishing::of(*run, *under, false, *cid);
-        io.start(place, Run::AwaitC5(finishing));
+        let next = (*run, *under, Awaits::C5, *cid);
+        Finishing::start(io, place, next)?.derive(suite, &prk, &th_4);
         let half = io.halves.get_mut(place).ok_or(Dropped::Unexpected)?;
-        let (Some(run), flight) = half.both() else { return Err(Dropped::Unexpected) };
-        run.finish(suite, &prk, &th_4);
-        let Run::AwaitC5(run) = run else { return Err(Dropped::Unexpected) };
+        let (Some(Run::Finishing(run)), flight) = half.both() else { return Err(Dropped::Unexpected) };
         flight.load(false, |w| {
             w.put(&header(NUMBER, message::C4, run.run)).put(run.tags.c4());
         });
@@ -260,23 +277,25 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         bytes: &[u8],
     ) -> Result<(), Dropped> {
         // The run under way first: an older one whose ACK is kept may have the same low bits.
-        let Some(place) = io.find(&|r| matches!(r, Run::AwaitC5(r) if r.run & 15 == u32::from(low))) else {
+        let Some(place) = io.find(&|r| r.is_next(Awaits::C5, low)) else {
             let acked = io.find(&|r| matches!(r, Run::Acked { run } if run & 15 == u32::from(low)));
             let flight = io.flight(acked.ok_or(Dropped::Unexpected)?)?;
             flight.asked(from, bytes.len());
             flight.again();
             return Ok(());
         };
-        let Some(Run::AwaitC5(run)) = io.run(place) else { return Err(Dropped::Unexpected) };
+        let run = io.run(place).and_then(Run::finishing).ok_or(Dropped::Unexpected)?;
         if !ct_eq(bytes.get(HEADER_LEN..).unwrap_or(&[]), run.tags.c5()) {
             return Err(Dropped::Forged);
         }
         // Two runs cross, and C5 of ours is out: the higher id completes ours, so the lower must not complete its.
-        if self.peer.borrow().is_lower() && io.find(&|r| matches!(r, Run::AwaitAck(_))).is_some() {
+        if self.peer.borrow().is_lower()
+            && io.find(&|r| matches!(r, Run::Finishing(r) if r.awaits == Awaits::Ack)).is_some()
+        {
             return Err(Dropped::Unexpected);
         }
         let half = io.halves.get_mut(place).ok_or(Dropped::Unexpected)?;
-        let (Some(Run::AwaitC5(run)), flight) = half.both() else { return Err(Dropped::Unexpected) };
+        let (Some(Run::Finishing(run)), flight) = half.both() else { return Err(Dropped::Unexpected) };
         let (number, under, to) = (run.run, run.under, flight.to);
         let terms = self.terms_of(run, cx.now);
         flight.load(false, |w| {

@@ -260,7 +260,9 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         r.end()?;
         let place = io.find(&|run| matches!(run, Run::Asking { attempt, .. } if *attempt == number));
         let place = place.ok_or(Dropped::Unexpected)?;
-        let Some(Run::Asking { name, more, .. }) = io.take(place) else { return Err(Dropped::Unexpected) };
+        let Some(Run::Asking { name, more, .. }) = io.run(place) else { return Err(Dropped::Unexpected) };
+        let (name, more) = (*name, *more);
+        io.free(place);
         self.peer().replacement.raise(answered);
         if why == refusal::UNKNOWN {
             self.log.forget_received(&name);

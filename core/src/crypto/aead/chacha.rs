@@ -44,8 +44,9 @@ impl Aead for ChaChaPoly {
     }
 
     fn seal(&self, key: &[u8], nonce: &[u8], aad: &[u8], text: &mut [u8], tag: &mut [u8]) {
-        match begin(key, nonce, text.len()) {
-            Some((mut stream, mac)) if tag.len() == self.tag_len() => {
+        match stream(key, nonce, text.len()) {
+            Some(mut stream) if tag.len() == self.tag_len() => {
+                let mac = mac(&mut stream);
                 crypt(&mut stream, text);
                 tag.copy_from_slice(&finish(mac, aad, text));
             }
@@ -57,8 +58,8 @@ impl Aead for ChaChaPoly {
     }
 
     fn open(&self, key: &[u8], nonce: &[u8], aad: &[u8], text: &mut [u8], tag: &[u8]) -> Result<(), Forged> {
-        if let Some((mut stream, mac)) = begin(key, nonce, text.len())
-            && ct_eq(&finish(mac, aad, text), tag)
+        if let Some(mut stream) = stream(key, nonce, text.len())
+            && ct_eq(&finish(mac(&mut stream), aad, text), tag)
         {
             crypt(&mut stream, text);
             return Ok(());
@@ -68,20 +69,26 @@ impl Aead for ChaChaPoly {
     }
 }
 
-/// The key stream from block 1 on, and the MAC under the key that block 0 gives (section 2.6); `None` where a length is wrong.
-fn begin(key: &[u8], nonce: &[u8], text_len: usize) -> Option<(Stream, Poly1305)> {
+/// The key stream; `None` where a length is wrong.
+fn stream(key: &[u8], nonce: &[u8], text_len: usize) -> Option<Stream> {
     if text_len > TEXT_MAX {
         return None;
     }
-    let mut stream = Stream::new(key.try_into().ok()?, nonce.try_into().ok()?);
+    Some(Stream::new(key.try_into().ok()?, nonce.try_into().ok()?))
+}
+
+/// The MAC under the key that block 0 gives (section 2.6); the stream is then at block 1.
+#[inline(never)]
+fn mac(stream: &mut Stream) -> Poly1305 {
     let mut first = [Block::<Stream>::default()];
     stream.write_keystream_blocks(&mut first);
     let [first] = &mut first;
-    let mac = first.first_chunk::<32>().map(|key| Poly1305::new(key.into()));
+    let mac = Poly1305::new(first.first_chunk().unwrap_or(&[0; 32]).into());
     wipe(first);
-    Some((stream, mac?))
+    mac
 }
 
+#[inline(never)]
 fn crypt(stream: &mut Stream, text: &mut [u8]) {
     let mut blocks = [Block::<Stream>::default(); AT_ONCE];
     for chunk in text.chunks_mut(BLOCK_LEN * AT_ONCE) {

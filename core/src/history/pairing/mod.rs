@@ -23,7 +23,6 @@ use super::keys::{self, NAME};
 use super::peer::{Id, Peer, Triple};
 use super::wire::{FLIGHT_MAX, NUMBER, message};
 use crate::association::{Addr, Authenticated, Cx, Device, Error, Fingerprint, Instant, Reason, Slot, Stage};
-use crate::crypto::aead::MAX_TAG;
 use crate::crypto::cpace::{Cpace, Inputs, MAX_ISK, Message, Role};
 use crate::crypto::group::Scalar;
 use crate::crypto::{Prk, Rng, RngError, Secret, Suite, secret::ct_eq};
@@ -412,18 +411,12 @@ impl Pair {
     fn sealed(&self, number: u8, th: &Transcript, k_p: &Secret<32>, seen: &Seen, w: &mut Writer<'_>) -> Transcript {
         let labels = labels(number);
         let head = header(NUMBER, number, 0);
-        let mut text = [0; 8 + 1 + PLACE_MAX];
-        let mut inner = Writer::new(&mut text);
-        seen.write(&mut inner);
-        let len = inner.len();
-        let text = text.get_mut(..len).unwrap_or(&mut []);
-        let mut tag = [0; MAX_TAG];
         let th = th.then(&[&head]);
-        seal_once(self.setup.suite, &keys::pairing_seal(k_p, labels.0, &th), text, &mut tag);
-        let aead_tag = tag.get(..self.setup.suite.mac_len).unwrap_or(&[]);
-        let th = th.then(&[text, aead_tag]);
+        w.put(&head);
+        let key = keys::pairing_seal(k_p, labels.0, &th);
+        let th = th.then(&[seal_once(self.setup.suite, &key, w, |w| seen.write(w))]);
         let tag = keys::pairing_tag(k_p, labels.1, &th);
-        w.put(&head).put(text).put(aead_tag).put(&tag);
+        w.put(&tag);
         th.then(&[&tag])
     }
 
