@@ -168,12 +168,19 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
 
     /// Calls into the scheme with what it may touch.
     pub(crate) fn with<T>(&mut self, f: impl FnOnce(&mut S, &mut Io<'_, S>) -> T) -> T {
+        let (scheme, mut io) = self.apart();
+        f(scheme, &mut io)
+    }
+
+    /// The scheme, and what it may touch. Out of line: there are a dozen calls.
+    #[inline(never)]
+    fn apart(&mut self) -> (&mut S, Io<'_, S>) {
         self.idle = false;
         let (halves, candidate, asked) = match self.memory.as_mut().map(Scratch::parts) {
             Some(parts) => (parts.halves, Some(parts.candidate), Some(parts.asked)),
             None => (&mut [][..], None, None),
         };
-        let mut io = Io {
+        let io = Io {
             session: &mut self.session,
             halves,
             candidate,
@@ -182,7 +189,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             peer: &mut self.peer,
             config: &self.config,
         };
-        f(&mut self.scheme, &mut io)
+        (&mut self.scheme, io)
     }
 
     /// What its sessions go by.
@@ -440,16 +447,15 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         }
     }
 
-    /// Seals a control record whose text `write` gives; `None`: the keys are used up, there is nothing more to say.
+    /// Seals one of the engine's control records; `None`: the keys are used up, there is nothing more to say.
     ///
     /// # Errors
     /// The size that `out` needs.
-    fn control_record(&mut self, out: &mut [u8], write: impl FnOnce(&mut Writer<'_>)) -> Result<Option<usize>, usize> {
+    fn control_record(&mut self, out: &mut [u8], kind: u8, token: &[u8]) -> Result<Option<usize>, usize> {
         let common = self.common();
         let Some(session) = self.session.as_mut() else { return Ok(None) };
         let mut w = Writer::new(out.get_mut(session.header_len()..).unwrap_or(&mut []));
-        write(&mut w);
-        let len = w.len();
+        let len = w.put(&[kind]).put(token).len();
         match session.seal(&common, true, out, len) {
             Ok((len, ratcheted)) => {
                 self.moved_ahead(ratcheted);
@@ -536,40 +542,29 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         if self.session.is_none() {
             return Ok(None);
         }
-        if let Some(token) = self.outbox.path_response {
-            let sealed = self.control_record(out, |w| {
-                w.put(&[control::PATH_RESPONSE]).put(&token);
-            })?;
-            self.outbox.path_response = None;
-            return Ok(sealed.map(|len| (peer, len)));
-        }
-        if S::HAS.moves
-            && let Some((to, token)) = candidate.and_then(|c| Some((c.addr, self.path_token(&c.addr)?)))
-        {
-            let sealed = self.control_record(out, |w| {
-                w.put(&[control::PATH_CHALLENGE]).put(&token);
-            })?;
-            if let Some(memory) = &mut self.memory {
-                *memory.parts().candidate = Some(Candidate { addr: to, challenge: false });
+        let moved = candidate.filter(|_| S::HAS.moves).and_then(|c| Some((c.addr, self.path_token(&c.addr)?)));
+        let (kind, token, to) = match (self.outbox.path_response, moved) {
+            (Some(token), _) => (control::PATH_RESPONSE, Some(token), peer),
+            (None, Some((to, token))) => (control::PATH_CHALLENGE, Some(token), to),
+            _ if self.outbox.sign => (control::SIGN, None, peer),
+            _ if self.outbox.close => (control::CLOSE, None, peer),
+            _ => return Ok(None),
+        };
+        let sealed = self.control_record(out, kind, token.as_ref().map_or(&[], |token| token))?;
+        match kind {
+            control::PATH_RESPONSE => self.outbox.path_response = None,
+            control::PATH_CHALLENGE => {
+                if let Some(memory) = &mut self.memory {
+                    *memory.parts().candidate = Some(Candidate { addr: to, challenge: false });
+                }
             }
-            return Ok(sealed.map(|len| (to, len)));
+            control::SIGN => self.outbox.sign = false,
+            _ => {
+                self.end_session();
+                self.outbox.note(Note::Terminated);
+            }
         }
-        if self.outbox.sign {
-            let sealed = self.control_record(out, |w| {
-                w.put(&[control::SIGN]);
-            })?;
-            self.outbox.sign = false;
-            return Ok(sealed.map(|len| (peer, len)));
-        }
-        if self.outbox.close {
-            let sealed = self.control_record(out, |w| {
-                w.put(&[control::CLOSE]);
-            })?;
-            self.end_session();
-            self.outbox.note(Note::Terminated);
-            return Ok(sealed.map(|len| (peer, len)));
-        }
-        Ok(None)
+        Ok(sealed.map(|len| (to, len)))
     }
 }
 

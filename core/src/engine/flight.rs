@@ -47,7 +47,7 @@ impl<const N: usize> AsMut<[u8]> for Buffer<N> {
 }
 
 /// The end of time.
-const NEVER: Instant = Instant(u64::MAX);
+pub(super) const NEVER: Instant = Instant(u64::MAX);
 
 /// What a flight's timer asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,6 +155,16 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
     /// What comes next is sent without the cookie that was asked for: the other side has seen that this one receives.
     pub const fn forget_cookie(&mut self) {
         self.cookie = false;
+    }
+
+    /// Puts a new message into the buffer: these parts, one after the other.
+    #[inline(never)]
+    pub fn put(&mut self, control: bool, parts: &[&[u8]]) {
+        self.load(control, |w| {
+            for part in parts {
+                w.put(part);
+            }
+        });
     }
 
     /// Sends the message now, and again until it is answered.

@@ -108,6 +108,10 @@ impl Direction {
         Self(Secret::zero())
     }
 
+    fn put(&mut self, start: usize, bytes: &[u8]) {
+        wire::copy(self.0.as_mut().get_mut(start..).unwrap_or(&mut []), bytes);
+    }
+
     fn key(&self, suite: &Suite) -> &[u8] {
         self.0.expose().get(..suite.aead.key_len()).unwrap_or(&[])
     }
@@ -115,10 +119,11 @@ impl Direction {
     /// IV xor sequence number, the latter in the last four bytes. The number is never used twice under one key.
     fn nonce(&self, suite: &Suite, number: u32) -> ([u8; MAX_NONCE], usize) {
         let (mut nonce, len) = ([0; MAX_NONCE], suite.aead.nonce_len());
-        let iv = self.0.expose().get(suite.aead.key_len()..).unwrap_or(&[]);
-        wire::copy(nonce.get_mut(..len).unwrap_or(&mut []), iv);
-        let tail = nonce.get_mut(len.saturating_sub(4)..len).unwrap_or(&mut []);
-        tail.iter_mut().zip(number.to_be_bytes()).for_each(|(n, s)| *n ^= s);
+        let place = nonce.get_mut(..len).unwrap_or(&mut []);
+        wire::copy(place, self.0.expose().get(suite.aead.key_len()..).unwrap_or(&[]));
+        if let Some(tail) = place.last_chunk_mut() {
+            *tail = (u32::from_be_bytes(*tail) ^ number).to_be_bytes();
+        }
         (nonce, len)
     }
 }
@@ -131,19 +136,17 @@ pub struct Left {
     window: Window,
 }
 
-/// Key and IV of both directions.
+/// Key and IV of both directions, the initiator's first.
 fn traffic(suite: &Suite, prk: &Prk, context: &[&[u8]], initiator: bool, send: &mut Direction, recv: &mut Direction) {
     let (key, nonce) = (suite.aead.key_len(), suite.aead.nonce_len());
     let mut both = Secret::<{ 2 * MAX_KEY }>::zero();
     for (label, start, len) in [("key", 0, key), ("iv", key, nonce)] {
         let both = both.as_mut().get_mut(..len.saturating_mul(2)).unwrap_or(&mut []);
         prk.expand(label, context, both);
-        // The initiator's comes first.
         let (first, second) = both.split_at_checked(len).unwrap_or((&[], &[]));
-        for (direction, half) in [(&mut *send, initiator), (&mut *recv, !initiator)] {
-            let to = direction.0.as_mut().get_mut(start..).unwrap_or(&mut []);
-            wire::copy(to, if half { first } else { second });
-        }
+        let (ours, theirs) = if initiator { (first, second) } else { (second, first) };
+        send.put(start, ours);
+        recv.put(start, theirs);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::drops::{Dropped, Drops};
 use super::endpoint::{Endpoint, STORE_AGAIN, handshake};
-use super::flight::Due;
+use super::flight::{Due, NEVER};
 use super::memory::{Half, Parts, Scratch};
 use super::scheme::{Note, Scheme, Store};
 use super::session::Session;
@@ -239,12 +239,21 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     }
 
     fn wake_at(&mut self, now: Instant) -> Option<Instant> {
-        let again = (self.outbox.store == Store::Refused).then(|| now.plus(STORE_AGAIN));
-        let others = self.scheme.timer().into_iter().chain(again);
-        let Some(memory) = self.memory.as_mut().filter(|_| !self.idle) else { return others.min() };
-        let Parts { halves, candidate, .. } = memory.parts();
-        let rests = |half: &Half<S>| half.run.is_none() && !half.flight.is_pending() && half.flight.timer().is_none();
-        self.idle = halves.iter().all(rests) && candidate.is_none_or(|c| !c.challenge);
-        halves.iter().filter_map(|half| half.flight.timer()).chain(others).min()
+        let mut at = self.scheme.timer().unwrap_or(NEVER);
+        if self.outbox.store == Store::Refused {
+            at = at.min(now.plus(STORE_AGAIN));
+        }
+        if !self.idle
+            && let Some(memory) = &mut self.memory
+        {
+            let Parts { halves, candidate, .. } = memory.parts();
+            self.idle = candidate.is_none_or(|c| !c.challenge);
+            for Half { run, flight } in halves {
+                let timer = flight.timer().unwrap_or(NEVER);
+                self.idle &= run.is_none() && !flight.is_pending() && timer == NEVER;
+                at = at.min(timer);
+            }
+        }
+        (at != NEVER).then_some(at)
     }
 }

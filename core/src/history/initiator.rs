@@ -175,9 +175,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
             return Err(Dropped::Forged);
         }
         run.awaits = Awaits::Ack;
-        flight.load(false, |w| {
-            w.put(&header(NUMBER, message::C5, run.run)).put(run.tags.c5());
-        });
+        flight.put(false, &[&header(NUMBER, message::C5, run.run), run.tags.c5()]);
         flight.launch(cx.now, io.config.tries);
         Ok(())
     }

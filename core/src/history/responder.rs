@@ -198,9 +198,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         let place = io.free_place(&|r| matches!(r, Run::Gone))?;
         let flight = io.flight(place)?;
         flight.reset(*from, Some(len));
-        flight.load(false, |w| {
-            w.put(&header(NUMBER, message::GONE, c1.run)).put(&tag);
-        });
+        flight.put(false, &[&header(NUMBER, message::GONE, c1.run), &tag]);
         flight.answer_briefly(cx.now);
         io.start(place, Run::Gone);
         Ok(())
@@ -254,9 +252,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         Finishing::start(io, place, next)?.derive(suite, &prk, &th_4);
         let half = io.halves.get_mut(place).ok_or(Dropped::Unexpected)?;
         let (Some(Run::Finishing(run)), flight) = half.both() else { return Err(Dropped::Unexpected) };
-        flight.load(false, |w| {
-            w.put(&header(NUMBER, message::C4, run.run)).put(run.tags.c4());
-        });
+        flight.put(false, &[&header(NUMBER, message::C4, run.run), run.tags.c4()]);
         // C2 was received where it was sent to; another address has yet to show that.
         if flight.to == *from {
             flight.prove();
@@ -298,9 +294,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         let (Some(Run::Finishing(run)), flight) = half.both() else { return Err(Dropped::Unexpected) };
         let (number, under, to) = (run.run, run.under, flight.to);
         let terms = self.terms_of(run, cx.now);
-        flight.load(false, |w| {
-            w.put(&header(NUMBER, message::ACK, number)).put(run.tags.ack());
-        });
+        flight.put(false, &[&header(NUMBER, message::ACK, number), run.tags.ack()]);
         flight.asked(from, bytes.len());
         flight.answer(cx.now);
         io.install(place, self.suite, Run::keys, &terms, to)?;

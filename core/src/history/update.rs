@@ -17,17 +17,17 @@ use super::initiator::{Share, dropped};
 use super::keys;
 use super::log::{DIGEST_LEN, Digest, Entry, Hidden, RecordName};
 use super::peer::Peer;
-use super::wire::{ASK_MAX, control, share_len};
+use super::wire::{control, share_len};
 use crate::association::{Cx, Error, Reason};
 use crate::crypto::group::MAX_SECRET;
 use crate::crypto::secret::{ct_eq, declassify};
 use crate::crypto::{Prk, Secret};
 use crate::engine::drops::Dropped;
 use crate::engine::rekey::Decision;
-use crate::engine::scheme::{Io, Note};
+use crate::engine::scheme::{Io, Note, Scheme};
 use crate::engine::session::Session;
 use crate::engine::transcript::Transcript;
-use crate::engine::wire::{Reader, Writer};
+use crate::engine::wire::Reader;
 use core::borrow::BorrowMut;
 
 /// Length of an update message's tag in bytes.
@@ -71,26 +71,22 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         let attempt = self.peer().replacement.ask()?;
         let generation = self.peer().generation();
 
-        let session = io.session.as_ref().ok_or(Error::NotEstablished)?;
-        let (master, initiator) = (session.master(keys::NAME), session.initiator);
         let digests = entry.digests(&self.peer.borrow().current.aux);
         let (shown, answer) = hidden.split(&digests);
         let name = entry.name();
-        let (tries, now) = (io.config.tries, cx.now);
-        let flight = io.flight(place).map_err(|_| Error::WrongState)?;
-        flight.reset(Default::default(), None);
-        let mut th = Transcript::default();
-        flight.load(true, |w| {
-            w.put(&[control::ASK]).put(&generation.to_be_bytes()).put(&attempt.to_be_bytes());
-            put_name(w, &name);
-            w.put(&[hidden as u8]);
-            shown.iter().for_each(|digest| {
-                w.put(*digest);
-            });
-            w.put(ours.share(suite));
-            th = tagged(w, &master, "ask", initiator);
-        });
-        flight.launch(now, tries);
+        let fields: [&[u8]; 9] = [
+            &generation.to_be_bytes(),
+            &attempt.to_be_bytes(),
+            &name.session.to_be_bytes(),
+            &name.generation.to_be_bytes(),
+            &name.number.to_be_bytes(),
+            &[hidden as u8],
+            shown[0],
+            shown[1],
+            ours.share(suite),
+        ];
+        let th = say(io, place, control::ASK, &fields).map_err(|_| Error::NotEstablished)?;
+        ask_again(cx, io, place);
         let run = Run::Asking { attempt, name, digests, hidden: *answer, scalar: ours.scalar, th, more };
         io.start(place, run);
         Ok(())
@@ -99,14 +95,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
     /// One of the update's control records.
     pub(super) fn on_control(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, body: &[u8]) -> Result<(), Dropped> {
         let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
-        let label = match body.first() {
-            Some(&control::ASK) => "ask",
-            Some(&control::ANSWER) => "ans",
-            Some(&control::REFUSE) => "ref",
-            Some(&control::CLOSE) => "cls",
-            Some(&control::CLOSED) => "clsd",
-            _ => return Err(Dropped::Version),
-        };
+        let label = label(body.first().copied().unwrap_or(0)).ok_or(Dropped::Version)?;
         let fields = untagged(session, label, body)?;
         let mut r = Reader::new(fields);
         match r.u8()? {
@@ -128,7 +117,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         body: &[u8],
     ) -> Result<(), Dropped> {
         let suite = self.suite;
-        let th = Transcript::new(&[keys::NAME.as_bytes(), b"update"]).then(&[body]);
+        let th = of_request(body);
         if let Some(place) = io.find(&|run| matches!(run, Run::AnsweredAsk { th: mine } if *mine == th)) {
             io.flight(place)?.again();
             return Ok(());
@@ -165,13 +154,10 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         let dh = agree(suite, &ours, their_share, &mut dh)?;
         let place = asking.map_or_else(|| io.claim_place(&Run::is_done), Ok)?;
 
-        let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
-        let (master, initiator) = (session.master(keys::NAME), session.initiator);
-        let mut fields = [0; ASK_MAX];
-        let mut w = Writer::new(&mut fields);
-        w.put(&[control::ANSWER]).put(&attempt.to_be_bytes()).put(hidden.split(&digests).1).put(ours.share(suite));
-        let fields = w.written();
-        let triple = next_triple(&master, &th.then(&[fields]), dh, &digests, generation);
+        let master = io.session.as_ref().ok_or(Dropped::NoKey)?.master(keys::NAME);
+        let fields: [&[u8]; 3] = [&attempt.to_be_bytes(), hidden.split(&digests).1, ours.share(suite)];
+        let th_2 = th.then(&[&[control::ANSWER], fields[0], fields[1], fields[2]]);
+        let triple = next_triple(&master, &th_2, dh, &digests, generation);
         if asking.is_some() {
             io.free(place);
             io.note(Note::UpdateFailed(Reason::Superseded));
@@ -180,13 +166,8 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         peer.pending = Some(triple);
         peer.replacement.answer(attempt);
         io.outbox.want_store();
-        let flight = io.flight(place)?;
-        flight.reset(Default::default(), None);
-        flight.load(true, |w| {
-            w.put(fields);
-            tagged(w, &master, "ans", initiator);
-        });
-        flight.answer(cx.now);
+        say(io, place, control::ANSWER, &fields)?;
+        io.flight(place)?.answer(cx.now);
         io.start(place, Run::AnsweredAsk { th });
         Ok(())
     }
@@ -200,16 +181,9 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         answered: u16,
         why: u8,
     ) -> Result<(), Dropped> {
-        let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
-        let (master, initiator) = (session.master(keys::NAME), session.initiator);
         let place = io.claim_place(&Run::is_done)?;
-        let flight = io.flight(place)?;
-        flight.reset(Default::default(), None);
-        flight.load(true, |w| {
-            w.put(&[control::REFUSE]).put(&attempt.to_be_bytes()).put(&answered.to_be_bytes()).put(&[why]);
-            tagged(w, &master, "ref", initiator);
-        });
-        flight.answer(cx.now);
+        say(io, place, control::REFUSE, &[&attempt.to_be_bytes(), &answered.to_be_bytes(), &[why]])?;
+        io.flight(place)?.answer(cx.now);
         io.start(place, Run::AnsweredAsk { th });
         Ok(())
     }
@@ -284,18 +258,16 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         if io.find(&|run| matches!(run, Run::Closing { .. })).is_some() {
             return;
         }
-        let Some(session) = io.session.as_ref() else { return };
-        let (master, initiator) = (session.master(keys::NAME), session.initiator);
+        if io.session.is_none() {
+            return;
+        }
         let generation = self.peer().generation();
         let Ok(place) = io.claim_place(&Run::is_done) else { return };
-        let (tries, now) = (io.config.tries, cx.now);
-        let Ok(flight) = io.flight(place) else { return };
-        flight.reset(Default::default(), None);
-        flight.load(true, |w| {
-            w.put(&[control::CLOSE]).put(&generation.to_be_bytes()).put(&attempt.to_be_bytes());
-            tagged(w, &master, "cls", initiator);
-        });
-        flight.launch(now, tries);
+        let fields: [&[u8]; 2] = [&generation.to_be_bytes(), &attempt.to_be_bytes()];
+        if say(io, place, control::CLOSE, &fields).is_err() {
+            return;
+        }
+        ask_again(cx, io, place);
         io.start(place, Run::Closing { generation, attempt });
     }
 
@@ -317,21 +289,15 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
             self.terminated(cx, io);
             return Ok(());
         }
-        let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
-        let (master, initiator) = (session.master(keys::NAME), session.initiator);
         let place = io.claim_place(&Run::is_done)?;
         let (has, changed) = self.peer().replacement.close(generation, attempt);
         if changed {
             io.outbox.want_store();
         }
         let ends = has && generation == self.peer().generation();
-        let flight = io.flight(place)?;
-        flight.reset(Default::default(), None);
-        flight.load(true, |w| {
-            w.put(&[control::CLOSED]).put(&generation.to_be_bytes()).put(&attempt.to_be_bytes()).put(&[u8::from(has)]);
-            tagged(w, &master, "clsd", initiator);
-        });
-        flight.answer(cx.now);
+        let fields: [&[u8]; 3] = [&generation.to_be_bytes(), &attempt.to_be_bytes(), &[u8::from(has)]];
+        say(io, place, control::CLOSED, &fields)?;
+        io.flight(place)?.answer(cx.now);
         io.start(place, Run::Closed { generation, attempt });
         if let Some(session) = io.session.as_mut().filter(|session| ends && !session.closing) {
             // The keys stay until the next session, to answer a CLOSE that comes again.
@@ -373,15 +339,49 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
     }
 }
 
-fn put_name(w: &mut Writer<'_>, name: &RecordName) {
-    w.put(&name.session.to_be_bytes()).put(&name.generation.to_be_bytes()).put(&name.number.to_be_bytes());
+/// A message's label in the KDF.
+const fn label(kind: u8) -> Option<&'static str> {
+    Some(match kind {
+        control::ASK => "ask",
+        control::ANSWER => "ans",
+        control::REFUSE => "ref",
+        control::CLOSE => "cls",
+        control::CLOSED => "clsd",
+        _ => return None,
+    })
 }
 
-/// Appends the tag of what was written; the transcript over all of it.
-fn tagged(w: &mut Writer<'_>, master: &Prk, label: &str, initiator: bool) -> Transcript {
-    let tag = keys::update_tag(master, label, initiator, w.written());
-    w.put(&tag);
-    Transcript::new(&[keys::NAME.as_bytes(), b"update"]).then(&[w.written()])
+/// Makes a message the flight of a run that begins: kind, fields, and the tag over both. The transcript over all of it.
+#[inline(never)]
+fn say<S: Scheme>(io: &mut Io<'_, S>, place: usize, kind: u8, fields: &[&[u8]]) -> Result<Transcript, Dropped> {
+    let session = io.session.as_ref().ok_or(Dropped::NoKey)?;
+    let (master, initiator) = (session.master(keys::NAME), session.initiator);
+    let flight = io.flight(place)?;
+    flight.reset(Default::default(), None);
+    let mut th = Transcript::NONE;
+    flight.load(true, |w| {
+        w.put(&[kind]);
+        for field in fields {
+            w.put(field);
+        }
+        let tag = keys::update_tag(&master, label(kind).unwrap_or(""), initiator, w.written());
+        w.put(&tag);
+        th = of_request(w.written());
+    });
+    Ok(th)
+}
+
+/// The flight that [`say`] made is sent until it is answered.
+fn ask_again<S: Scheme>(cx: &Cx<'_>, io: &mut Io<'_, S>, place: usize) {
+    let tries = io.config.tries;
+    if let Ok(flight) = io.flight(place) {
+        flight.launch(cx.now, tries);
+    }
+}
+
+/// The transcript of an update, over its request.
+fn of_request(request: &[u8]) -> Transcript {
+    Transcript::new(&[keys::NAME.as_bytes(), b"update"]).then(&[request])
 }
 
 /// Checks the tag at the end of a message that the peer sent; what is before it.
