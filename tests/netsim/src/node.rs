@@ -95,13 +95,15 @@ impl<A: Association> Node<A> {
     /// What its monotonic clock shows.
     pub fn local(&self, now: u64) -> u64 {
         let (ppm, ahead) = self.clock;
-        (now as i64 + now as i64 * ppm / 1_000_000 + ahead).max(0) as u64
+        let now = i128::from(now);
+        (now + now * i128::from(ppm) / 1_000_000 + i128::from(ahead)).max(0) as u64
     }
 
     /// When its monotonic clock shows that.
     fn global(&self, local: u64) -> u64 {
         let (ppm, ahead) = self.clock;
-        let mut now = ((local as i64 - ahead) * 1_000_000 / (1_000_000 + ppm)).max(0) as u64;
+        let since = i128::from(local) - i128::from(ahead);
+        let mut now = (since * 1_000_000 / i128::from(1_000_000 + ppm)).max(0) as u64;
         while self.local(now) < local {
             now += 1;
         }
