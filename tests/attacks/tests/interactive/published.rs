@@ -1,5 +1,6 @@
 //! The Published profile does what the paper says that it does: what is refused, what fails, what is stored.
 
+use crate::handshake::Tickets;
 use iotkm::cose::{Claims, KeyGroup};
 use iotkm::crypto::group::{FFC2048, FFC3072, Scalar};
 use iotkm::crypto::{Dh, PrimeGroup};
@@ -8,6 +9,8 @@ use iotkm::interactive::Peer;
 use iotkm::interactive::published::wire::message::{K1, K4, M1};
 use iotkm::interactive::published::{PublishedDevice, PublishedPeer};
 use iotkm::{Association, Error, Event, Reason, Slot, Stage};
+use iotkm_attacks::phase1::meet;
+use iotkm_attacks::tickets::hardened;
 use iotkm_attacks::tickets::published::{self, Interactive, TERMS, message};
 use iotkm_attacks::tickets::{NAMES, VALID, agent, claims, ticket};
 use iotkm_attacks::{mallory, probe};
@@ -117,6 +120,28 @@ fn a_pmk_is_proven() {
     assert!(!net.a.saw(|e| matches!(e, Event::Established { .. })));
     assert!(net.drive(5_000, |n| n.a.saw(|e| matches!(e, Event::Established { .. }))));
     assert_eq!(net.a.a.session_key(), net.b.a.session_key());
+}
+
+#[test]
+fn neither_profile_takes_a_message_of_the_other() {
+    let mut weak = published::interactive(22);
+    assert!(published::connect(&mut weak) && weak.say(true, b"text"));
+    let mut strong = hardened::lab(&hardened::FFC, 22);
+    assert!(meet::<Tickets>(&mut strong) && strong.say(true, b"text"));
+    weak.cut();
+    strong.cut();
+    for (_, bytes) in &weak.trace {
+        assert_eq!(bytes[0] >> 4, 15);
+        let (now, before) = (strong.now, strong.b.a.drops().get(Dropped::Version));
+        strong.b.input(now, &mallory(), bytes);
+        assert_eq!(strong.b.a.drops().get(Dropped::Version), before + 1);
+    }
+    for (_, bytes) in &strong.trace {
+        assert_eq!(bytes[0] >> 4, 1);
+        let (now, before) = (weak.now, weak.b.a.drops().get(Dropped::Version));
+        weak.b.input(now, &mallory(), bytes);
+        assert_eq!(weak.b.a.drops().get(Dropped::Version), before + 1);
+    }
 }
 
 #[test]
