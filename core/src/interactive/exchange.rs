@@ -444,7 +444,8 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Scheme for Excha
     }
 
     fn is_half_open(run: &Run) -> bool {
-        matches!(run, Run::Phase1(run) if run.is_half_open())
+        // And what is kept of a run that is over: whoever goes on from stored state waits for none of that.
+        run.is_done() || matches!(run, Run::Phase1(run) if run.is_half_open())
     }
 
     fn generation(&self) -> u32 {

@@ -8,6 +8,7 @@ use crate::association::{Addr, Cx, Error, Reason};
 use crate::cose::Reference;
 use crate::crypto::group::{Scalar, lend};
 use crate::crypto::hpke::{self, OwnKey};
+use crate::crypto::kdf::hash;
 use crate::crypto::keys::KeySlot;
 use crate::crypto::secret::{ct_eq, declassify};
 use crate::crypto::{Secret, Suite};
@@ -122,7 +123,8 @@ fn write<S: Introduces>(
                     tag_1 = keys::m1_tag(S::NAME, key, &th_1);
                     w.put(&tag_1);
                 }
-                digest = *crate::crypto::kdf::hash(&[w.written()]).first_chunk().unwrap_or(&[0; 8]);
+                // Of what is sent in clear.
+                digest = *declassify(hash(&[w.written()]).first_chunk().unwrap_or(&[0; 8]));
             });
             Ok(AwaitM2 { nonce, slot, own: reference(&cred), known, rekey, tag_1, th_1, digest, again })
         });

@@ -18,6 +18,7 @@
 )]
 
 mod history;
+mod interactive;
 mod memcheck;
 mod noninteractive;
 mod pairing;
@@ -41,7 +42,7 @@ type Scenario = (&'static str, Verdict, fn());
 
 /// All scenarios, the self-test's apart.
 const SCENARIOS: &[&[Scenario]] =
-    &[primitives::SCENARIOS, pairing::SCENARIOS, history::SCENARIOS, noninteractive::SCENARIOS];
+    &[primitives::SCENARIOS, pairing::SCENARIOS, history::SCENARIOS, interactive::SCENARIOS, noninteractive::SCENARIOS];
 
 fn main() -> ExitCode {
     let wanted = std::env::args().nth(1).unwrap_or_default();

@@ -153,7 +153,8 @@ impl<const N: usize> Modulus<N> {
         }
         let [_, high] = wide;
         // Below 2 n: n is taken away where it fits.
-        let take = !less(high, &self.n) | top.wrapping_neg();
+        // What the mask may be, the compiler must not know: for N = 48 it made a branch of it.
+        let take = core::hint::black_box(!less(high, &self.n) | top.wrapping_neg());
         let mut borrow = 0;
         for ((out, high), n) in out.iter_mut().zip(high.iter()).zip(&self.n) {
             (*out, borrow) = borrowing(*high, *n & take, borrow);
