@@ -234,7 +234,7 @@ fn forged(seed: u64) -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..rng.below(90)).map(|_| rng.next() as u8).collect();
     let head = match seed % 4 {
         0 => vec![0x10, ((seed / 4 % 16) << 4) as u8],
-        1 | 2 => vec![0x11, (seed / 4 % 14 + 1 << 4) as u8 | (seed & 15) as u8],
+        1 | 2 => vec![0x11, ((seed / 4 % 14 + 1) << 4) as u8 | (seed & 15) as u8],
         _ => vec![0x18 | (seed / 4 % 8) as u8],
     };
     bytes.splice(0..0, head);
