@@ -113,6 +113,13 @@ impl<'a> Credential<'a> {
         Ok(Self { serial, issued_at, life, subject, r })
     }
 
+    /// The name in what may be a credential, of whatever group.
+    pub fn peek_subject(bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let mut r = Reader::new(bytes);
+        r.take(4 + 4 + 2).ok()?;
+        r.short(NAME_MAX).ok()
+    }
+
     /// Writes it.
     pub fn write(&self, w: &mut Writer<'_>) {
         w.put(&self.serial.to_be_bytes()).put(&self.issued_at.to_be_bytes()).put(&self.life.to_be_bytes());

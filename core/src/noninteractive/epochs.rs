@@ -18,6 +18,8 @@ use crate::crypto::keys::{KeyError, StaticKeys};
 use crate::engine::drops::Dropped;
 use crate::engine::session::{Common, Left, Opened, Session};
 
+/// Nothing is to be done.
+const NEVER: Instant = Instant(u64::MAX);
 /// A token that was not ready is asked again after this many ms.
 const ASK_AGAIN: u64 = 250;
 /// LAG is said at most once in this many ms.
@@ -36,12 +38,13 @@ pub(super) struct Epochs {
     due: u32,
     until: Instant,
     /// When there are group operations to do.
-    work: Option<Instant>,
+    work: Instant,
     /// Whether the session is in an epoch of the progression: not before the first.
     ready: bool,
-    /// A record did not open: one of the two may lag. And when LAG was said last.
+    /// A record did not open: one of the two may lag.
     pub puzzled: bool,
-    pub said: Option<Instant>,
+    /// LAG may be said from then on.
+    pub may_say: Instant,
     /// An epoch was entered, and nobody was told yet.
     pub entered: bool,
 }
@@ -66,10 +69,10 @@ impl Epochs {
             lag: [0; LAG_LEN],
             due,
             until: now.plus(u64::from(interval).saturating_mul(1000)),
-            work: Some(now),
+            work: now,
             ready: false,
             puzzled: false,
-            said: None,
+            may_say: Instant(0),
             entered: false,
         }
     }
@@ -91,7 +94,7 @@ impl Epochs {
 
     /// When [`catch_up`](Self::catch_up) has something to do.
     pub fn timer(&self) -> Instant {
-        self.work.map_or(self.until, |work| work.min(self.until))
+        self.work.min(self.until)
     }
 
     /// Epoch `due` begins now, if it is later than the one that this side should be in.
@@ -99,7 +102,7 @@ impl Epochs {
         if due > self.due {
             self.due = due;
             self.until = now.plus(u64::from(interval).saturating_mul(1000));
-            self.work = Some(now);
+            self.work = now;
         }
     }
 
@@ -107,7 +110,7 @@ impl Epochs {
     pub fn restart(&mut self, now: Instant) {
         self.left = None;
         self.ready = false;
-        self.work = Some(now);
+        self.work = now;
     }
 
     fn tick(&mut self, interval: u32, last: u32, now: Instant) {
@@ -122,7 +125,7 @@ impl Epochs {
     pub fn catch_up<const N: usize>(
         &mut self,
         setting: &Setting,
-        state: &mut State<N>,
+        (state, y): (&mut State<N>, &[u8; N]),
         (session, common): (&mut Session, &Common),
         statics: &dyn StaticKeys,
         now: Instant,
@@ -131,10 +134,10 @@ impl Epochs {
         if self.due > state.last {
             return Caught::Over;
         }
-        if self.ready && self.work.is_none_or(|work| work > now) && self.due <= session.generation() {
+        if self.ready && self.work > now && self.due <= session.generation() {
             return Caught::Up;
         }
-        self.work = None;
+        self.work = NEVER;
         if self.due > state.progress.epoch() {
             self.next = None;
             if state.progress.advance(setting, self.due).is_err() {
@@ -146,10 +149,10 @@ impl Epochs {
             return Caught::Up;
         }
         if self.next.is_none() {
-            match state.progress.key(setting, &state.parties, statics) {
+            match state.progress.key(setting, &state.parties, y, statics) {
                 Ok(key) => self.next = Some(key),
                 Err(KeyError::Pending) => {
-                    self.work = Some(now.plus(ASK_AGAIN));
+                    self.work = now.plus(ASK_AGAIN);
                     return Caught::Up;
                 }
                 Err(_) => return Caught::Failed,
@@ -183,7 +186,7 @@ impl Epochs {
         self.next = None;
         self.ready = true;
         self.entered = true;
-        self.work = Some(now);
+        self.work = now;
         session.is_secret_from(now);
         state.progress.advance(setting, at.saturating_add(1)).map_err(|_| Dropped::NoKey)
     }

@@ -1,5 +1,6 @@
 //! The association: what it is made of, and what comes of a handshake.
 
+use super::credential::Credential;
 use super::epochs::{Caught, Epochs, SAY_AGAIN};
 use super::keys;
 use super::peer::{Peer, State};
@@ -8,6 +9,7 @@ use super::setting::Setting;
 use super::wire::{self, LAG, Lag, TERMS_LEN, Terms};
 use crate::association::{Addr, Authenticated, Cx, Error, Instant, Reason, Slot, Stage};
 use crate::cose::Reference;
+use crate::crypto::kdf::hash;
 use crate::crypto::keys::KeySlot;
 use crate::crypto::secret::ct_eq;
 use crate::crypto::{Secret, Suite};
@@ -19,8 +21,10 @@ use crate::engine::scheme::{Io, Note, Scheme};
 use crate::engine::session::{Common, ConnectionId, Keys, Opened, Session};
 use crate::engine::state::Kind;
 use crate::engine::transcript::Transcript;
-use crate::engine::wire::{self as engine_wire, Kind as Datagram, Writer, classify};
+use crate::engine::wire::{Kind as Datagram, Writer, classify};
 use crate::engine::{Config, Endpoint, session};
+use crate::phase1::wire::message::M1 as M1_NUMBER;
+use crate::phase1::wire::{M1, Shown};
 use crate::phase1::{self, Credentials, Expected, Facts, Introduces, Lend, Made, Setup, Subject};
 use core::borrow::BorrowMut;
 use core::fmt;
@@ -72,15 +76,6 @@ pub struct Exchange<P, L, const N: usize, const C: usize, const F: usize> {
     epochs: Option<Epochs>,
     /// Established, but its first epoch's key is not there yet.
     announce: bool,
-    /// Who has just shown to be its credential's owner.
-    met: Option<Met<N>>,
-}
-
-/// What a checked credential says.
-struct Met<const N: usize> {
-    y: [u8; N],
-    serial: u32,
-    ends: u64,
 }
 
 impl<P, L, const N: usize, const C: usize, const F: usize> fmt::Debug for Exchange<P, L, N, C, F> {
@@ -134,7 +129,7 @@ where
         if setting.group.element_len() != N || F < flight_max(setting.group.share_len()) || !terms.is_valid() {
             return Err(Error::BadArgument);
         }
-        let scheme = Exchange { peer, credentials, setting, slots, terms, epochs: None, announce: false, met: None };
+        let scheme = Exchange { peer, credentials, setting, slots, terms, epochs: None, announce: false };
         Self::new(scheme, *config, memory)
     }
 
@@ -202,19 +197,16 @@ impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F:
     /// The handshake is complete.
     fn establish(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, outcome: Outcome<N>, to: Addr) {
         let Outcome { progress, bind, a, slot, cid, terms, keys } = outcome;
-        let Some(met) = self.met.take() else { return };
         let peer = self.peer.borrow_mut();
         let id = u32::from_be_bytes(*bind.first_chunk().unwrap_or(&[0; 4]));
         let known = session::Terms { id, generation: 0, initiator: a, cid, now: cx.now, healed: true, secret: true };
         io.establish(self.setting.suite, &keys, &known, to);
         let root = io.session.as_ref().map_or(Secret::zero(), |session| resume::root(&session.master(keys::NAME)));
         peer.state = Some(State {
-            parties: Parties { bind, a, slot, y: met.y },
+            parties: Parties { bind, a, slot },
             progress,
             last: terms.last(),
             interval: terms.interval,
-            serial: met.serial,
-            ends: met.ends,
             root,
             session: id,
             cid,
@@ -230,13 +222,16 @@ impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F:
     /// Does what is due of the progression.
     fn catch_up(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>) {
         let common = self.common(io.config.rekey_after);
-        let caught = match (&mut self.epochs, &mut self.peer.borrow_mut().state, &mut *io.session) {
+        let peer = self.peer.borrow_mut();
+        let last = peer.state.as_ref().map(|state| state.last);
+        let caught = match (&mut self.epochs, &mut peer.state, &mut *io.session) {
             (Some(epochs), Some(state), Some(session)) => {
-                let caught = epochs.catch_up(self.setting, state, (session, &common), cx.keys, cx.now);
+                let known = (state, &peer.y);
+                let caught = epochs.catch_up(self.setting, known, (session, &common), cx.keys, cx.now);
                 if core::mem::take(&mut epochs.entered) {
                     io.outbox.note(if self.announce { Note::Established } else { Note::Rekeyed });
                     self.announce = false;
-                    if session.generation() == state.last {
+                    if Some(session.generation()) == last {
                         io.outbox.note(Note::RekeyNeeded);
                     }
                     io.outbox.want_store();
@@ -254,9 +249,9 @@ impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F:
 
     /// Whether a credential is over or the peer's revoked.
     fn is_over(&self, cx: &Cx<'_>) -> bool {
-        let Some(state) = &self.peer.borrow().state else { return false };
+        let peer = self.peer.borrow();
         let mut over = false;
-        self.credentials.lend(&mut |credentials| over = credentials.is_over(state.ends, Some(state.serial), cx.wall));
+        self.credentials.lend(&mut |credentials| over = credentials.is_over(peer.ends, Some(peer.serial), cx.wall));
         over
     }
 
@@ -273,7 +268,7 @@ impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F:
         let (Some(epochs), Some(session)) = (&mut self.epochs, io.session.as_ref()) else {
             return Err(Dropped::NoKey);
         };
-        if !epochs.is_ready() || epochs.said.is_some_and(|said| cx.now < said.plus(SAY_AGAIN)) {
+        if !epochs.is_ready() || cx.now < epochs.may_say {
             return Err(Dropped::RateLimited);
         }
         let epoch = session.generation();
@@ -285,7 +280,7 @@ impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F:
         flight.load(false, |w| lag.write(w));
         flight.answer_briefly(cx.now);
         io.start(place, Run::Lag);
-        epochs.said = Some(cx.now);
+        epochs.may_say = cx.now.plus(SAY_AGAIN);
         Ok(())
     }
 
@@ -311,6 +306,21 @@ impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F:
         epochs.forward(lag.epoch, state.interval, cx.now);
         Ok(())
     }
+}
+
+/// What A shows in an M1 of this scheme's.
+fn shown(message: &[u8]) -> Option<Shown<'_>> {
+    match classify(message) {
+        Ok(Datagram::Handshake { scheme: wire::NUMBER, message: M1_NUMBER, .. }) => {
+            Some(M1::read(message).ok()?.0.shown)
+        }
+        _ => None,
+    }
+}
+
+/// A name under which a first message is routed.
+fn name_of(bytes: &[u8]) -> u32 {
+    bytes.first_chunk().map_or(0, |front| u32::from_be_bytes(*front))
 }
 
 impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F: usize> Scheme
@@ -358,13 +368,13 @@ impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F:
     }
 
     fn prepare(&mut self, cx: &Cx<'_>, common: &Common, session: &mut Session) -> Result<bool, Error> {
-        let state = self.peer.borrow_mut().state.as_mut();
-        let (epochs, state) = self.epochs.as_mut().zip(state).ok_or(Error::NotEstablished)?;
+        let peer = self.peer.borrow_mut();
+        let (epochs, state) = self.epochs.as_mut().zip(peer.state.as_mut()).ok_or(Error::NotEstablished)?;
         if session.sent().saturating_add(1) >= common.rekey_after && epochs.has_next() {
             // Used up: the next epoch begins now.
             epochs.forward(session.generation().saturating_add(1), state.interval, cx.now);
         }
-        if epochs.catch_up(self.setting, state, (session, common), cx.keys, cx.now) != Caught::Up {
+        if epochs.catch_up(self.setting, (state, &peer.y), (session, common), cx.keys, cx.now) != Caught::Up {
             return Err(Error::KeyExhausted);
         }
         if !epochs.is_ready() {
@@ -429,6 +439,37 @@ impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F:
         {
             let _ = self.say(cx, io, &to, None);
         }
+    }
+
+    fn first_name(message: &[u8]) -> Option<u32> {
+        match shown(message)? {
+            Shown::Reference(reference) => Some(name_of(&reference.0)),
+            Shown::Ticket(credential) => Credential::peek_subject(credential).map(|name| name_of(&hash(&[name]))),
+        }
+    }
+
+    fn is_named(&mut self, message: &[u8]) -> bool {
+        let peer = self.peer.borrow();
+        match shown(message) {
+            Some(Shown::Reference(reference)) => !peer.kept().is_empty() && Reference::of(peer.kept()) == reference,
+            Some(Shown::Ticket(credential)) => Credential::peek_subject(credential)
+                .is_some_and(|name| peer.id().is_none_or(|id| id.as_bytes() == name)),
+            None => false,
+        }
+    }
+
+    fn names(&mut self, name: &mut dyn FnMut(u32)) {
+        let peer = self.peer.borrow();
+        if !peer.kept().is_empty() {
+            name(name_of(&Reference::of(peer.kept()).0));
+        }
+        if let Some(id) = peer.id() {
+            name(name_of(&hash(&[id.as_bytes()])));
+        }
+    }
+
+    fn names_version(&self) -> u32 {
+        self.peer.borrow().names
     }
 
     fn save(&self, out: &mut [u8]) -> Result<usize, usize> {
@@ -524,10 +565,7 @@ impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F:
                 ends = ends.min(end);
             }
         });
-        let mut y = [0; N];
-        engine_wire::copy(&mut y, key);
-        self.met = Some(Met { y, serial: facts.serial, ends });
-        self.peer.borrow_mut().met(facts.subject, credential, *own);
+        self.peer.borrow_mut().met(facts, credential, key, ends, *own);
     }
     fn authenticated(
         &mut self,

@@ -10,23 +10,19 @@ use crate::engine::drops::Dropped;
 use crate::engine::session::ConnectionId;
 use crate::engine::state::{self, Kind};
 use crate::engine::wire::{self, Reader, Writer};
-use crate::phase1::Subject;
+use crate::phase1::{Facts, Subject};
 use core::fmt;
 
 /// What a handshake has led to, as far as it has come.
 #[derive(Clone, Debug)]
 pub(super) struct State<const N: usize> {
-    pub parties: Parties<N>,
+    pub parties: Parties,
     /// At the epoch after the one in use: no key that a record was sealed under can be computed from it.
     pub progress: Progress<N>,
     /// The last epoch.
     pub last: u32,
     /// An epoch, in seconds.
     pub interval: u32,
-    /// The peer's credential's number.
-    pub serial: u32,
-    /// The earlier end of both credentials, in seconds since 1970.
-    pub ends: u64,
     /// How a restart goes on: the session's resume root and name, both connection ids, the peer's address.
     pub root: Secret<32>,
     pub session: u32,
@@ -36,14 +32,14 @@ pub(super) struct State<const N: usize> {
 }
 
 impl<const N: usize> State<N> {
-    const LEN: usize = 32 + 1 + 2 + N + Progress::<N>::LEN + 4 + 4 + 4 + 8 + 32 + 4 + 2 * (1 + 8) + 1 + Addr::MAX;
+    const LEN: usize = 32 + 1 + 2 + Progress::<N>::LEN + 4 + 4 + 32 + 4 + 2 * (1 + 8) + 1 + Addr::MAX;
 
     fn write(&self, w: &mut Writer<'_>) {
-        let Parties { bind, a, slot, y } = &self.parties;
-        w.put(bind).put(&[u8::from(*a)]).put(&slot.0.to_be_bytes()).put(y);
+        let Parties { bind, a, slot } = &self.parties;
+        w.put(bind).put(&[u8::from(*a)]).put(&slot.0.to_be_bytes());
         self.progress.write(w);
-        w.put(&self.last.to_be_bytes()).put(&self.interval.to_be_bytes()).put(&self.serial.to_be_bytes());
-        w.put(&self.ends.to_be_bytes()).put(self.root.expose()).put(&self.session.to_be_bytes());
+        w.put(&self.last.to_be_bytes()).put(&self.interval.to_be_bytes());
+        w.put(self.root.expose()).put(&self.session.to_be_bytes());
         w.short(self.cid.as_bytes()).short(self.own_cid.as_bytes()).short(self.addr.as_bytes());
     }
 
@@ -51,9 +47,8 @@ impl<const N: usize> State<N> {
         let bind = r.array()?;
         let a = r.u8()?;
         let slot = KeySlot(r.u16()?);
-        let y = r.array()?;
         let progress = Progress::read(r)?;
-        let (last, interval, serial, ends) = (r.u32()?, r.u32()?, r.u32()?, r.u64()?);
+        let (last, interval) = (r.u32()?, r.u32()?);
         let (root, session) = (r.secret()?, r.u32()?);
         let mut cid = || ConnectionId::new(r.short(ConnectionId::MAX)?).ok_or(Dropped::Malformed);
         let (theirs, own_cid) = (cid()?, cid()?);
@@ -61,8 +56,8 @@ impl<const N: usize> State<N> {
         if a > 1 || interval == 0 {
             return Err(Dropped::Malformed);
         }
-        let parties = Parties { bind, a: a == 1, slot, y };
-        Ok(Self { parties, progress, last, interval, serial, ends, root, session, cid: theirs, own_cid, addr })
+        let parties = Parties { bind, a: a == 1, slot };
+        Ok(Self { parties, progress, last, interval, root, session, cid: theirs, own_cid, addr })
     }
 }
 
@@ -77,7 +72,13 @@ pub struct Peer<const N: usize, const C: usize> {
     pub(super) psk: Option<Secret<32>>,
     kept: [u8; C],
     kept_len: usize,
+    /// How often it became another; not stored.
+    pub(super) names: u32,
     pub(super) shown: Option<Reference>,
+    /// The public key of the credential that is kept, an element; its number; the earlier end of both, in seconds since 1970.
+    pub(super) y: [u8; N],
+    pub(super) serial: u32,
+    pub(super) ends: u64,
     pub(super) state: Option<State<N>>,
 }
 
@@ -89,7 +90,7 @@ impl<const N: usize, const C: usize> fmt::Debug for Peer<N, C> {
 }
 
 impl<const N: usize, const C: usize> Peer<N, C> {
-    const TEXT_MAX: usize = 2 * (1 + NAME_MAX) + 1 + 32 + REFERENCE_LEN + 2 + C + State::<N>::LEN;
+    const TEXT_MAX: usize = 2 * (1 + NAME_MAX) + 1 + 32 + REFERENCE_LEN + 2 + C + N + 4 + 8 + State::<N>::LEN;
     /// The longest blob of a stored peer in bytes: what its slot must hold.
     pub const BLOB_MAX: usize = Self::TEXT_MAX + state::OVERHEAD;
 
@@ -101,7 +102,21 @@ impl<const N: usize, const C: usize> Peer<N, C> {
         if Some(me) == id {
             return Err(Error::BadArgument);
         }
-        Ok(Self { slot, version: 0, me, id, psk, kept: [0; C], kept_len: 0, shown: None, state: None })
+        Ok(Self {
+            slot,
+            version: 0,
+            me,
+            id,
+            psk,
+            kept: [0; C],
+            kept_len: 0,
+            names: 0,
+            shown: None,
+            y: [0; N],
+            serial: 0,
+            ends: 0,
+            state: None,
+        })
     }
 
     /// Opens a stored peer, in `work`: as much memory as the blob has bytes, erased afterwards. `floor` is the value of the
@@ -127,12 +142,13 @@ impl<const N: usize, const C: usize> Peer<N, C> {
         let mut kept = [0; C];
         let kept_len = usize::from(r.u16()?);
         kept.get_mut(..kept_len).ok_or(Dropped::Malformed)?.copy_from_slice(r.take(kept_len)?);
+        let (y, serial, ends) = (r.array()?, r.u32()?, r.u64()?);
         let state = if flags & 4 != 0 { Some(State::read(&mut r)?) } else { None };
         r.end()?;
         if flags > 7 || Some(me) == id {
             return Err(Dropped::Malformed);
         }
-        Ok(Self { slot, version, me, id, psk, kept, kept_len, shown, state })
+        Ok(Self { slot, version, me, id, psk, kept, kept_len, names: 0, shown, y, serial, ends, state })
     }
 
     pub(super) fn write(&self, out: &mut [u8]) -> Result<usize, usize> {
@@ -147,6 +163,7 @@ impl<const N: usize, const C: usize> Peer<N, C> {
             w.put(&shown.0);
         }
         w.put(&(self.kept_len as u16).to_be_bytes()).put(self.kept());
+        w.put(&self.y).put(&self.serial.to_be_bytes()).put(&self.ends.to_be_bytes());
         if let Some(state) = &self.state {
             state.write(&mut w);
         }
@@ -189,7 +206,7 @@ impl<const N: usize, const C: usize> Peer<N, C> {
     }
     /// The number of the peer's credential, where there is a progression.
     pub fn serial(&self) -> Option<u32> {
-        self.state.as_ref().map(|state| state.serial)
+        self.state.as_ref().map(|_| self.serial)
     }
     /// The peer's credential.
     pub fn kept(&self) -> &[u8] {
@@ -197,8 +214,11 @@ impl<const N: usize, const C: usize> Peer<N, C> {
     }
 
     /// The peer has shown to be this credential's owner.
-    pub(super) fn met(&mut self, id: Subject, credential: &[u8], shown: Reference) {
-        self.id = Some(id);
+    pub(super) fn met(&mut self, facts: &Facts, credential: &[u8], key: &[u8], ends: u64, shown: Reference) {
+        self.id = Some(facts.subject);
+        self.names = self.names.wrapping_add(1);
+        (self.serial, self.ends) = (facts.serial, ends);
+        wire::copy(&mut self.y, key);
         self.kept_len = 0;
         if credential.len() <= C {
             self.kept_len = wire::copy(&mut self.kept, credential);

@@ -19,18 +19,16 @@ use core::fmt;
 
 /// Whose keys they are.
 #[derive(Clone)]
-pub struct Parties<const N: usize> {
+pub struct Parties {
     /// th_4 of the handshake: both credentials.
     pub bind: [u8; 32],
     /// Whether this side was A.
     pub a: bool,
     /// Where this side's static key is.
     pub slot: KeySlot,
-    /// y_S,0: the peer's public key, an element.
-    pub y: [u8; N],
 }
 
-impl<const N: usize> fmt::Debug for Parties<N> {
+impl fmt::Debug for Parties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parties").field("a", &self.a).field("slot", &self.slot).finish_non_exhaustive()
     }
@@ -102,17 +100,18 @@ impl<const N: usize> Progress<N> {
         Ok(())
     }
 
-    /// K_t of the epoch that it stands at: three group operations.
+    /// K_t of the epoch that it stands at: three group operations. `y` is y_S,0, the peer's public key, an element.
     ///
     /// # Errors
     /// [`KeyError`]; with [`KeyError::Pending`] it is asked again, and what was computed is kept.
     pub fn key(
         &mut self,
         setting: &Setting,
-        parties: &Parties<N>,
+        parties: &Parties,
+        y: &[u8; N],
         statics: &dyn StaticKeys,
     ) -> Result<Secret<32>, KeyError> {
-        let Parties { bind, a, slot, y } = parties;
+        let Parties { bind, a, slot } = parties;
         let group = setting.group;
         if let Some(v) = &self.v {
             let mut r = [0; N];

@@ -11,9 +11,10 @@
 use iotkm::cose::RevocationList;
 use iotkm::crypto::Secret;
 use iotkm::crypto::sign::Ed25519Key;
+use iotkm::hub::Routed;
 use iotkm::noninteractive::setting::{SETTING_0, SETTING_2};
 use iotkm::{Error, Event};
-use iotkm_netsim::epochs::{Lab, Plan, WALL, lab};
+use iotkm_netsim::epochs::{Assoc, Lab, Plan, WALL, lab};
 use iotkm_netsim::{Link, SimRng};
 
 fn lengths<const N: usize>(net: &Lab<N>) -> Vec<usize> {
@@ -300,4 +301,24 @@ fn both_start() {
         net.drive(400_000, |_| false);
         assert!(net.joined() && net.chat(60_000), "seed {seed}: {}", net.report());
     }
+}
+
+/// A hub finds whose a first message is, by value and by reference.
+#[test]
+fn first_messages_name_their_sender() {
+    let mut net: Lab<32> = lab(&Plan::new(&SETTING_0), 1, Link::GOOD);
+    for _ in 0..2 {
+        net.trace.clear();
+        net.shake(0).unwrap();
+        let first = net.trace[0].1.clone();
+        let name = Assoc::<32>::first_name(&first).unwrap();
+        let mut names = Vec::new();
+        net.b.a.names(&mut |name| names.push(name));
+        assert!(names.contains(&name) && net.b.a.is_named(&first) && !net.a.a.is_named(&first));
+        let version = net.b.a.names_version();
+        assert!(net.drive(5_000, Lab::joined));
+        net.drive(5_000, |_| false);
+        assert_ne!(net.b.a.names_version(), version);
+    }
+    assert_eq!(Assoc::<32>::first_name(&[0x12, 0x20, 0]), None);
 }

@@ -11,7 +11,8 @@ use std::vec::Vec;
 /// Both sides at epoch 1, with their static keys.
 struct Pair<const N: usize, const SHARE: usize> {
     setting: &'static Setting,
-    parties: [Parties<N>; 2],
+    parties: [Parties; 2],
+    y: [[u8; N]; 2],
     at: [Progress<N>; 2],
     keys: [GrowingKey<SHARE>; 2],
 }
@@ -34,16 +35,12 @@ fn pair<const N: usize, const SHARE: usize>(setting: &'static Setting) -> Pair<N
         (n, element(&share))
     };
     let [(n_a, g_a), (n_s, g_s)] = [once(), once()];
-    let parties = |a: bool, key: &GrowingKey<SHARE>| Parties {
-        bind: [5; 32],
-        a,
-        slot: KeySlot(1),
-        y: element(key.key().share()),
-    };
+    let parties = |a: bool| Parties { bind: [5; 32], a, slot: KeySlot(1) };
     let root = || Secret::new([3; 32]);
     Pair {
         setting,
-        parties: [parties(true, &keys[1]), parties(false, &keys[0])],
+        parties: [parties(true), parties(false)],
+        y: [element(keys[1].key().share()), element(keys[0].key().share())],
         at: [
             Progress::start(setting, root(), n_a, &g_s).unwrap(),
             Progress::start(setting, root(), n_s, &g_a).unwrap(),
@@ -53,7 +50,7 @@ fn pair<const N: usize, const SHARE: usize>(setting: &'static Setting) -> Pair<N
 }
 
 fn both<const N: usize, const SHARE: usize>(pair: &mut Pair<N, SHARE>) -> Secret<32> {
-    let [a, s] = [0, 1].map(|i| pair.at[i].key(pair.setting, &pair.parties[i], &pair.keys[i]).unwrap());
+    let [a, s] = [0, 1].map(|i| pair.at[i].key(pair.setting, &pair.parties[i], &pair.y[i], &pair.keys[i]).unwrap());
     assert_eq!(a, s);
     a
 }
@@ -257,7 +254,7 @@ fn three_group_operations_however_many_epochs() {
         pair.at[0].advance(&COUNTING, to).unwrap();
         pair.at[0].lag_tag(true, to + 7);
         assert_eq!(*COUNTS.lock().unwrap(), [0; 3], "hashing alone");
-        pair.at[0].key(pair.setting, &pair.parties[0], &pair.keys[0]).unwrap();
+        pair.at[0].key(pair.setting, &pair.parties[0], &pair.y[0], &pair.keys[0]).unwrap();
         assert_eq!(*COUNTS.lock().unwrap(), [1; 3]);
     }
 }
@@ -267,10 +264,10 @@ fn a_slow_token_is_asked_again() {
     let mut pair = pair::<65, 32>(&SETTING_2);
     let slow = Slow(&pair.keys[0], std::cell::Cell::new(2));
     for _ in 0..2 {
-        assert_eq!(pair.at[0].key(pair.setting, &pair.parties[0], &slow).unwrap_err(), KeyError::Pending);
+        assert_eq!(pair.at[0].key(pair.setting, &pair.parties[0], &pair.y[0], &slow).unwrap_err(), KeyError::Pending);
     }
-    let a = pair.at[0].key(pair.setting, &pair.parties[0], &slow).unwrap();
-    assert_eq!(a, pair.at[1].key(pair.setting, &pair.parties[1], &pair.keys[1]).unwrap());
+    let a = pair.at[0].key(pair.setting, &pair.parties[0], &pair.y[0], &slow).unwrap();
+    assert_eq!(a, pair.at[1].key(pair.setting, &pair.parties[1], &pair.y[1], &pair.keys[1]).unwrap());
     // A token that has no such operation says so.
     struct Plain<'a>(&'a StaticKey);
     impl StaticKeys for Plain<'_> {
@@ -282,5 +279,5 @@ fn a_slow_token_is_asked_again() {
         }
     }
     let plain = Plain(pair.keys[0].key());
-    assert_eq!(pair.at[0].key(pair.setting, &pair.parties[0], &plain).unwrap_err(), KeyError::NoKey);
+    assert_eq!(pair.at[0].key(pair.setting, &pair.parties[0], &pair.y[0], &plain).unwrap_err(), KeyError::NoKey);
 }

@@ -151,3 +151,19 @@ fn messages() {
     assert!(Terms::read(&[0, 0, 0, 1, 0, 0, 0, 1, 0, 0]).is_err(), "no epoch");
     assert!(Terms::read(&[0, 0, 0, 1, 0, 0, 0, 1, 0, 1]).is_ok());
 }
+
+/// What an association takes in memory: see GOALS; a change is to be noticed.
+#[test]
+fn sizes() {
+    use crate::noninteractive::exchange::{Exchange, flight_max};
+    use crate::noninteractive::{Noninteractive, NoninteractiveMemory};
+    use core::cell::RefCell;
+    const C: usize = credential_max(32);
+    const F: usize = flight_max(32);
+    type P = Peer<65, C>;
+    type Lent<'a> = &'a RefCell<Held>;
+    type Memory<'a> = NoninteractiveMemory<&'a mut P, Lent<'a>, 65, C, F, 2, 0>;
+    type Assoc<'a> = Noninteractive<&'a mut P, Lent<'a>, &'a mut Memory<'a>, 65, C, F>;
+    let sizes = [size_of::<Assoc<'_>>(), size_of::<P>(), size_of::<Memory<'_>>(), F];
+    std::println!("{sizes:?} {}", size_of::<Exchange<&mut P, Lent<'_>, 65, C, F>>());
+}

@@ -13,7 +13,8 @@ pub use iotkm::crypto::keys::GrowingKey;
 /// One side: elements have `N` bytes.
 pub struct Side<const N: usize, const SHARE: usize> {
     pub setting: &'static Setting,
-    pub parties: Parties<N>,
+    pub parties: Parties,
+    pub y: [u8; N],
     pub at: Progress<N>,
     pub key: GrowingKey<SHARE>,
 }
@@ -21,7 +22,7 @@ pub struct Side<const N: usize, const SHARE: usize> {
 impl<const N: usize, const SHARE: usize> Side<N, SHARE> {
     pub fn key_of(&mut self, epoch: u32) -> Secret<32> {
         self.at.advance(self.setting, epoch).unwrap();
-        self.at.key(self.setting, &self.parties, &self.key).unwrap()
+        self.at.key(self.setting, &self.parties, &self.y, &self.key).unwrap()
     }
 }
 
@@ -47,15 +48,12 @@ pub fn pair<const N: usize, const SHARE: usize>(setting: &'static Setting, seed:
     let (mut root, mut bind) = (Secret::zero(), [0; 32]);
     rng.fill(root.as_mut()).unwrap();
     rng.fill(&mut bind).unwrap();
-    let parties = |a: bool, theirs: &GrowingKey<SHARE>| {
-        let y = element(theirs.key().share());
-        Parties { bind, a, slot: KeySlot(1), y }
-    };
+    let parties = |a: bool| Parties { bind, a, slot: KeySlot(1) };
     let start = |n: Scalar, r: &[u8; N]| Progress::start(setting, root.clone(), n, r).unwrap();
-    let (of_a, of_s) = (parties(true, &key_s), parties(false, &key_a));
+    let (y_a, y_s) = (element(key_a.key().share()), element(key_s.key().share()));
     [
-        Side { setting, parties: of_a, at: start(n_a, &g_s), key: key_a },
-        Side { setting, parties: of_s, at: start(n_s, &g_a), key: key_s },
+        Side { setting, parties: parties(true), y: y_s, at: start(n_a, &g_s), key: key_a },
+        Side { setting, parties: parties(false), y: y_a, at: start(n_s, &g_a), key: key_s },
     ]
 }
 

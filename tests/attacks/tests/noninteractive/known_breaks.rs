@@ -97,7 +97,7 @@ fn no_past_key_from_one_state_on_hardened() {
     let parties = &a.parties;
     hardened::step_hash(setting, &parties.bind, true, 3, &own, &mut h).unwrap();
     hardened::step_hash(setting, &parties.bind, false, 3, &r, &mut u).unwrap();
-    let (step, mut product) = (Step { h: &h, k: &k, a: &parties.y, u: &u, b: &r }, [0; 256]);
+    let (step, mut product) = (Step { h: &h, k: &k, a: &a.y, u: &u, b: &r }, [0; 256]);
     a.key.step(parties.slot, setting.kem, &step, &mut product).unwrap();
     assert_eq!(&hardened::epoch_key(&truth.chain, &product, 3), third, "and here: y^x of epoch 3");
 

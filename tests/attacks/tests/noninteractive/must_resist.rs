@@ -192,7 +192,7 @@ fn both_states_seized_later() {
         assert!(!past.contains(&secret));
         let mut chain = secret;
         for _ in 0..8 {
-            for product in [&Loot::of(&a.at).r[..], &Loot::of(&s.at).r, &a.parties.y, &s.parties.y, &[]] {
+            for product in [&Loot::of(&a.at).r[..], &Loot::of(&s.at).r, &a.y, &s.y, &[]] {
                 assert!((1..).zip(&past).all(|(t, key)| keys::epoch_key(&chain, product, t) != *key));
             }
             chain = keys::next_chain(&chain);
@@ -217,10 +217,10 @@ fn state_without_the_static_key() {
         other.key_of(4);
         other.at.clone()
     });
-    let zero_h = Step { h: &Scalar::zero(), k: &loot.k, a: &a.parties.y, u: &SETTING_0.group.one(), b: &loot.r };
+    let zero_h = Step { h: &Scalar::zero(), k: &loot.k, a: &a.y, u: &SETTING_0.group.one(), b: &loot.r };
     let mut product = [0; 32];
     other.key.step(a.parties.slot, SETTING_0.kem, &zero_h, &mut product).unwrap();
-    for guess in [product, loot.r, a.parties.y] {
+    for guess in [product, loot.r, a.y] {
         assert_ne!(keys::epoch_key(&loot.chain, &guess, 4), real);
     }
 }
@@ -232,5 +232,5 @@ fn not_resisted_state_and_static_key_open_what_comes() {
     assert_eq!(a.key_of(3), s.key_of(3));
     let mut stolen = a.at.clone();
     stolen.advance(&SETTING_0, 9).unwrap();
-    assert_eq!(stolen.key(&SETTING_0, &a.parties, &a.key).unwrap(), s.key_of(9));
+    assert_eq!(stolen.key(&SETTING_0, &a.parties, &a.y, &a.key).unwrap(), s.key_of(9));
 }
