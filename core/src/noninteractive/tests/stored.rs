@@ -164,6 +164,7 @@ fn sizes() {
     type Lent<'a> = &'a RefCell<Held>;
     type Memory<'a> = NoninteractiveMemory<&'a mut P, Lent<'a>, 65, C, F, 2, 0>;
     type Assoc<'a> = Noninteractive<&'a mut P, Lent<'a>, &'a mut Memory<'a>, 65, C, F>;
-    let sizes = [size_of::<Assoc<'_>>(), size_of::<P>(), size_of::<Memory<'_>>(), F];
-    std::println!("{sizes:?} {}", size_of::<Exchange<&mut P, Lent<'_>, 65, C, F>>());
+    let (association, peer, run) = (size_of::<Assoc<'_>>(), size_of::<P>(), size_of::<Memory<'_>>());
+    assert!(association <= 512 && peer <= 576 && run <= 1400, "{association} {peer} {run}");
+    assert!(size_of::<Exchange<&mut P, Lent<'_>, 65, C, F>>() <= 192);
 }
