@@ -80,7 +80,7 @@ static FIGURES: &[&[Figure]] = &[
     ],
     &[
         figure("interactive.phase1.p256.reference.wire", "B", Some(140.0), |lab| {
-            lab.wire("interactive.phase1.p256", None)
+            lab.wire("interactive.phase1.p256", Some("openssl.dtls12_ecdhe_ecdsa"))
         }),
         figure("interactive.phase1.x25519.reference.wire", "B", None, |lab| {
             lab.wire("interactive.phase1.x25519", Some("snow.xx"))
@@ -100,7 +100,9 @@ static FIGURES: &[&[Figure]] = &[
         figure("interactive.phase2.x25519.wire", "B", None, |lab| {
             lab.wire("interactive.phase2.x25519", Some("snow.nn"))
         }),
-        figure("interactive.phase2.ffc2048.wire", "B", Some(580.0), |lab| lab.wire("interactive.phase2.ffc2048", None)),
+        figure("interactive.phase2.ffc2048.wire", "B", Some(580.0), |lab| {
+            lab.wire("interactive.phase2.ffc2048", Some("openssl.dtls12_dhe_psk"))
+        }),
         figure("interactive.phase2.ffc3072.wire", "B", Some(836.0), |lab| lab.wire("interactive.phase2.ffc3072", None)),
         figure("interactive.phase2.x25519.host.us", "us", None, |lab| {
             lab.us("interactive.phase2.x25519", Some("operations.phase2.x25519"))
@@ -161,6 +163,10 @@ static FIGURES: &[&[Figure]] = &[
     ],
     &handshake!("openssl.dtls12_psk"),
     &handshake!("mbedtls.dtls12_psk"),
+    &handshake!("openssl.dtls12_dhe_psk"),
+    &handshake!("mbedtls.dtls12_dhe_psk"),
+    &handshake!("openssl.dtls12_ecdhe_ecdsa"),
+    &handshake!("mbedtls.dtls12_ecdhe_ecdsa"),
     &handshake!("snow.nn"),
     &handshake!("snow.nnpsk0"),
     &handshake!("snow.kk"),

@@ -79,18 +79,28 @@ pub fn open(name: &str) -> Result<Box<dyn Op>, Problem> {
     }
 }
 
-/// The peers written in C: op, program, and the Debian package that it needs to be built.
+/// The peers written in C: op, program, and the Debian package that it needs to be built. The program is told the rest of
+/// the op's name.
 const C_PEERS: &[(&str, &str, &str)] = &[
     ("openssl.dtls12_psk", "openssl", "libssl-dev"),
+    ("openssl.dtls12_dhe_psk", "openssl", "libssl-dev"),
+    ("openssl.dtls12_ecdhe_ecdsa", "openssl", "libssl-dev"),
     ("openssl.modexp2048", "openssl_modexp", "libssl-dev"),
     ("mbedtls.dtls12_psk", "mbedtls", "libmbedtls-dev"),
+    ("mbedtls.dtls12_dhe_psk", "mbedtls", "libmbedtls-dev"),
+    ("mbedtls.dtls12_ecdhe_ecdsa", "mbedtls", "libmbedtls-dev"),
 ];
 
 /// The program that serves an op: reads counts, answers with nanoseconds and bytes (`peers/peer.h`).
 pub fn command(name: &str) -> Result<Command, Problem> {
     if let Some((_, program, package)) = C_PEERS.iter().find(|(op, ..)| *op == name) {
         let path = PathBuf::from(std::env::var_os("IOTKM_BENCH_PEERS").unwrap_or_default()).join(program);
-        return if path.exists() { Ok(Command::new(path)) } else { Err(Problem::Missing(package)) };
+        if !path.exists() {
+            return Err(Problem::Missing(package));
+        }
+        let mut command = Command::new(path);
+        command.args(name.split_once('.').map(|(_, kind)| kind));
+        return Ok(command);
     }
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["serve", name]);
