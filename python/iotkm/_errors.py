@@ -121,7 +121,7 @@ class TicketRefusedError(IotkmError, ValueError):
 class KeyFailedError(IotkmError, OSError):
     """A signature key or a static key did not do what it was asked; ``__cause__`` is what its callable raised."""
 
-    code = -109
+    code = -111
 
 
 class BusyError(IotkmError, RuntimeError):

@@ -11,7 +11,7 @@ import pytest
 from helpers import Proxy, run
 
 import iotkm
-from iotkm import Event, Paired, Resumed, Triple, aio, storage
+from iotkm import Event, Paired, Resumed, Triple, aio, sim, storage
 from iotkm.aio import Directory, Hub
 
 LOOPBACK = ("127.0.0.1", 0)
@@ -352,3 +352,41 @@ def test_ipv6(tmp_path: Path) -> None:
         pytest.skip("no IPv6 on loopback")
     run(work())
 
+
+
+def test_devices_with_tickets(tmp_path: Path) -> None:
+    """First contact, a message, a ping, a restart, and a device of the wrong kind."""
+    keys = {name: iotkm.StaticKey("x25519", bytes([number + 1]) * 32) for number, name in enumerate(["hub", "lamp"])}
+
+    def opened(storage: Directory, name: str) -> Hub:
+        platform = iotkm.Platform(storage.device_secret(), keys={0: keys[name]})
+        wallet = iotkm.Wallet(platform, device=name, agent="agent", key=sim.AGENT.public_key)
+        wallet.install(sim.ticket(name, keys[name], len(name), days=36_500))
+        return Hub(storage, own_id=name.encode(), bind=("127.0.0.1", 0), platform=platform, wallet=wallet)
+
+    async def life() -> None:
+        with Directory(tmp_path / "hub") as one, Directory(tmp_path / "lamp") as other:
+            async with opened(one, "hub") as hub:
+                of_hub = await hub.expect("lamp")
+                assert await hub.expect("lamp") is of_hub
+                async with opened(other, "lamp") as lamp:
+                    of_lamp = await lamp.expect("hub")
+                    assert await of_lamp.connect(hub.address) == await of_hub.established()
+                    await of_lamp.send(b"on")
+                    assert (await anext(of_hub)).payload == b"on"
+                    await of_lamp.ping()
+                    assert of_lamp.ticket_info.id == "hub" and of_hub.id == b"lamp"
+                    for wrong in (lambda: of_lamp.info, lambda: of_lamp.history):
+                        with pytest.raises(iotkm.WrongStateError):
+                            wrong()
+                async with opened(other, "lamp") as lamp:
+                    again = lamp.peer("hub")
+                    await again.connect(hub.address)
+                    await again.send(b"off")
+                    assert (await anext(of_hub)).payload == b"off"
+            async with Hub(other, own_id=b"lamp", bind=("127.0.0.1", 0)) as without:
+                assert not without.peers and 1 in without.unreadable
+                with pytest.raises(iotkm.WrongStateError):
+                    await without.expect("hub")
+
+    run(life())

@@ -15,6 +15,8 @@ ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "1"}
 SHOWS = {
     "one.py": [],
     "pair_and_talk.py": ["both show", "lamp   got b'on' from b'kitchen'", "generation 1", "got b'done: on again'"],
+    "hybrid.py": ["M1", "K4", "a psk from the paired session: True", "hub gets  b'21.5 C'"],
+    "tickets_and_talk.py": ["lamp session", "gateway is there", "the switch is turned away", "gateway and lamp: True"],
     "operator_day.py": ["issued", "waiting ['lamp', 'switch']", "(2 in the overlap)", "[2, 4] - the lamp turns", "revoked"],
     "own_transport.py": ["panel sees  Established", "pump  gets  b'run at 40 %'", "panel gets  b'2.1 bar'", "session"],
 }

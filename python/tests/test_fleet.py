@@ -231,7 +231,7 @@ def test_keys_that_live_elsewhere() -> None:
     for wrong in (broken, lambda _: b"short", lambda _: bytes(64), SigningKey("EdDSA", bytes(32)).sign):
         with pytest.raises(KeyFailedError) as raised:
             agent.issue(SigningKey.external(KEY.public_key, wrong), LAMP, now=NOW)
-        assert raised.value.code == -109
+        assert raised.value.code == -111
         assert wrong is not broken or isinstance(raised.value.__cause__, OSError)
     assert agent.issue(KEY, LAMP, now=NOW).serial == ticket.serial + 1, "no number was used up"
     with pytest.raises(TypeError):

@@ -12,6 +12,9 @@ Two devices that were paired before::
 and how they came to know each other, off the network: ``await hub.listen("our secret")`` on one of them,
 ``await hub.pair(address, "our secret")`` on the other.
 
+Two devices with tickets of one agent need no pairing: ``aio.Hub(..., wallet=wallet)``, then ``await hub.expect("sensor-7")``
+on each side, and `Peer.connect` as above.
+
 State is stored before what depends on it is sent. A session survives a restart: the next `Hub` on the same storage goes on
 with it (`Resumed`). Whatever arrives that is not for us is dropped and counted; it raises nothing.
 """

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -17,6 +17,7 @@ from iotkm import (
     Failed,
     History,
     Idle,
+    Interactive,
     IotkmError,
     Pairing,
     PeerMoved,
@@ -27,7 +28,10 @@ from iotkm import (
     Stage,
     Suite,
     Terminated,
+    TicketPeer,
     Triple,
+    Wallet,
+    inspect,
     prepare_secret,
 )
 from iotkm.aio._peer import Address, Peer, Waiters, decode, encode, paired
@@ -58,6 +62,8 @@ class Hub:
         log: messages that each peer's log holds.
         mtu: the longest datagram in bytes.
         tries: how often a message is sent before giving up.
+        wallet: this device's tickets, of the same platform, for peers with tickets; the caller stores it.
+        suites: for these, this side's favourite first.
     """
 
     def __init__(
@@ -74,6 +80,8 @@ class Hub:
         log: int = 48,
         mtu: int = 1200,
         tries: int = 24,
+        wallet: Wallet | None = None,
+        suites: Sequence[Suite] | None = None,
     ) -> None:
         if not 1 <= capacity < _SESSIONS:
             raise iotkm.BadArgumentError(f"capacity is 1 to {_SESSIONS - 1}")
@@ -91,6 +99,7 @@ class Hub:
         self._suite = suite
         self._on_event = on_event
         self._log, self._mtu, self._tries = log, mtu, tries
+        self._wallet, self._suites = wallet, suites
         self._hub = iotkm.Hub(self.platform, capacity=capacity + 1)
         self._peers: dict[int, Peer] = {}
         self._by_association: dict[int, Peer] = {}
@@ -162,14 +171,15 @@ class Hub:
         """Datagrams that were for nobody, by reason; each peer's association counts its own."""
         return self._hub.drops
 
-    def peer(self, id: bytes) -> Peer:
-        """The peer with this id.
+    def peer(self, id: bytes | str) -> Peer:
+        """The peer with this id; of one with a ticket its name.
 
         Raises:
             KeyError: there is none.
         """
+        sought = id.encode() if isinstance(id, str) else id
         for peer in self._peers.values():
-            if peer.id == id:
+            if peer.id == sought:
                 return peer
         raise KeyError(id)
 
@@ -196,6 +206,36 @@ class Hub:
         self._check_open()
         slot = self._free_slot()
         made = iotkm.Peer.provisioned(slot=slot, own_id=self.own_id, id=id, triple=triple, suite=suite or self._suite)
+        return await self._take_in(slot, made)
+
+    async def expect(self, id: str, psk: bytes | None = None) -> Peer:
+        """Takes in a device that has a ticket of the wallet's agent, by its name, and stores it. From now on it may
+        connect, and be connected to. One that is known already is returned as it is.
+
+        Raises:
+            WrongStateError: this hub has no wallet.
+            FullError: it knows as many peers as it can.
+            BadArgumentError: the name is this device's, or not 1 to 32 bytes.
+        """
+        self._check_open()
+        if self._wallet is None:
+            raise iotkm.WrongStateError("this hub has no wallet: give it one")
+        for peer in self._peers.values():
+            if peer.id == id.encode() and isinstance(peer.association, Interactive):
+                return peer
+        slot = self._free_slot()
+        made = TicketPeer.named(slot=slot, own_id=self._wallet.device, id=id, psk=psk)
+        return await self._take_in(slot, made)
+
+    async def recheck(self) -> None:
+        """The wallet has changed: peers get this device's new ticket, those whose tickets are revoked are turned away."""
+        self._check_open()
+        for peer in self.peers:
+            if isinstance(peer.association, Interactive):
+                peer.association.recheck()
+                self._pump()
+
+    async def _take_in(self, slot: int, made: iotkm.Peer | TicketPeer) -> Peer:
         blob, _ = made.seal(self.platform)
         self._reserved.add(slot)
         try:
@@ -243,13 +283,13 @@ class Hub:
         Raises:
             KeyError: there is none with this id.
         """
-        await self._forget(self.peer(id).info.slot)
+        await self._forget(self.peer(id)._slot)
 
     async def _forget(self, slot: int) -> None:
         peer = self._peers.pop(slot)
-        del self._by_association[id(peer.history)]
-        self._hub.remove(peer.history)
-        peer.history.wipe()
+        del self._by_association[id(peer.association)]
+        self._hub.remove(peer.association)
+        peer.association.wipe()
         peer._end()
         await self._in_writer(self.storage.erase, slot | _SESSIONS)
         await self._in_writer(self.storage.erase, slot)
@@ -314,13 +354,22 @@ class Hub:
             raise iotkm.FullError(f"this hub knows {len(self._peers)} peers already: forget one, or give it more capacity")
         return free
 
-    async def _know(self, made: iotkm.Peer) -> Peer:
+    async def _know(self, made: iotkm.Peer | TicketPeer) -> Peer:
         """Puts a peer to work; an older one of the same id is forgotten."""
-        info = made.info
-        older = [slot for slot, peer in self._peers.items() if peer.id == info.id]
-        history = History(self.platform, made, log=self._log, mtu=self._mtu, tries=self._tries)
-        self._hub.insert(history, place=info.slot)
-        peer = self._peers[info.slot] = self._by_association[id(history)] = Peer(self, history)
+        slot = made.info.slot
+        association: History | Interactive
+        if isinstance(made, TicketPeer):
+            if self._wallet is None:
+                raise iotkm.WrongStateError("a peer with a ticket, and this hub has no wallet: give it one")
+            association = Interactive(
+                self.platform, made, self._wallet, suites=self._suites, mtu=self._mtu, tries=self._tries
+            )
+        else:
+            association = History(self.platform, made, log=self._log, mtu=self._mtu, tries=self._tries)
+        self._hub.insert(association, place=slot)
+        peer = Peer(self, association)
+        older = [slot for slot, known in self._peers.items() if known.id == peer.id]
+        self._peers[slot] = self._by_association[id(association)] = peer
         for slot in older:
             await self._forget(slot)
         return peer
@@ -331,10 +380,14 @@ class Hub:
                 continue
             blob = await self._in_writer(self.storage.read, slot)
             try:
-                made = iotkm.Peer.restore(self.platform, slot=slot, blob=blob or b"")
+                kind = TicketPeer if _has_ticket(blob) else iotkm.Peer
+                made = kind.restore(self.platform, slot=slot, blob=blob or b"")
             except IotkmError as error:
                 _log.error("slot %d: %s", slot, error)
                 self.unreadable[slot] = error
+                continue
+            if isinstance(made, TicketPeer) and self._wallet is None:
+                self.unreadable[slot] = iotkm.WrongStateError("a peer with a ticket, and this hub has no wallet")
                 continue
             await self._know(made)
         for slot, peer in list(self._peers.items()):
@@ -342,7 +395,7 @@ class Hub:
             if session is None:
                 continue
             try:
-                peer.history.restore(session)
+                peer.association.restore(session)
                 self._resuming.add(slot)
             except IotkmError as error:
                 _log.warning("%r: the stored session cannot go on: %s", peer, error)
@@ -443,12 +496,12 @@ class Hub:
 
     def _keep_session(self, peer: Peer, event: Event) -> None:
         """Stores the session where it is new or moved, for the next start; erases it where it has ended."""
-        slot = peer.info.slot
+        slot = peer._slot
         match event:
             case Established() | Resumed() | Rekeyed() | PeerMoved():
                 self._resuming.discard(slot)
                 try:
-                    self._start_write(None, slot | _SESSIONS, peer.history.export())
+                    self._start_write(None, slot | _SESSIONS, peer.association.export())
                 except IotkmError as error:
                     _log.warning("%r: its session is not stored: %s", peer, error)
             case Terminated() | Failed(Stage.RESUME, _):
@@ -456,6 +509,14 @@ class Hub:
                 task = asyncio.get_running_loop().create_task(self._in_writer(self.storage.erase, slot | _SESSIONS))
                 self._writes.add(task)
                 task.add_done_callback(self._writes.discard)
+
+
+def _has_ticket(blob: bytes | None) -> bool:
+    """Whether a stored peer is one with a ticket."""
+    try:
+        return inspect(blob or b"")["what"] == "stored interactive peer"
+    except iotkm.BadArgumentError:
+        return False
 
 
 class _Protocol(asyncio.DatagramProtocol):

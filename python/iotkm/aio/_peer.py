@@ -1,4 +1,4 @@
-"""One paired device, and those who wait for what happens to it."""
+"""One known device, and those who wait for what happens to it."""
 
 import asyncio
 import ipaddress
@@ -17,14 +17,17 @@ from iotkm import (
     Failed,
     Hint,
     History,
+    Interactive,
     IotkmError,
     KeyReplaced,
     Paired,
+    PeerAlive,
     PeerInfo,
     Reason,
     Received,
     Resumed,
     Stage,
+    TicketPeerInfo,
     UpdateFailed,
 )
 
@@ -63,6 +66,9 @@ _WHY = {
     Reason.NO_RECORD: "the log holds no record that can be used: exchange messages first",
     Reason.CANCELLED: "it was cancelled",
     Reason.RESOURCE: "randomness or storage failed",
+    Reason.NO_SUITE: "no suite in common",
+    Reason.CREDENTIAL: "a ticket is not accepted, or is over",
+    Reason.PSK: "one side has a psk for the other, which has none",
 }
 
 
@@ -111,11 +117,11 @@ class Waiters:
 
 
 class Peer:
-    """A paired device. `async for` over it gives its messages (`Received`) as they come, until the hub is closed."""
+    """A device that was paired, or that has a ticket. `async for` over it gives its messages (`Received`) as they come, until the hub is closed."""
 
-    def __init__(self, hub: "_hub.Hub", history: History) -> None:
+    def __init__(self, hub: "_hub.Hub", association: History | Interactive) -> None:
         self._hub = hub
-        self._history = history
+        self._association = association
         self._waiters = Waiters()
         self._messages: deque[Received] = deque(maxlen=_QUEUE)
         self._arrived = asyncio.Event()
@@ -124,38 +130,62 @@ class Peer:
 
     @property
     def id(self) -> bytes:
-        """The peer's id."""
-        return self.info.id
+        """The peer's id; of one with a ticket its name in UTF-8, empty while nobody has come."""
+        id = self._association.peer.id
+        return id if isinstance(id, bytes) else (id or "").encode()
 
     @property
     def info(self) -> PeerInfo:
-        """What may be shown of it."""
-        return self._history.peer
+        """What may be shown of a paired device."""
+        return self.history.peer
+
+    @property
+    def ticket_info(self) -> TicketPeerInfo:
+        """What may be shown of a device with a ticket."""
+        return self.interactive.peer
+
+    @property
+    def _slot(self) -> int:
+        return self._association.peer.slot
+
+    @property
+    def association(self) -> History | Interactive:
+        """The association: for its exporter, fingerprint and drop counters."""
+        return self._association
 
     @property
     def history(self) -> History:
-        """The association: for its exporter, fingerprint and drop counters."""
-        return self._history
+        """The association of a paired device."""
+        if not isinstance(self._association, History):
+            raise iotkm.WrongStateError("this device was not paired: it has a ticket")
+        return self._association
+
+    @property
+    def interactive(self) -> Interactive:
+        """The association of a device with a ticket."""
+        if not isinstance(self._association, Interactive):
+            raise iotkm.WrongStateError("this device has no ticket: it was paired")
+        return self._association
 
     @property
     def is_established(self) -> bool:
         """Whether there is a session to send on."""
-        return self._history.is_established
+        return self._association.is_established
 
     @property
     def fingerprint(self) -> str | None:
         """The session's fingerprint, the same on both sides."""
-        return self._history.fingerprint
+        return self._association.fingerprint
 
     @property
     def assurance(self) -> Assurance | None:
         """The session's standing."""
-        return self._history.assurance
+        return self._association.assurance
 
     @property
     def address(self) -> Address | None:
         """Where the peer was last."""
-        address = self._history.peer_addr
+        address = self._association.peer_addr
         return None if address is None else decode(address)[:2]
 
     async def connect(self, address: Address | None = None) -> str:
@@ -169,26 +199,21 @@ class Peer:
             WrongStateError: another `connect` is under way, or the address is not known.
             OSError: the name cannot be resolved.
         """
-        to = await self._hub._resolve(address) if address is not None else self._history.peer_addr
+        to = await self._hub._resolve(address) if address is not None else self._association.peer_addr
         self._hub._check_open()
-        if self.info.slot in self._hub._resuming:
+        if self._slot in self._hub._resuming:
             try:
                 async with asyncio.timeout(_RESUME):
                     await self._waiters.add(_resumed)
                 return self.fingerprint or ""
             except (FailedError, TimeoutError):
                 _log.info("%r: the stored session cannot go on; a new exchange", self)
-                self._hub._resuming.discard(self.info.slot)
-                self._history.wipe()
+                self._hub._resuming.discard(self._slot)
+                self._association.wipe()
         if to is None:
             raise iotkm.WrongStateError("the peer's address is not known yet: give one")
-        done = self._waiters.add(_established)
-        try:
-            self._history.connect(to)
-            self._hub._pump()
-            await done
-        finally:
-            done.cancel()
+        address_of_peer = to
+        await self._until(_established, lambda: self._association.connect(address_of_peer))
         return self.fingerprint or ""
 
     async def established(self) -> str:
@@ -206,7 +231,7 @@ class Peer:
         """
         self._hub._check_open()
         await self._hub._writable.wait()
-        datagram = self._history.send(payload)
+        datagram = self._association.send(payload)
         self._hub._send(datagram.to, datagram.data)
         self._hub._pump()
 
@@ -218,19 +243,35 @@ class Peer:
             NotEstablishedError, NoRecordError, WrongStateError: as `History.update`.
             FailedError: the peer does not answer, or does not have the record.
         """
+        event = await self._until(_replaced, lambda: self.history.update())
+        return event.generation if isinstance(event, KeyReplaced) else 0
+
+    async def ping(self, address: Address | None = None) -> None:
+        """Asks whether the device with a ticket is there and has the common key.
+
+        Raises:
+            FailedError: it does not answer.
+            NotEstablishedError: there is no common key yet.
+            WrongStateError: it was paired; the address is not known; another `ping` is out.
+        """
+        to = await self._hub._resolve(address) if address is not None else self._association.peer_addr
+        if to is None:
+            raise iotkm.WrongStateError("the peer's address is not known yet: give one")
+        await self._until(_alive, lambda: self.interactive.ping(to))
+
+    async def _until(self, look: Callable[[Event], Event | IotkmError | None], begin: Callable[[], None]) -> Event:
         self._hub._check_open()
-        done = self._waiters.add(_replaced)
+        done = self._waiters.add(look)
         try:
-            self._history.update()
+            begin()
             self._hub._pump()
-            event = await done
+            return await done
         finally:
             done.cancel()
-        return event.generation if isinstance(event, KeyReplaced) else 0
 
     async def close(self) -> None:
         """Ends the session; the peer is told."""
-        self._history.close()
+        self._association.close()
         self._hub._pump()
 
     def __aiter__(self) -> AsyncIterator[Received]:
@@ -255,14 +296,14 @@ class Peer:
         self._arrived.set()
 
     def __repr__(self) -> str:
-        return f"<Peer {self._history!r}>"
+        return f"<Peer {self._association!r}>"
 
 
 def _established(event: Event) -> Event | IotkmError | None:
     match event:
         case Established():
             return event
-        case Failed(Stage.EXCHANGE as stage, reason):
+        case Failed((Stage.EXCHANGE | Stage.AUTHENTICATION) as stage, reason):
             return FailedError(stage, reason)
     return None
 
@@ -272,6 +313,15 @@ def _resumed(event: Event) -> Event | IotkmError | None:
         case Established() | Resumed():
             return event
         case Failed(Stage.RESUME as stage, reason):
+            return FailedError(stage, reason)
+    return None
+
+
+def _alive(event: Event) -> Event | IotkmError | None:
+    match event:
+        case PeerAlive():
+            return event
+        case Failed(Stage.PING as stage, reason):
             return FailedError(stage, reason)
     return None
 
