@@ -7,7 +7,7 @@ use iotkm::engine::state;
 use iotkm::engine::wire::{self, Kind, Reader, engine};
 use iotkm::noninteractive::setting::{SETTING_2, SETTING_FFC2048, SETTING_FFC3072};
 use iotkm::noninteractive::{Credential, credential};
-use iotkm::{history, interactive, phase1};
+use iotkm::{history, interactive, noninteractive, phase1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -108,6 +108,7 @@ fn blob(data: &[u8]) -> Option<&'static str> {
         (state::Kind::HistoryPeer, "stored peer"),
         (state::Kind::Attempts, "stored pairing attempts"),
         (state::Kind::InteractivePeer, "stored interactive peer"),
+        (state::Kind::NoninteractivePeer, "stored noninteractive peer"),
         (state::Kind::TicketAgent, "stored ticket agent"),
         (state::Kind::Wallet, "stored ticket wallet"),
     ];
@@ -142,10 +143,12 @@ fn object<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Option<Seen<'py>>> {
         return said(py, data, &message).map(Some);
     }
     // A credential begins with its serial: one above 2^24 could be taken for something else, and is not shown.
+    if data.first() == Some(&0) { self_certified(py, data) } else { Ok(None) }
+}
+
+fn self_certified<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Option<Seen<'py>>> {
     for setting in [&SETTING_2, &SETTING_FFC2048, &SETTING_FFC3072] {
-        if data.first() == Some(&0)
-            && let Ok(credential) = Credential::read(data, setting)
-        {
+        if let Ok(credential) = Credential::read(data, setting) {
             let seen = Seen::new(py, "credential", data)?;
             put_credential(&seen, &credential, data)?;
             return Ok(Some(seen));
@@ -274,11 +277,17 @@ const INTERACTIVE: [(u8, &str); 13] = {
     ]
 };
 
+const NONINTERACTIVE: [(u8, &str); 6] = {
+    use phase1::wire::message as m;
+    [(m::M1, "M1"), (m::M2, "M2"), (m::M3, "M3"), (m::M4, "M4"), (m::HINT, "HINT"), (noninteractive::wire::LAG, "LAG")]
+};
+
 fn names(scheme: u8, message: u8) -> (String, &'static str) {
     let (scheme, messages): (String, &[(u8, &'static str)]) = match scheme {
         wire::ENGINE => ("engine".into(), &ENGINE),
         history::wire::NUMBER => ("history".into(), &HISTORY),
         interactive::wire::NUMBER => ("interactive".into(), &INTERACTIVE),
+        noninteractive::wire::NUMBER => ("noninteractive".into(), &NONINTERACTIVE),
         other => (format!("scheme {other}"), &[]),
     };
     (scheme, messages.iter().find(|(number, _)| *number == message).map_or("?", |(_, name)| name))
@@ -293,6 +302,7 @@ fn fields(seen: &Seen<'_>, name: &str, scheme: u8, data: &[u8], cid_len: usize) 
         wire::ENGINE => engine_fields(seen, name, r, cid_len),
         history::wire::NUMBER => history_fields(seen, name, r),
         interactive::wire::NUMBER => interactive_fields(seen, name, data, r, cid_len),
+        noninteractive::wire::NUMBER => noninteractive_fields(seen, name, data, r, cid_len),
         _ => Ok(seen.len("body_bytes", r.rest())?),
     }
 }
@@ -386,10 +396,41 @@ const fn hint(reason: u8) -> &'static str {
 }
 
 fn shown_ticket(seen: &Seen<'_>, name: &str, ticket: &[u8]) -> PyResult<()> {
-    match signed(seen.0.py(), ticket)? {
+    let py = seen.0.py();
+    let inner = match signed(py, ticket)? {
+        Some(inner) => Some(inner),
+        None => self_certified(py, ticket)?,
+    };
+    match inner {
         Some(inner) => seen.put(name, inner.0),
         None => seen.hex(name, ticket),
     }
+}
+
+fn noninteractive_fields(
+    seen: &Seen<'_>,
+    name: &str,
+    data: &[u8],
+    mut r: Reader<'_>,
+    cid_len: usize,
+) -> Result<(), Unread> {
+    match name {
+        "M3" => {
+            seen.put("life", r.u32()?)?;
+            seen.put("interval", r.u32()?)?;
+            seen.put("chain", r.u16()?)?;
+            seen.len("share_and_tags_bytes", r.rest())?;
+        }
+        "LAG" => {
+            seen.put("epoch", r.u32()?)?;
+            seen.hex("pre", r.take(4)?)?;
+            seen.hex("tag", r.take(16)?)?;
+            r.end()?;
+        }
+        // The rest of phase 1 is the same for both schemes.
+        _ => interactive_fields(seen, name, data, r, cid_len)?,
+    }
+    Ok(())
 }
 
 fn interactive_fields(

@@ -80,6 +80,22 @@ def test_every_message_of_interactive() -> None:
         assert short["malformed"]
 
 
+def test_messages_of_noninteractive() -> None:
+    def said(number: int, run: int, *parts: bytes) -> dict[str, Any]:
+        return inspect(bytes([0x12, number << 4 | run]) + b"".join(parts))
+
+    credential = bytes.fromhex("00000007 6553f100 0018") + b"\x04lamp" + bytes([2]) * 32
+    long = len(credential).to_bytes(2, "big") + credential
+    m1 = said(1, 5, b"\x01", bytes(7) + b"\x05", b"\x01\x04", b"\x00", long)
+    assert (m1["scheme"], m1["suites"], m1["ticket"]["device"]) == ("noninteractive", [4], "lamp")
+    assert said(2, 5, b"\x01\x04", b"\x00", long, bytes(40))["ticket"]["serial"] == 7
+    m3 = said(3, 5, bytes.fromhex("00000e10 0000003c 0100"), bytes(44))
+    assert (m3["life"], m3["interval"], m3["chain"], m3["share_and_tags_bytes"]) == (3600, 60, 256, 44)
+    lag = said(5, 9, bytes.fromhex("00000019"), b"pre!", bytes(16))
+    assert (lag["message"], lag["epoch"]) == ("LAG", 25) and said(5, 9)["malformed"]
+    assert said(4, 5, bytes(8))["message"] == "M4"
+
+
 def test_objects_and_what_is_said_about_them() -> None:
     revoked = RevocationList.issue(KEY, agent="acme", number=3, issued_at=10, serials=[1, 5])
     request = TicketRequest("lamp", "p256", bytes([9]) * 32, 60)

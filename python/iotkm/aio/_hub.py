@@ -514,7 +514,7 @@ class Hub:
 def _has_ticket(blob: bytes | None) -> bool:
     """Whether a stored peer is one with a ticket."""
     try:
-        return inspect(blob or b"")["what"] == "stored interactive peer"
+        return bool(inspect(blob or b"")["what"] == "stored interactive peer")
     except iotkm.BadArgumentError:
         return False
 
