@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 type CorePeer = Peer<TICKET_MAX_FFC>;
-type Memory = Box<InteractiveMemory<CorePeer, Shared, 3, 2048, Any, TICKET_MAX_FFC>>;
+type Memory = Box<InteractiveMemory<CorePeer, Shared, 2, 2048, Any, TICKET_MAX_FFC>>;
 /// The core's association as it lies here.
 pub type Core = iotkm::interactive::Interactive<CorePeer, Shared, Memory, Any, TICKET_MAX_FFC>;
 

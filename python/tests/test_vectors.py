@@ -9,10 +9,27 @@ from typing import Any
 import pytest
 
 import iotkm
-from iotkm import Association, Datagram, Event, History, Idle, Pairing, Peer, Persist, Platform, Triple
+from iotkm import (
+    Association,
+    Datagram,
+    Event,
+    History,
+    Idle,
+    Interactive,
+    Pairing,
+    Peer,
+    Persist,
+    Platform,
+    StaticKey,
+    Ticket,
+    TicketPeer,
+    Triple,
+    VerifyKey,
+    Wallet,
+)
 
 FOLDER = Path(__file__).parents[2] / "tests" / "vectors"
-VECTORS = sorted(FOLDER.glob("*.json"))
+VECTORS = sorted([*FOLDER.glob("*.json"), *FOLDER.glob("interactive/*.json")])
 LOG = 24
 
 
@@ -29,9 +46,16 @@ class Node:
             rng=self.draw,
             clock=lambda: self.now,
             wall=lambda: None if about.get("wall") is None else about["wall"] + self.now,
-            place=self.field("place"),
+            place=self.field("place") if "place" in about else None,
+            keys={1: self.static_key()} if "ticket" in about else None,
         )
-        self.association = self.pairing() if "cpace" in about else self.open(self.provisioned())
+        if "ticket" in about:
+            agent, key = self.field("agent").decode(), VerifyKey("EdDSA", self.field("agent_key"))
+            self.wallet = Wallet(self.platform, device=self.field("id").decode(), agent=agent, key=key)
+            self.wallet.install(Ticket.peek(self.field("ticket")))
+            self.association: Association = self.with_ticket(self.stranger())
+        else:
+            self.association = self.pairing() if "cpace" in about else self.open(self.provisioned())
 
     def field(self, key: str) -> bytes:
         return bytes.fromhex(self.about[key])
@@ -45,6 +69,27 @@ class Node:
         suite = getattr(iotkm, f"SUITE_{self.about['suite'].upper()}")
         assert isinstance(suite, iotkm.Suite)
         return suite
+
+    @property
+    def suites(self) -> list[iotkm.Suite]:
+        named = {"-21": "FFC2048", "-22": "FFC3072"}
+        return [getattr(iotkm, f"SUITE_{named.get(name, name)}") for name in self.about["suites"]]
+
+    def static_key(self) -> StaticKey:
+        groups = {2: "p256", 3: "p256", 5: "p256", -21: "ffc2048", -22: "ffc3072"}
+        return StaticKey(groups.get(self.suites[0].id, "x25519"), self.field("key"))
+
+    def stranger(self) -> TicketPeer:
+        own, other = self.field("id").decode(), self.field("peer").decode()
+        return TicketPeer.named(slot=1, own_id=own, id=other, psk=self.field("psk") if "psk" in self.about else None)
+
+    def with_ticket(self, peer: TicketPeer) -> Association:
+        cid = self.field("cid") if "cid" in self.about else None
+        about = self.about
+        return Interactive(
+            self.platform, peer, self.wallet, suites=self.suites, key=1, life=about.get("life", 0),
+            mtu=about.get("mtu", 1200), cid=cid,
+        )  # fmt: skip
 
     def provisioned(self) -> Peer:
         triple = Triple(self.field("sk"), self.field("t"), self.field("li"))
@@ -77,6 +122,13 @@ class Node:
                 association.connect(other)
             case "update":
                 association.update()
+            case "authenticate":
+                association.authenticate(other)
+            case "ping":
+                association.ping(other)
+            case "install":
+                self.wallet.install(Ticket.peek(argument("ticket")))
+                association.recheck()
             case "timeout":
                 association.handle_timeout()
             case "input":
@@ -92,7 +144,11 @@ class Node:
                 return {"bytes": association.exporter(argument("label"), argument("context"), 40).hex()}
             case "restart":
                 blob = argument("peer") if "peer" in step else self.stored[1]
-                self.association = self.open(Peer.restore(self.platform, slot=1, blob=blob))
+                if "ticket" in self.about:
+                    known = TicketPeer.restore(self.platform, slot=1, blob=blob) if blob else self.stranger()
+                    self.association = self.with_ticket(known)
+                else:
+                    self.association = self.open(Peer.restore(self.platform, slot=1, blob=blob))
                 if "bytes" in step:
                     self.association.restore(argument("bytes"))
             case "listen":
