@@ -231,6 +231,11 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, M: Scratch<Exchange<P, W, E, T>>, E: Extent
         self.scheme.peer.borrow()
     }
 
+    /// What lends the wallet: to install a ticket, say, or a revocation list. Then [`recheck`](Self::recheck).
+    pub const fn wallet(&self) -> &W {
+        &self.scheme.wallet
+    }
+
     /// Gives the peer back, wiping the session.
     pub fn into_peer(self) -> P {
         self.scheme.peer
