@@ -19,6 +19,10 @@ import java.security.SecureRandom
 class ProcessVault : KeyVault {
     private val secret = ByteArray(32).also { SecureRandom().nextBytes(it) }
     override fun deviceSecret() = secret.clone()
+
+    // No static keys: paired devices need none.
+    override fun publicKey(key: UShort, curve: Curve): ByteArray? = null
+    override fun agree(key: UShort, curve: Curve, share: ByteArray): ByteArray? = null
 }
 
 /** Stands for files or a database. */

@@ -44,6 +44,15 @@ pub enum IotkmError {
     Locked,
     /// No room left.
     Full,
+    /// This device has no credential that is valid now.
+    NoCredential,
+    /// A ticket, list or message is not acceptable.
+    Refused {
+        /// The stable number of the reason, from -201 down.
+        number: i32,
+        /// The reason in a word, the same in every language.
+        reason: String,
+    },
     /// An error of the core's that is younger than this list.
     Other {
         /// The core's number of it.
@@ -74,7 +83,7 @@ impl IotkmError {
     /// The stable number of this error, below zero.
     pub fn code(&self) -> i32 {
         match self {
-            Self::Other { number, .. } => *number,
+            Self::Other { number, .. } | Self::Refused { number, .. } => *number,
             Self::Busy => -100,
             Self::Vault { .. } => -101,
             Self::Store { .. } => -102,
@@ -103,6 +112,7 @@ impl IotkmError {
             Self::NoRecord => Error::NoRecord,
             Self::Locked => Error::Locked,
             Self::Full => Error::Full,
+            Self::NoCredential => Error::NoCredential,
             _ => return None,
         })
     }
@@ -117,6 +127,7 @@ impl fmt::Display for IotkmError {
             Self::NotFound => f.write_str("the store has nothing in this slot"),
             Self::Broken => f.write_str("an earlier call on this object broke off: make a new one from stored state"),
             Self::Other { advice, .. } => f.write_str(advice),
+            Self::Refused { reason, .. } => write!(f, "refused: {reason}"),
             Self::Rng { reason } => {
                 write!(f, "{}", iotkm::Error::Rng.advice())?;
                 if reason.is_empty() { Ok(()) } else { write!(f, " ({reason})") }
@@ -151,8 +162,15 @@ impl From<iotkm::Error> for IotkmError {
             Error::NoRecord => Self::NoRecord,
             Error::Locked => Self::Locked,
             Error::Full => Self::Full,
+            Error::NoCredential => Self::NoCredential,
             other => Self::Other { number: other.code(), advice: other.advice().to_owned() },
         }
+    }
+}
+
+impl From<iotkm::cose::Refused> for IotkmError {
+    fn from(reason: iotkm::cose::Refused) -> Self {
+        Self::Refused { number: reason.code(), reason: reason.name().to_owned() }
     }
 }
 
@@ -165,19 +183,22 @@ pub enum CallbackError {
         /// In words.
         reason: String,
     },
+    /// From `KeyVault`'s static keys: a slow token works still, and is asked the same again later.
+    Pending,
 }
 
 impl CallbackError {
     pub(crate) fn reason(self) -> String {
-        let Self::Failed { reason } = self;
-        reason
+        self.to_string()
     }
 }
 
 impl fmt::Display for CallbackError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Failed { reason } = self;
-        f.write_str(reason)
+        match self {
+            Self::Failed { reason } => f.write_str(reason),
+            Self::Pending => f.write_str("pending"),
+        }
     }
 }
 

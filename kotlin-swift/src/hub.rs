@@ -130,8 +130,8 @@ impl Hub {
     ///
     /// # Errors
     /// As there.
-    pub fn end(&self, place: u32, cx: Cx) -> Result<(), IotkmError> {
-        self.at(place, &cx, |core, _| Ok(core.close()?))
+    pub fn close(&self, place: u32) -> Result<(), IotkmError> {
+        self.0.core(|hub| Ok(hub.with(place as usize, |core| core.close()).ok_or(IotkmError::BadArgument)??))
     }
 
     /// See `History.export`.

@@ -3,6 +3,7 @@
 //! - [`KeyVault`], [`BlobStore`], [`RandomSource`], [`Cx`]: what an application lends; [`Device`]: what comes of it.
 //! - [`Pairing`], [`Peer`], [`History`]: two devices meet; what each knows of the other; the association.
 //!   [`Hub`]: many of them on one socket.
+//! - [`Ticket`], [`RevocationList`], [`Wallet`]: whom an agent vouches for. [`StaticKey`]: a device's key in memory.
 //! - [`Output`], [`Event`] and the other words; [`IotkmError`]; [`SecretBytes`].
 //! - `driver`: what the objects share. `lock`: one caller at a time, `Busy` instead of a deadlock.
 //!
@@ -17,8 +18,11 @@ mod lock;
 mod pairing;
 mod peer;
 mod secret;
+mod static_key;
 mod surroundings;
+mod tickets;
 mod values;
+mod wallet;
 
 pub use error::{CallbackError, IotkmError};
 pub use history::History;
@@ -26,7 +30,10 @@ pub use hub::{Hub, HubOutput, HubReceived};
 pub use pairing::{Pace, Pairing, Setup};
 pub use peer::{Peer, PeerInfo, Sealed};
 pub use secret::SecretBytes;
+pub use static_key::{Curve, StaticKey};
 pub use surroundings::{BlobStore, Cx, Device, KeyVault, RandomSource, Stored};
+pub use tickets::{Agent, Algorithm, Claims, RevocationList, Revoked, Ticket, agent_of, ticket_request};
 pub use values::{Assurance, Authenticated, Config, Event, Output, Reason, Received, Sent, Stage, Suite};
+pub use wallet::Wallet;
 
 uniffi::setup_scaffolding!("iotkm");

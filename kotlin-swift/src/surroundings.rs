@@ -2,6 +2,7 @@
 
 use crate::error::{CallbackError, IotkmError};
 use crate::lock::Shared;
+use crate::static_key::{Curve, Vaulted};
 use iotkm::crypto::hedge::Hedged;
 use iotkm::crypto::{Prk, Rng, RngError, Secret};
 use std::fmt;
@@ -19,6 +20,20 @@ pub trait KeyVault: Send + Sync {
     /// Whatever keeps the vault from giving it, such as a locked screen: the call that needed it fails and changes
     /// nothing.
     fn device_secret(&self) -> Result<Vec<u8>, CallbackError>;
+
+    /// The public key of the static key with this number, as long as its curve says; none where there is no such key.
+    /// Numbers are the application's; schemes without tickets ask for none.
+    ///
+    /// # Errors
+    /// `Pending` while a slow token works; whatever keeps the vault from giving it. The run that needed it is as it was.
+    fn public_key(&self, key: u16, curve: Curve) -> Result<Option<Vec<u8>>, CallbackError>;
+
+    /// The secret that this key shares with the holder of `share`, as long as that (ECDH: x of the product); none where
+    /// there is no such key. P-256: `share` is x, and either y will do.
+    ///
+    /// # Errors
+    /// As `public_key`; whatever says that `share` is not in the group.
+    fn agree(&self, key: u16, curve: Curve, share: Vec<u8>) -> Result<Option<Vec<u8>>, CallbackError>;
 }
 
 /// Storage in slots, each of which holds one sealed blob.
@@ -148,7 +163,7 @@ impl Device {
             place: &cx.place,
             rng: &mut random,
             device: &known.device,
-            keys: &iotkm::NoKeys,
+            keys: &Vaulted(&*self.vault),
         };
         match f(&mut inner) {
             Err(IotkmError::Rng { .. }) => Err(IotkmError::Rng { reason: random.reason }),

@@ -23,6 +23,22 @@ final class TestVault: KeyVault, @unchecked Sendable {
     }
 }
 
+/// A vault with static keys, which may be slow.
+final class KeyedVault: KeyVault, @unchecked Sendable {
+    var keys: [UInt16: StaticKey] = [:]
+    var slow = 0
+    func deviceSecret() throws -> Data { Data(repeating: 5, count: 32) }
+    private func find(_ key: UInt16, _ curve: Curve) throws -> StaticKey? {
+        if slow > 0 {
+            slow -= 1
+            throw CallbackError.Pending
+        }
+        return keys[key].flatMap { $0.curve() == curve ? $0 : nil }
+    }
+    func publicKey(key: UInt16, curve: Curve) throws -> Data? { try find(key, curve)?.publicKey() }
+    func agree(key: UInt16, curve: Curve, share: Data) throws -> Data? { try find(key, curve)?.agree(share: share) }
+}
+
 /// A store in memory, which can be broken.
 final class TestStore: BlobStore, @unchecked Sendable {
     var slots: [UInt16: Stored] = [:]

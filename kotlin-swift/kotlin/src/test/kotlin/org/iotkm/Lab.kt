@@ -5,10 +5,26 @@ const val HERE = "bench 4"
 
 fun cx(now: ULong, wall: ULong? = 1_750_000_000_000UL + now) = Cx(now, wall, HERE.toByteArray())
 
-/** A vault with a fixed secret, which can be locked. */
+/** A vault with nothing but a secret. */
+class SecretVault(private val secret: () -> ByteArray) : KeyVault {
+    override fun deviceSecret() = secret()
+    override fun publicKey(key: UShort, curve: Curve): ByteArray? = null
+    override fun agree(key: UShort, curve: Curve, share: ByteArray): ByteArray? = null
+}
+
+/** A vault with a fixed secret, which can be locked, and static keys. */
 class TestVault(private val fill: Int) : KeyVault {
     var locked = false
     var asked = 0
+    var slow = 0
+    val keys = mutableMapOf<UShort, StaticKey>()
+    private fun key(number: UShort, curve: Curve): StaticKey? {
+        if (locked) throw CallbackException.Failed("the screen is locked")
+        if (slow > 0) { slow -= 1; throw CallbackException.Pending() }
+        return keys[number]?.takeIf { it.curve() == curve }
+    }
+    override fun publicKey(key: UShort, curve: Curve) = key(key, curve)?.publicKey()
+    override fun agree(key: UShort, curve: Curve, share: ByteArray) = key(key, curve)?.agree(share)
     override fun deviceSecret(): ByteArray {
         asked += 1
         if (locked) throw CallbackException.Failed("the screen is locked")

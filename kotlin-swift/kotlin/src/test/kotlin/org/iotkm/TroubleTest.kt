@@ -62,9 +62,7 @@ class TroubleTest {
         lab.drain(lab.b)
         val error = thrown<IotkmException.Rng> { lab.b.history.connect(cx(lab.now), lab.a.address) }
         assertTrue(error.reason.contains("Busy"), error.reason)
-        assertTrue(thrown<IotkmException> { Device(object : KeyVault {
-            override fun deviceSecret(): ByteArray = throw IllegalStateException("no such alias")
-        }, null).let { Peer.fromBlob(it, 1u, 0u, ByteArray(80)) } }.let { it is IotkmException.Vault && it.reason.contains("no such alias") })
+        assertTrue(thrown<IotkmException> { Device(SecretVault { throw IllegalStateException("no such alias") }, null).let { Peer.fromBlob(it, 1u, 0u, ByteArray(80)) } }.let { it is IotkmException.Vault && it.reason.contains("no such alias") })
     }
 
     @Test
@@ -135,7 +133,7 @@ class TroubleTest {
         lab.a.device.lock()
         lab.a.vault.locked = true
         assertTrue(thrown<IotkmException> { lab.a.history.send(cx(lab.now), byteArrayOf(1)) } is IotkmException.Vault)
-        val short = Device(object : KeyVault { override fun deviceSecret() = ByteArray(16) }, null)
+        val short = Device(SecretVault { ByteArray(16) }, null)
         assertTrue(thrown<IotkmException> { provisioned("a", "b").seal(short) } is IotkmException.Vault)
     }
 

@@ -35,7 +35,7 @@ class VectorTest {
 
     private class Node(private val about: JsonObject) {
         val draws = ArrayDeque<ByteArray>()
-        private val vault = object : KeyVault { override fun deviceSecret() = unhex(about.text("device")) }
+        private val vault = SecretVault { unhex(about.text("device")) }
         private val random = object : RandomSource {
             override fun random(length: UInt) = draws.removeFirst().also { check(it.size == length.toInt()) }
         }

@@ -1,0 +1,213 @@
+//! Static keys: behind the application's vault, or in memory.
+
+use crate::error::{CallbackError, IotkmError};
+use crate::lock::Shared;
+use crate::surroundings::{Cx, Device, KeyVault};
+use iotkm::cose::KeyGroup;
+use iotkm::crypto::hpke::{self, Kem};
+use iotkm::crypto::keys::{KEY_BLOB, KeyError, KeySlot, StaticKey as CoreKey, StaticKeys};
+use std::fmt;
+use zeroize::{Zeroize, Zeroizing};
+
+/// The group of a static key, as COSE numbers curves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Curve {
+    /// X25519: public keys and secrets of 32 bytes.
+    X25519,
+    /// P-256: x alone, 32 bytes.
+    P256,
+    /// The 2048-bit subgroup of suite -21: 256 bytes.
+    Ffc2048,
+    /// The 3072-bit subgroup of suite -22: 384 bytes.
+    Ffc3072,
+}
+
+impl Curve {
+    const ALL: [Self; 4] = [Self::X25519, Self::P256, Self::Ffc2048, Self::Ffc3072];
+
+    pub(crate) const fn kem(self) -> &'static dyn Kem {
+        match self {
+            Self::X25519 => &hpke::DHKEM_X25519,
+            Self::P256 => &hpke::DHKEM_P256,
+            Self::Ffc2048 => &hpke::KEM_FFC2048,
+            Self::Ffc3072 => &hpke::KEM_FFC3072,
+        }
+    }
+
+    pub(crate) const fn group(self) -> KeyGroup {
+        match self {
+            Self::X25519 => KeyGroup::X25519,
+            Self::P256 => KeyGroup::P256,
+            Self::Ffc2048 => KeyGroup::Ffc2048,
+            Self::Ffc3072 => KeyGroup::Ffc3072,
+        }
+    }
+
+    pub(crate) fn of(group: KeyGroup) -> Result<Self, IotkmError> {
+        Self::ALL.into_iter().find(|curve| curve.group() == group).ok_or(IotkmError::BadArgument)
+    }
+}
+
+/// The vault's static keys, as the core asks for them.
+pub(crate) struct Vaulted<'a>(pub(crate) &'a dyn KeyVault);
+
+fn answered(given: Result<Option<Vec<u8>>, CallbackError>, out: &mut [u8]) -> Result<(), KeyError> {
+    let mut given = given.map_err(|error| match error {
+        CallbackError::Pending => KeyError::Pending,
+        CallbackError::Failed { .. } => KeyError::Failed,
+    })?;
+    let bytes = given.as_mut().ok_or(KeyError::NoKey)?;
+    let fits = bytes.len() == out.len();
+    if fits {
+        out.copy_from_slice(bytes);
+    }
+    bytes.zeroize();
+    if fits { Ok(()) } else { Err(KeyError::Failed) }
+}
+
+impl StaticKeys for Vaulted<'_> {
+    fn public_key(&self, slot: KeySlot, kem: &dyn Kem, share: &mut [u8]) -> Result<(), KeyError> {
+        let curve = curve_of(kem)?;
+        let share = share.get_mut(..kem.group().share_len()).ok_or(KeyError::Failed)?;
+        answered(self.0.public_key(slot.0, curve), share)
+    }
+
+    fn agree(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
+        let curve = curve_of(kem)?;
+        let secret = secret.get_mut(..kem.group().secret_len()).ok_or(KeyError::Failed)?;
+        answered(self.0.agree(slot.0, curve, share.to_vec()), secret)?;
+        // A vault that does not check small orders (RFC 7748, section 6.1).
+        if secret.iter().fold(0, |any, byte| any | byte) == 0 { Err(KeyError::BadElement) } else { Ok(()) }
+    }
+}
+
+fn curve_of(kem: &dyn Kem) -> Result<Curve, KeyError> {
+    Curve::ALL.into_iter().find(|curve| curve.kem().curve() == kem.curve()).ok_or(KeyError::NoKey)
+}
+
+enum Inner {
+    Short(CoreKey<32>),
+    Ffc2048(CoreKey<256>),
+    Ffc3072(CoreKey<384>),
+}
+
+impl Inner {
+    fn with<R>(&self, short: impl FnOnce(&dyn StaticKeys) -> R) -> R {
+        match self {
+            Self::Short(key) => short(key),
+            Self::Ffc2048(key) => short(key),
+            Self::Ffc3072(key) => short(key),
+        }
+    }
+}
+
+/// A static key in memory, for a vault of the application's to ask where the platform's key store cannot hold it. Stored, it
+/// is sealed under the device's secret.
+#[derive(uniffi::Object)]
+#[uniffi::export(Debug, Display)]
+pub struct StaticKey {
+    curve: Curve,
+    key: Shared<Inner>,
+}
+
+const SLOT: KeySlot = KeySlot(0);
+
+fn failed(error: KeyError) -> IotkmError {
+    match error {
+        KeyError::BadElement => IotkmError::BadArgument,
+        _ => IotkmError::Vault { reason: "no such key".to_owned() },
+    }
+}
+
+#[uniffi::export]
+impl StaticKey {
+    /// A new key; save it (`seal`).
+    ///
+    /// # Errors
+    /// `Rng`, `Vault`.
+    #[uniffi::constructor]
+    pub fn generate(device: &Device, curve: Curve) -> Result<Self, IotkmError> {
+        let cx = Cx { now: 0, wall: None, place: Vec::new() };
+        let rng = |_| IotkmError::Rng { reason: String::new() };
+        let key = device.with(&cx, |cx| {
+            Ok(match curve {
+                Curve::X25519 | Curve::P256 => Inner::Short(CoreKey::generate(SLOT, curve.kem(), cx.rng).map_err(rng)?),
+                Curve::Ffc2048 => Inner::Ffc2048(CoreKey::generate(SLOT, curve.kem(), cx.rng).map_err(rng)?),
+                Curve::Ffc3072 => Inner::Ffc3072(CoreKey::generate(SLOT, curve.kem(), cx.rng).map_err(rng)?),
+            })
+        })?;
+        Ok(Self { curve, key: Shared::new(key) })
+    }
+
+    /// A key that `seal` sealed on this device.
+    ///
+    /// # Errors
+    /// `BadBlob`, also for a key of another curve; `Vault`.
+    #[uniffi::constructor]
+    pub fn restore(device: &Device, curve: Curve, blob: Vec<u8>) -> Result<Self, IotkmError> {
+        let device = device.known()?.device;
+        let key = match curve {
+            Curve::X25519 | Curve::P256 => Inner::Short(CoreKey::restore(SLOT, curve.kem(), &device, &blob)?),
+            Curve::Ffc2048 => Inner::Ffc2048(CoreKey::restore(SLOT, curve.kem(), &device, &blob)?),
+            Curve::Ffc3072 => Inner::Ffc3072(CoreKey::restore(SLOT, curve.kem(), &device, &blob)?),
+        };
+        Ok(Self { curve, key: Shared::new(key) })
+    }
+
+    /// Seals the key under the device's secret, to be stored.
+    ///
+    /// # Errors
+    /// `Vault`.
+    pub fn seal(&self, device: &Device) -> Result<Vec<u8>, IotkmError> {
+        let device = device.known()?.device;
+        let mut blob = vec![0; KEY_BLOB];
+        self.key.with(|key| {
+            match key {
+                Inner::Short(key) => key.seal(&device, &mut blob),
+                Inner::Ffc2048(key) => key.seal(&device, &mut blob),
+                Inner::Ffc3072(key) => key.seal(&device, &mut blob),
+            }?;
+            Ok(())
+        })?;
+        Ok(blob)
+    }
+
+    /// Its curve.
+    pub fn curve(&self) -> Curve {
+        self.curve
+    }
+
+    /// The public key: what a vault answers to `publicKey`.
+    ///
+    /// # Errors
+    /// `Busy`.
+    pub fn public_key(&self) -> Result<Vec<u8>, IotkmError> {
+        let kem = self.curve.kem();
+        let mut share = vec![0; kem.group().share_len()];
+        self.key.with(|key| key.with(|keys| keys.public_key(SLOT, kem, &mut share)).map_err(failed))?;
+        Ok(share)
+    }
+
+    /// The secret that it shares with the holder of `share`: what a vault answers to `agree`.
+    ///
+    /// # Errors
+    /// `BadArgument` for what is no element of the group.
+    pub fn agree(&self, share: Vec<u8>) -> Result<Vec<u8>, IotkmError> {
+        let kem = self.curve.kem();
+        let mut secret = Zeroizing::new(vec![0; kem.group().secret_len()]);
+        self.key.with(|key| key.with(|keys| keys.agree(SLOT, kem, &share, &mut secret)).map_err(failed))?;
+        Ok(std::mem::take(&mut secret))
+    }
+}
+
+impl fmt::Debug for StaticKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StaticKey({:?}, ..)", self.curve)
+    }
+}
+
+impl fmt::Display for StaticKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
