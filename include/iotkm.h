@@ -132,6 +132,9 @@
 // The longest acknowledgement or refusal in bytes.
 #define IOTKM_WALLET_ANSWER_MAX 16
 
+// The longest blob of a stored peer in bytes: what its slot must hold.
+#define IOTKM_INTERACTIVE_PEER_BLOB_MAX 711
+
 // What functions return: `IOTKM_OK`, or a negative number that never changes its meaning. After an error nothing has changed.
 typedef enum {
     // Done.
@@ -255,6 +258,8 @@ typedef enum {
     IOTKM_EVENT_STORE_FAILED = 12,
     // Something that nobody vouches for hints at this, and nothing has changed: to be shown to a user who waits: `reason`.
     IOTKM_EVENT_HINT = 13,
+    // The peer has answered a ping: it is there and has the long-term key.
+    IOTKM_EVENT_PEER_ALIVE = 14,
 } iotkm_event_kind;
 
 // Which part of a protocol an event speaks of.
@@ -269,6 +274,10 @@ typedef enum {
     IOTKM_STAGE_UPDATE = 3,
     // Going on from stored state.
     IOTKM_STAGE_RESUME = 4,
+    // Showing each other credentials: phase 1 of the schemes that have one.
+    IOTKM_STAGE_AUTHENTICATION = 5,
+    // Asking whether the peer is there.
+    IOTKM_STAGE_PING = 6,
 } iotkm_stage;
 
 // Why a run ended or an update failed.
@@ -293,6 +302,12 @@ typedef enum {
     IOTKM_REASON_CANCELLED = 8,
     // Randomness or storage failed.
     IOTKM_REASON_RESOURCE = 9,
+    // No suite in common.
+    IOTKM_REASON_NO_SUITE = 10,
+    // A credential is not accepted, or is over: expired or revoked.
+    IOTKM_REASON_CREDENTIAL = 11,
+    // One side has a psk for the other, which has none.
+    IOTKM_REASON_PSK = 12,
 } iotkm_reason;
 
 // What a peer proved to know.
@@ -301,6 +316,8 @@ typedef enum {
     IOTKM_AUTHENTICATED_NOBODY = 0,
     // The peer of a pairing under the user's secret, by the triple that came of it.
     IOTKM_AUTHENTICATED_PAIRED_PEER = 1,
+    // The holder of a credential of the same authority, by its static key and what came of that.
+    IOTKM_AUTHENTICATED_HOLDER = 2,
 } iotkm_authenticated;
 
 // Why a datagram was dropped.
@@ -363,7 +380,7 @@ typedef struct iotkm_suite iotkm_suite;
 // One relation to one peer, whatever the scheme; it lies where you put it and may not be moved. A constructor of a scheme
 // (iotkm_history_open()) sets it up, iotkm_wipe() ends it.
 typedef struct {
-    uint64_t opaque[51];
+    uint64_t opaque[54];
 } iotkm_association;
 
 // A peer's address: bytes that only the application understands (IPv6 address, port and scope fit).
@@ -688,6 +705,44 @@ typedef struct {
 typedef struct {
     uint64_t opaque[36];
 } iotkm_wallet;
+
+// What this device knows about one peer: its name and ticket, the pairwise master key and its successor. It is stored in a
+// slot, and lent to one association at a time, which keeps it up to date there.
+typedef struct {
+    uint64_t opaque[104];
+} iotkm_interactive_peer;
+
+// What an association with tickets is told when it is set up. Fill the whole structure with zeros first.
+typedef struct {
+    // sizeof(iotkm_interactive_setup).
+    size_t struct_size;
+    // The group of this device's static key and of all tickets: iotkm_x25519 or iotkm_p256.
+    const iotkm_kem *kem;
+    // The suites that this side would use, its favourite first, all of that group. The array is lent until iotkm_wipe().
+    const iotkm_suite *const *suites;
+    // How many `suites` there are: 1 to 8.
+    size_t suite_count;
+    // The number of the static key that this device's ticket is for, as the platform's hooks know it.
+    uint16_t key;
+    // Whether another key takes its place: `next_key` counts too.
+    bool has_next_key;
+    // The number of that one.
+    uint16_t next_key;
+    // How long what a first contact agrees on shall live, in seconds; the shorter of both sides' wishes counts. 0: no wish.
+    uint32_t life_s;
+} iotkm_interactive_setup;
+
+// Memory for two runs at once (one of this side's, one of the peer's) and for putting together messages at a small MTU.
+typedef struct {
+    uint64_t opaque[380];
+} iotkm_interactive_memory;
+
+// Memory for one run at a time, where no message is longer than the MTU: see iotkm_interactive_open_leaf().
+typedef struct {
+    uint64_t opaque[130];
+} iotkm_interactive_memory_small;
+
+
 
 
 
@@ -1418,6 +1473,114 @@ int iotkm_wallet_list_number(const iotkm_wallet *wallet, uint32_t *number);
 // Wipes a wallet from memory, what it was lent with it; its slot stays as it is. Error: IOTKM_E_BUSY while an association
 // holds it.
 int iotkm_wallet_wipe(iotkm_wallet *wallet);
+
+// ---- interactive: associations ----
+
+// Sets up an association with this peer, at rest: it answers the peer, and starts by itself on iotkm_interactive_connect(). `wallet`
+// holds this device's tickets and may be lent to many associations. `config` may be NULL. Peer, wallet and memory are lent until
+// iotkm_wipe(). Errors: IOTKM_E_SUITE_MISMATCH where the setup lacks the suite that was agreed with this peer;
+// IOTKM_E_BAD_ARGUMENT; IOTKM_E_BUSY where another association holds the peer.
+int iotkm_interactive_open(iotkm_association *association,
+                           iotkm_interactive_peer *peer,
+                           iotkm_wallet *wallet,
+                           const iotkm_interactive_setup *setup,
+                           const iotkm_config *config,
+                           iotkm_interactive_memory *memory);
+
+// iotkm_interactive_open() for a leaf of a star, with less code and memory: it connects by itself, to one hub that stays at its
+// address, and connects again after a restart. It does not answer the peer's own runs, nor iotkm_export() and iotkm_restore(). The
+// MTU must hold the longest message: 500 bytes and the longer of both tickets will do. Errors: as there.
+int iotkm_interactive_open_leaf(iotkm_association *association,
+                                iotkm_interactive_peer *peer,
+                                iotkm_wallet *wallet,
+                                const iotkm_interactive_setup *setup,
+                                const iotkm_config *config,
+                                iotkm_interactive_memory_small *memory);
+
+// Starts a run with the peer at this address: phase 2 where there is a pairwise master key, else phase 1 and then phase 2. A session
+// that there is goes on until the new keys are agreed: IOTKM_EVENT_ESTABLISHED or IOTKM_EVENT_FAILED tells.
+// Errors: IOTKM_E_NO_CREDENTIAL where no ticket is valid; IOTKM_E_WRONG_STATE while a run of this side's is under way;
+// IOTKM_E_KEY_EXHAUSTED, IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+int iotkm_interactive_connect(iotkm_association *association,
+                              const iotkm_cx *cx,
+                              const iotkm_addr *to);
+
+// Starts phase 1 although there is a pairwise master key: a new one takes its place, with the tickets that both have now.
+// Errors: as iotkm_interactive_connect().
+int iotkm_interactive_authenticate(iotkm_association *association,
+                                   const iotkm_cx *cx,
+                                   const iotkm_addr *to);
+
+// Asks whether the peer is there and has the pairwise master key: IOTKM_EVENT_PEER_ALIVE, or IOTKM_EVENT_FAILED of
+// IOTKM_STAGE_PING. It replaces nothing and stores nothing.
+// Errors: IOTKM_E_NOT_ESTABLISHED without such a key; IOTKM_E_WRONG_STATE while a ping is out; IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+int iotkm_interactive_ping(iotkm_association *association,
+                           const iotkm_cx *cx,
+                           const iotkm_addr *to);
+
+// Says that the wallet has changed: a new ticket of this side's is sent to the peer; a revocation list that names the peer's ends
+// the association (IOTKM_EVENT_TERMINATED). Error: IOTKM_E_UNDRAINED.
+int iotkm_interactive_recheck(iotkm_association *association,
+                              const iotkm_cx *cx);
+
+// Takes the memory for runs back (and wipes it), if no run needs it: a session goes on without. Runs, pings, tickets, resume and a
+// peer's new address need it again: iotkm_interactive_lend(). Error: IOTKM_E_WRONG_STATE while it is needed, or not there.
+int iotkm_interactive_release(iotkm_association *association);
+
+// Lends memory for runs again, until iotkm_wipe() or iotkm_interactive_release(). Error: IOTKM_E_WRONG_STATE where there is some.
+int iotkm_interactive_lend(iotkm_association *association,
+                           iotkm_interactive_memory *memory);
+
+// ---- interactive: peers ----
+
+// sizeof(iotkm_interactive_peer) as the library was built.
+size_t iotkm_interactive_peer_size(void);
+
+// Sets a peer up with whom there was no run yet, and which its association stores in `slot`. `me`, `them`: both names, as their
+// tickets have them. `psk`: 32 bytes of key material from elsewhere (another scheme's iotkm_exporter()) that go into every first
+// contact; NULL: none; both sides must do the same.
+// Error: IOTKM_E_BAD_ARGUMENT for a name that no ticket can have, and where both are the same.
+int iotkm_interactive_peer_init(iotkm_interactive_peer *peer,
+                                uint16_t slot,
+                                const char *me,
+                                const char *them,
+                                const uint8_t *psk);
+
+// Sets a peer up for whoever comes first with a ticket in whose scope this word stands (NULL: with any ticket of the agent); from
+// then on it is that device's. Otherwise as iotkm_interactive_peer_init().
+int iotkm_interactive_peer_init_anyone(iotkm_interactive_peer *peer,
+                                       uint16_t slot,
+                                       const char *me,
+                                       const char *scope,
+                                       const uint8_t *psk);
+
+// Sets a peer up from the blob in its slot. `floor` is the value of the slot's monotonic counter, 0 where there is none; `work` has
+// as many bytes as the blob. Errors: IOTKM_E_BAD_BLOB, IOTKM_E_BLOB_ROLLED_BACK.
+int iotkm_interactive_peer_restore(iotkm_interactive_peer *peer,
+                                   const iotkm_cx *cx,
+                                   uint16_t slot,
+                                   uint32_t floor,
+                                   const uint8_t *blob,
+                                   size_t blob_len,
+                                   uint8_t *work,
+                                   size_t work_len);
+
+// iotkm_interactive_peer_restore() with what the platform's `store_read` finds in the slot; `work` has 2 x
+// IOTKM_INTERACTIVE_PEER_BLOB_MAX bytes. Errors: IOTKM_E_EMPTY where there is nothing, IOTKM_E_HOOK, IOTKM_E_BAD_BLOB.
+int iotkm_interactive_peer_load(iotkm_interactive_peer *peer,
+                                const iotkm_cx *cx,
+                                uint16_t slot,
+                                uint8_t *work,
+                                size_t work_len);
+
+// Writes the peer's name, IOTKM_NAME_TEXT bytes with its NUL; an empty text where it is not known yet.
+int iotkm_interactive_peer_name(const iotkm_interactive_peer *peer, char *text);
+
+// How often the pairwise master key was replaced since the first contact.
+int iotkm_interactive_peer_generation(const iotkm_interactive_peer *peer, uint32_t *generation);
+
+// Wipes the peer from memory; its slot stays as it is. Error: IOTKM_E_BUSY while an association holds the peer.
+int iotkm_interactive_peer_wipe(iotkm_interactive_peer *peer);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -26,7 +26,7 @@ pub const IOTKM_FINGERPRINT_TEXT: usize = 20;
 #[repr(C)]
 #[derive(Debug)]
 pub struct iotkm_association {
-    opaque: [u64; 51],
+    opaque: [u64; 54],
 }
 
 /// The verbs, and those that are not in [`Association`]. The ones at the end are for schemes that have them; the caller has
@@ -42,6 +42,15 @@ pub(crate) trait Verbs: Association {
         Err(IOTKM_E_SCHEME.into())
     }
     fn update(&mut self, _cx: &mut Cx<'_>) -> Outcome {
+        Err(IOTKM_E_SCHEME.into())
+    }
+    fn authenticate(&mut self, _cx: &mut Cx<'_>, _to: &Addr) -> Outcome {
+        Err(IOTKM_E_SCHEME.into())
+    }
+    fn ping(&mut self, _cx: &mut Cx<'_>, _to: &Addr) -> Outcome {
+        Err(IOTKM_E_SCHEME.into())
+    }
+    fn recheck(&mut self, _cx: &mut Cx<'_>) -> Outcome {
         Err(IOTKM_E_SCHEME.into())
     }
     fn is_named_by(&mut self, _datagram: &[u8]) -> bool {

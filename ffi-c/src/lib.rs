@@ -11,6 +11,8 @@
 //! | [`drain`] | poll, with the hooks |
 //! | [`suites`] | the values that a program names to link an algorithm |
 //! | [`history`] | the history scheme |
+//! | [`interactive`] | the interactive scheme |
+//! | `lent` | what associations are lent |
 //! | [`hub`] | many associations on one socket |
 //! | [`hedge`] | randomness from a source that may be weak |
 //! | [`static_key`] | static keys in memory, behind the hooks of a secure element |
@@ -51,7 +53,11 @@ pub mod static_key;
 
 pub mod tickets;
 
+pub mod interactive;
+
 pub mod object;
 #[cfg(not(feature = "std"))]
 mod panic;
 pub mod raw;
+
+mod lent;

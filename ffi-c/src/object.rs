@@ -35,6 +35,8 @@ impl Magic {
     pub const STATIC_KEY: Self = Self(0x6973_6b05);
     /// A wallet.
     pub const WALLET: Self = Self(0x6977_6c06);
+    /// A peer of the interactive scheme.
+    pub const INTERACTIVE_PEER: Self = Self(0x6969_7007);
     const BROKEN: u32 = 0x6962_6bff;
     const BUSY_BIT: u32 = 1 << 31;
 }

@@ -87,6 +87,8 @@ pub enum iotkm_event_kind {
     IOTKM_EVENT_STORE_FAILED = 12,
     /// Something that nobody vouches for hints at this, and nothing has changed: to be shown to a user who waits: `reason`.
     IOTKM_EVENT_HINT = 13,
+    /// The peer has answered a ping: it is there and has the long-term key.
+    IOTKM_EVENT_PEER_ALIVE = 14,
 }
 
 /// Which part of a protocol an event speaks of.
@@ -103,6 +105,10 @@ pub enum iotkm_stage {
     IOTKM_STAGE_UPDATE = 3,
     /// Going on from stored state.
     IOTKM_STAGE_RESUME = 4,
+    /// Showing each other credentials: phase 1 of the schemes that have one.
+    IOTKM_STAGE_AUTHENTICATION = 5,
+    /// Asking whether the peer is there.
+    IOTKM_STAGE_PING = 6,
 }
 
 /// Why a run ended or an update failed.
@@ -129,6 +135,12 @@ pub enum iotkm_reason {
     IOTKM_REASON_CANCELLED = 8,
     /// Randomness or storage failed.
     IOTKM_REASON_RESOURCE = 9,
+    /// No suite in common.
+    IOTKM_REASON_NO_SUITE = 10,
+    /// A credential is not accepted, or is over: expired or revoked.
+    IOTKM_REASON_CREDENTIAL = 11,
+    /// One side has a psk for the other, which has none.
+    IOTKM_REASON_PSK = 12,
 }
 
 /// What a peer proved to know.
@@ -139,6 +151,8 @@ pub enum iotkm_authenticated {
     IOTKM_AUTHENTICATED_NOBODY = 0,
     /// The peer of a pairing under the user's secret, by the triple that came of it.
     IOTKM_AUTHENTICATED_PAIRED_PEER = 1,
+    /// The holder of a credential of the same authority, by its static key and what came of that.
+    IOTKM_AUTHENTICATED_HOLDER = 2,
 }
 
 /// An event: `kind` says which of the other fields count; the rest are zero.
@@ -238,6 +252,8 @@ impl From<Stage> for iotkm_stage {
             Stage::Exchange => IOTKM_STAGE_EXCHANGE,
             Stage::Update => IOTKM_STAGE_UPDATE,
             Stage::Resume => IOTKM_STAGE_RESUME,
+            Stage::Authentication => IOTKM_STAGE_AUTHENTICATION,
+            Stage::Ping => IOTKM_STAGE_PING,
             _ => IOTKM_STAGE_NONE,
         }
     }
@@ -255,6 +271,9 @@ impl From<Reason> for iotkm_reason {
             Reason::NoRecord => IOTKM_REASON_NO_RECORD,
             Reason::Cancelled => IOTKM_REASON_CANCELLED,
             Reason::Resource => IOTKM_REASON_RESOURCE,
+            Reason::NoSuite => IOTKM_REASON_NO_SUITE,
+            Reason::Credential => IOTKM_REASON_CREDENTIAL,
+            Reason::Psk => IOTKM_REASON_PSK,
             _ => IOTKM_REASON_NONE,
         }
     }
@@ -264,6 +283,7 @@ impl From<Authenticated> for iotkm_authenticated {
     fn from(authenticated: Authenticated) -> Self {
         match authenticated {
             Authenticated::PairedPeer => IOTKM_AUTHENTICATED_PAIRED_PEER,
+            Authenticated::Holder => IOTKM_AUTHENTICATED_HOLDER,
             _ => IOTKM_AUTHENTICATED_NOBODY,
         }
     }
@@ -323,6 +343,7 @@ impl iotkm_event {
             }
             Event::KeyReplaced { generation } => self.of_generation(generation, IOTKM_EVENT_KEY_REPLACED),
             Event::Terminated => IOTKM_EVENT_TERMINATED,
+            Event::PeerAlive => IOTKM_EVENT_PEER_ALIVE,
             Event::PeerMoved { to } => {
                 self.to = to.into();
                 IOTKM_EVENT_PEER_MOVED

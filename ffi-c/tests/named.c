@@ -41,6 +41,20 @@ int main(void) {
     status |= iotkm_history_connect(&a, &cx, &to);
     status |= iotkm_history_update(&a, &cx) == IOTKM_E_NOT_ESTABLISHED ? 0 : 1;
 #endif
+#ifdef INTERACTIVE
+    static iotkm_wallet purse;
+    static iotkm_interactive_peer hub;
+    static iotkm_interactive_memory_small runs;
+    static const iotkm_suite *const suites[] = {&iotkm_suite_4};
+    static iotkm_interactive_setup setup;
+    setup.struct_size = sizeof setup;
+    setup.kem = &iotkm_x25519;
+    setup.suites = suites;
+    setup.suite_count = 1;
+    status |= iotkm_interactive_peer_init(&hub, 1, "lamp", "hub", NULL);
+    (void)iotkm_interactive_open_leaf(&a, &hub, &purse, &setup, NULL, &runs);
+    (void)iotkm_interactive_connect(&a, &cx, &to);
+#endif
 #ifdef TICKETS
     static iotkm_wallet wallet;
     static const iotkm_agent agent = {"acme", &iotkm_eddsa, bytes, 32};

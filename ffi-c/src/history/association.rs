@@ -136,21 +136,15 @@ unsafe fn open<E: Named, M: Scratch<Exchange<LentPeer, LentLog, E>> + Default + 
     raw::plainly(|| {
         let config = config?;
         let place = raw::some(association)?;
-        let suite: &iotkm_suite = raw::read(suite)?;
+        let suite: &'static iotkm_suite = raw::read(suite)?;
         let memory = raw::some(memory)?;
         let entries = if entry_count == 0 { NonNull::dangling() } else { raw::some(entries.cast::<Entry>())? };
         if entry_count > usize::from(u16::MAX) {
             return Err(IOTKM_E_BAD_ARGUMENT.into());
         }
-        let mut lent = None;
-        peer::with(peer, &mut |object| {
-            peer::free(object)?;
-            lent = Some(LentPeer::new(object));
-            Ok(())
-        })?;
-        let lent = lent.ok_or(IOTKM_E_INTERNAL)?;
+        let lent = LentPeer::take(peer.cast(), peer::MAGIC)?;
         let history =
-            Kind::<E>::open(lent, LentLog::new(entries, entry_count), suite.suite, config, LentMemory::new(memory))?;
+            Kind::<E>::open(lent, LentLog::new(entries, entry_count), &suite.0, config, LentMemory::new(memory))?;
         make(place, E::KIND, history)
     })
 }

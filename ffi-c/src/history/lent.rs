@@ -1,45 +1,11 @@
 //! What an association of the history scheme is lent by C: a peer, a log, memory for runs.
-//!
-//! They are kept as pointers and become references only while a verb is under way: between two calls they are the caller's to
-//! look at. When the association is wiped, what it was lent is wiped or given back.
 
-use super::peer::Object;
-use core::borrow::{Borrow, BorrowMut};
+use crate::lent;
 use core::ptr::NonNull;
-use core_of_iotkm::engine::Scratch;
-use core_of_iotkm::engine::memory::{Half, Parts};
-use core_of_iotkm::history::{Entry, Exchange, Extent, Peer};
+use core_of_iotkm::history::{Entry, Exchange, Peer};
 
-/// A peer in the caller's memory. While it is lent it cannot be lent again, nor wiped.
-#[derive(Debug)]
-pub(crate) struct LentPeer(NonNull<Object>);
-
-impl LentPeer {
-    /// Takes a peer that is set up and lent to nobody.
-    pub(super) unsafe fn new(object: NonNull<Object>) -> Self {
-        Object::set_lent(object, true);
-        Self(object)
-    }
-}
-
-impl Borrow<Peer> for LentPeer {
-    fn borrow(&self) -> &Peer {
-        // SAFETY: set up, and cannot be wiped while it is lent; verbs do not overlap in time, by contract, here and below.
-        unsafe { &self.0.as_ref().peer }
-    }
-}
-impl BorrowMut<Peer> for LentPeer {
-    fn borrow_mut(&mut self) -> &mut Peer {
-        // SAFETY: as above.
-        unsafe { &mut self.0.as_mut().peer }
-    }
-}
-impl Drop for LentPeer {
-    fn drop(&mut self) {
-        // SAFETY: as above.
-        unsafe { Object::set_lent(self.0, false) }
-    }
-}
+/// A peer in the caller's memory.
+pub(crate) type LentPeer = lent::LentPeer<Peer>;
 
 /// A log in the caller's memory.
 #[derive(Debug)]
@@ -74,33 +40,5 @@ impl Drop for LentLog {
     }
 }
 
-type Scheme<E> = Exchange<LentPeer, LentLog, E>;
-
 /// Memory for runs, of either size.
-pub(crate) struct LentMemory<E: Extent>(NonNull<dyn Scratch<Scheme<E>>>);
-
-impl<E: Extent> LentMemory<E> {
-    /// Takes memory that is the association's until it is wiped or released.
-    pub(super) unsafe fn new<M: Scratch<Scheme<E>> + Default + 'static>(memory: NonNull<M>) -> Self {
-        // SAFETY: memory for an M, by contract.
-        unsafe { memory.write(M::default()) };
-        Self(memory)
-    }
-}
-
-impl<E: Extent> Scratch<Scheme<E>> for LentMemory<E> {
-    fn parts(&mut self) -> Parts<'_, Scheme<E>> {
-        // SAFETY: written by `new`, and lent until this is dropped, here and below.
-        unsafe { self.0.as_mut() }.parts()
-    }
-    fn halves(&self) -> &[Half<Scheme<E>>] {
-        // SAFETY: as above.
-        unsafe { self.0.as_ref() }.halves()
-    }
-}
-impl<E: Extent> Drop for LentMemory<E> {
-    fn drop(&mut self) {
-        // SAFETY: as above; nobody uses it afterwards.
-        unsafe { self.0.drop_in_place() }
-    }
-}
+pub(crate) type LentMemory<E> = lent::LentMemory<Exchange<LentPeer, LentLog, E>>;

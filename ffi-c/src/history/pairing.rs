@@ -71,11 +71,11 @@ pub unsafe extern "C" fn iotkm_history_pairing_open(
 ) -> c_int {
     raw::plainly(|| {
         let place = raw::some(pairing)?;
-        let suite: &iotkm_suite = raw::read(suite)?;
+        let suite: &'static iotkm_suite = raw::read(suite)?;
         let cpace: &iotkm_cpace = raw::read(cpace)?;
         let setup = Setup {
             me: peer::id(own_id)?,
-            suite: suite.suite,
+            suite: &suite.0,
             cpace: cpace.cpace,
             peer_slot: Slot(peer_slot),
             attempts_slot: Slot(attempts_slot),
@@ -190,7 +190,7 @@ pub unsafe extern "C" fn iotkm_history_pairing_take_peer(
 ) -> c_int {
     returned(with_kind(association(pairing), KIND, |a: &mut Kind| {
         let place = Out::new(peer.cast())?;
-        place.set(peer::Object::new(a.take_peer().ok_or(IOTKM_E_WRONG_STATE)?));
+        place.set(peer::HeldPeer::new(peer::MAGIC, a.take_peer().ok_or(IOTKM_E_WRONG_STATE)?));
         Ok(())
     }))
 }

@@ -1,13 +1,13 @@
 //! What the device knows about one peer.
 
 use crate::association::logged;
-use crate::object::{self, Head, Magic, fits};
+use crate::lent;
+use crate::object::{self, Magic, fits};
 use crate::platform::{IOTKM_STORE_EMPTY, device, iotkm_cx, iotkm_platform};
 use crate::raw::{self, Out};
 use crate::status::{Outcome, iotkm_status::*, returned, text};
 use crate::suites::iotkm_suite;
 use core::ffi::c_int;
-use core::ptr::NonNull;
 use core_of_iotkm::Slot;
 use core_of_iotkm::crypto::Secret;
 use core_of_iotkm::history::{Id, Peer, Triple};
@@ -47,49 +47,18 @@ pub struct iotkm_history_triple {
     pub li: [u8; 32],
 }
 
-/// A peer that is set up.
-#[repr(C)]
-#[derive(Debug)]
-pub(crate) struct Object {
-    head: Head,
-    lent: bool,
-    pub(super) peer: Peer,
-}
-fits!(Object, iotkm_history_peer);
-
-impl Object {
-    pub(super) const fn new(peer: Peer) -> Self {
-        Self { head: Head::new(Magic::HISTORY_PEER), lent: false, peer }
-    }
-
-    pub(super) unsafe fn set_lent(object: NonNull<Self>, lent: bool) {
-        // SAFETY: set up, by contract; only this field is touched.
-        unsafe { (*object.as_ptr()).lent = lent }
-    }
-}
-
-/// Calls `f` with the peer's object.
-pub(super) unsafe fn with(peer: *mut iotkm_history_peer, f: &mut dyn FnMut(NonNull<Object>) -> Outcome) -> Outcome {
-    let object = raw::some(peer)?.cast::<Object>();
-    Head::enter(object.cast(), Magic::HISTORY_PEER, || f(object))
-}
+pub(super) type HeldPeer = lent::Held<Peer>;
+fits!(HeldPeer, iotkm_history_peer);
+pub(super) const MAGIC: Magic = Magic::HISTORY_PEER;
 
 /// Calls `f` with the peer to look at.
-unsafe fn look(peer: *const iotkm_history_peer, mut f: impl FnMut(&Peer) -> Outcome) -> Outcome {
-    // SAFETY: set up, as `with` found; no verb is under way, by contract.
-    with(peer.cast_mut(), &mut |object| f(unsafe { &(*object.as_ptr()).peer }))
+unsafe fn look(peer: *const iotkm_history_peer, f: impl FnMut(&Peer) -> Outcome) -> Outcome {
+    HeldPeer::look(peer.cast_mut().cast(), MAGIC, f)
 }
 
 /// Calls `f` with the peer to change, if it is lent to nobody.
-unsafe fn change(peer: *mut iotkm_history_peer, mut f: impl FnMut(&mut Peer) -> Outcome) -> Outcome {
-    with(peer, &mut |object| f(&mut free(object)?.peer))
-}
-
-/// The object, if it is lent to nobody.
-pub(super) unsafe fn free<'a>(object: NonNull<Object>) -> Outcome<&'a mut Object> {
-    // SAFETY: set up, as `with` found; no verb is under way, by contract.
-    let object = unsafe { &mut *object.as_ptr() };
-    if object.lent { Err(IOTKM_E_BUSY.into()) } else { Ok(object) }
+unsafe fn change(peer: *mut iotkm_history_peer, f: impl FnMut(&mut Peer) -> Outcome) -> Outcome {
+    HeldPeer::change(peer.cast(), MAGIC, f)
 }
 
 pub(super) unsafe fn id(id: *const iotkm_history_id) -> Outcome<Id> {
@@ -116,12 +85,12 @@ pub unsafe extern "C" fn iotkm_history_peer_provision(
     triple: *const iotkm_history_triple,
 ) -> c_int {
     raw::plainly(|| {
-        let place = Out::new(peer.cast::<Object>())?;
+        let place = Out::new(peer.cast::<HeldPeer>())?;
         let (own, theirs) = (id(own_id)?, id(peer_id)?);
-        let suite: &iotkm_suite = raw::read(suite)?;
+        let suite: &'static iotkm_suite = raw::read(suite)?;
         let keys: &iotkm_history_triple = raw::read(triple)?;
         let triple = Triple::new(Secret::new(keys.sk), Secret::new(keys.t), Secret::new(keys.li), 0);
-        place.set(Object::new(Peer::provisioned(Slot(slot), own, theirs, suite.suite, triple)?));
+        place.set(HeldPeer::new(MAGIC, Peer::provisioned(Slot(slot), own, theirs, &suite.0, triple)?));
         Ok(())
     })
 }
@@ -141,10 +110,10 @@ pub unsafe extern "C" fn iotkm_history_peer_restore(
         cx,
         text!("iotkm_history_peer_restore"),
         raw::inside(|| {
-            let place = Out::new(peer.cast::<Object>())?;
+            let place = Out::new(peer.cast::<HeldPeer>())?;
             let blob = raw::bytes(blob, blob_len)?;
             let peer = Peer::restore(&device(cx)?, Slot(slot), floor, blob)?;
-            place.set(Object::new(peer));
+            place.set(HeldPeer::new(MAGIC, peer));
             Ok(())
         }),
     )
@@ -187,7 +156,7 @@ pub unsafe extern "C" fn iotkm_history_peer_load(
         cx,
         text!("iotkm_history_peer_load"),
         raw::inside(|| {
-            let place = Out::new(peer.cast::<Object>())?;
+            let place = Out::new(peer.cast::<HeldPeer>())?;
             let mut blob = [0; IOTKM_HISTORY_PEER_BLOB_MAX];
             let blob = match iotkm_platform::of(cx)?.read(slot, &mut blob) {
                 Ok(blob) => blob,
@@ -195,7 +164,7 @@ pub unsafe extern "C" fn iotkm_history_peer_load(
                 Err(_) => return Err(IOTKM_E_HOOK.into()),
             };
             let peer = Peer::restore(&device(cx)?, Slot(slot), 0, blob)?;
-            place.set(Object::new(peer));
+            place.set(HeldPeer::new(MAGIC, peer));
             Ok(())
         }),
     )
@@ -280,8 +249,8 @@ pub unsafe extern "C" fn iotkm_history_peer_set_psk(peer: *mut iotkm_history_pee
 pub unsafe extern "C" fn iotkm_history_peer_wipe(peer: *mut iotkm_history_peer) -> c_int {
     raw::plainly(|| {
         let place = raw::some(peer)?;
-        with(peer, &mut |object| {
-            free(object)?;
+        HeldPeer::with(peer.cast(), MAGIC, &mut |object| {
+            HeldPeer::free(object)?;
             // SAFETY: set up and lent to nobody; it is erased below before anybody can use it.
             unsafe { object.drop_in_place() };
             Ok(())

@@ -72,7 +72,7 @@ pub struct iotkm_agent {
 }
 
 /// A name, or another text of a ticket's.
-pub(super) unsafe fn text<'a>(text: *const c_char) -> Outcome<&'a str> {
+pub(crate) unsafe fn text<'a>(text: *const c_char) -> Outcome<&'a str> {
     Ok(core::str::from_utf8(raw::text(text, NAME_MAX.saturating_add(1))?).map_err(|_| IOTKM_E_BAD_ARGUMENT)?)
 }
 

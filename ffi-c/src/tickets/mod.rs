@@ -39,7 +39,7 @@ impl From<IssueError> for Failure {
 }
 
 /// A name as C reads it. None holds a NUL: control characters are refused.
-fn name(text: &str) -> [c_char; IOTKM_NAME_TEXT] {
+pub(crate) fn name(text: &str) -> [c_char; IOTKM_NAME_TEXT] {
     let mut name = [0; NAME_MAX + 1];
     name.iter_mut().zip(text.bytes().take(NAME_MAX)).for_each(|(to, from)| *to = from as c_char);
     name

@@ -12,6 +12,7 @@ use core::ffi::{c_char, c_int};
 use core::ptr::NonNull;
 use core_of_iotkm::cose::wallet::BLOB_OVERHEAD;
 use core_of_iotkm::cose::{Message, WalletIn};
+use core_of_iotkm::phase1::{Credentials, Lend};
 use core_of_iotkm::{UnixTime, cose};
 
 /// Bytes of a wallet's blob besides its memory: its slot must hold both.
@@ -82,6 +83,44 @@ unsafe fn at(
 
 unsafe fn look(wallet: *const iotkm_wallet, f: &mut dyn FnMut(&Wallet) -> Outcome) -> c_int {
     returned(with(wallet, &mut |object| f(&object.wallet)))
+}
+
+/// A wallet in the caller's memory. While it is lent it cannot be wiped; several associations may have it.
+#[derive(Debug)]
+pub(crate) struct LentWallet(NonNull<iotkm_wallet>);
+
+impl LentWallet {
+    /// Takes a wallet that is set up.
+    pub(crate) unsafe fn take(wallet: *mut iotkm_wallet) -> Outcome<Self> {
+        with(wallet, &mut |object| {
+            object.lent = object.lent.checked_add(1).ok_or(IOTKM_E_FULL)?;
+            Ok(())
+        })?;
+        Ok(Self(raw::some(wallet)?))
+    }
+}
+
+impl Lend for LentWallet {
+    fn lend(&self, work: &mut dyn FnMut(&mut dyn Credentials)) {
+        // SAFETY: set up, and cannot be wiped while it is lent; `with` lets nobody else in, here and below.
+        let _ = unsafe {
+            with(self.0.as_ptr(), &mut |object| {
+                work(&mut object.wallet);
+                Ok(())
+            })
+        };
+    }
+}
+impl Drop for LentWallet {
+    fn drop(&mut self) {
+        // SAFETY: as above.
+        let _ = unsafe {
+            with(self.0.as_ptr(), &mut |object| {
+                object.lent = object.lent.saturating_sub(1);
+                Ok(())
+            })
+        };
+    }
 }
 
 /// Sets an empty wallet up, of the device named `me`, which goes by `agent`. `memory` has 2 x `ticket_max` + `list_max` bytes:

@@ -1,0 +1,4 @@
+//! The interactive scheme.
+
+pub mod association;
+pub mod peer;

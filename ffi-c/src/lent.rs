@@ -1,0 +1,116 @@
+//! What associations of any scheme are lent by C: a peer, memory for runs.
+//!
+//! Both are kept as pointers and become references only while a verb is under way: between two calls they are the caller's to
+//! look at. When the association is wiped, what it was lent is wiped or given back.
+
+use crate::object::{Head, Magic};
+use crate::raw;
+use crate::status::{Outcome, iotkm_status::*};
+use core::borrow::{Borrow, BorrowMut};
+use core::ptr::NonNull;
+use core_of_iotkm::engine::memory::{Half, Parts};
+use core_of_iotkm::engine::{Scheme, Scratch};
+
+/// A peer that is set up.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct Held<P> {
+    head: Head,
+    lent: bool,
+    peer: P,
+}
+
+impl<P> Held<P> {
+    pub(crate) const fn new(magic: Magic, peer: P) -> Self {
+        Self { head: Head::new(magic), lent: false, peer }
+    }
+
+    /// Calls `f` with the peer's object.
+    pub(crate) unsafe fn with(object: *mut Self, magic: Magic, f: &mut dyn FnMut(NonNull<Self>) -> Outcome) -> Outcome {
+        let object = raw::some(object)?;
+        Head::enter(object.cast(), magic, || f(object))
+    }
+
+    /// Calls `f` with the peer to look at.
+    pub(crate) unsafe fn look(object: *mut Self, magic: Magic, mut f: impl FnMut(&P) -> Outcome) -> Outcome {
+        // SAFETY: set up, as `with` found; no verb is under way, by contract.
+        Self::with(object, magic, &mut |object| f(unsafe { &(*object.as_ptr()).peer }))
+    }
+
+    /// Calls `f` with the peer to change, if it is lent to nobody.
+    pub(crate) unsafe fn change(object: *mut Self, magic: Magic, mut f: impl FnMut(&mut P) -> Outcome) -> Outcome {
+        Self::with(object, magic, &mut |object| f(&mut Self::free(object)?.peer))
+    }
+
+    /// The object, if it is lent to nobody.
+    pub(crate) unsafe fn free<'a>(object: NonNull<Self>) -> Outcome<&'a mut Self> {
+        // SAFETY: set up, as `with` found; no verb is under way, by contract.
+        let object = unsafe { &mut *object.as_ptr() };
+        if object.lent { Err(IOTKM_E_BUSY.into()) } else { Ok(object) }
+    }
+}
+
+/// A peer in the caller's memory. While it is lent it cannot be lent again, nor wiped.
+#[derive(Debug)]
+pub(crate) struct LentPeer<P>(NonNull<Held<P>>);
+
+impl<P> LentPeer<P> {
+    /// Takes a peer that is set up, if it is lent to nobody.
+    pub(crate) unsafe fn take(object: *mut Held<P>, magic: Magic) -> Outcome<Self> {
+        let mut lent = Err(IOTKM_E_INTERNAL.into());
+        Held::with(object, magic, &mut |object| {
+            Held::free(object)?.lent = true;
+            lent = Ok(Self(object));
+            Ok(())
+        })?;
+        lent
+    }
+}
+
+impl<P> Borrow<P> for LentPeer<P> {
+    fn borrow(&self) -> &P {
+        // SAFETY: set up, and cannot be wiped while it is lent; verbs do not overlap in time, by contract, here and below.
+        unsafe { &self.0.as_ref().peer }
+    }
+}
+impl<P> BorrowMut<P> for LentPeer<P> {
+    fn borrow_mut(&mut self) -> &mut P {
+        // SAFETY: as above.
+        unsafe { &mut self.0.as_mut().peer }
+    }
+}
+impl<P> Drop for LentPeer<P> {
+    fn drop(&mut self) {
+        // SAFETY: as above; only this field is touched.
+        unsafe { (*self.0.as_ptr()).lent = false }
+    }
+}
+
+/// Memory for runs, of any size.
+pub(crate) struct LentMemory<S: Scheme + 'static>(NonNull<dyn Scratch<S>>);
+
+impl<S: Scheme + 'static> LentMemory<S> {
+    /// Takes memory that is the association's until it is wiped or released.
+    pub(crate) unsafe fn new<M: Scratch<S> + Default + 'static>(memory: NonNull<M>) -> Self {
+        // SAFETY: memory for an M, by contract.
+        unsafe { memory.write(M::default()) };
+        Self(memory)
+    }
+}
+
+impl<S: Scheme + 'static> Scratch<S> for LentMemory<S> {
+    fn parts(&mut self) -> Parts<'_, S> {
+        // SAFETY: written by `new`, and lent until this is dropped, here and below.
+        unsafe { self.0.as_mut() }.parts()
+    }
+    fn halves(&self) -> &[Half<S>] {
+        // SAFETY: as above.
+        unsafe { self.0.as_ref() }.halves()
+    }
+}
+impl<S: Scheme + 'static> Drop for LentMemory<S> {
+    fn drop(&mut self) {
+        // SAFETY: as above; nobody uses it afterwards.
+        unsafe { self.0.drop_in_place() }
+    }
+}
