@@ -106,7 +106,9 @@ mod credential;
 mod exchange;
 pub mod extent;
 mod initiator;
+mod introduces;
 pub mod keys;
+pub mod master;
 pub mod peer;
 #[cfg(feature = "published")]
 pub mod published;
@@ -116,7 +118,8 @@ pub mod wire;
 pub use crate::phase1::{Lend, Setup, Subject};
 pub use exchange::{Exchange, Interactive, InteractiveMemory};
 pub use extent::{Any, Extent, Leaf, Whole};
-pub use peer::{Master, Peer};
+pub use master::Master;
+pub use peer::Peer;
 
 #[doc = include_str!("spec.md")]
 pub mod spec {}

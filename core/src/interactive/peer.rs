@@ -8,141 +8,21 @@
 //! Who may ask, and what becomes of the answer, is [`rekey`](crate::engine::rekey)'s; here every key has its own numbers,
 //! and each run that completes replaces it.
 
-use super::keys::{self, Terms};
+use super::keys;
+use super::master::{ALWAYS, Master, NEVER};
 use super::wire::K1;
-use crate::association::{Device, Error, Slot, UnixTime};
+use crate::association::{Device, Error, Slot};
 use crate::cose::Reference;
-use crate::cose::ticket::{NAME_MAX, TICKET_MAX, seconds};
+use crate::cose::ticket::{NAME_MAX, TICKET_MAX};
 use crate::crypto::{Secret, secret};
 use crate::engine::drops::Dropped;
 use crate::engine::rekey::{Decision, Pending, Replacement, Which};
 use crate::engine::session::ConnectionId;
 use crate::engine::state::{self, Kind};
-use crate::engine::transcript::Transcript;
 use crate::engine::wire::{Reader, Writer};
-use crate::phase1::keys::{HINT_LEN, N_LEN};
+use crate::phase1::keys::HINT_LEN;
 use crate::phase1::{Expected, Facts, Subject};
 use core::fmt;
-
-/// What phase 1 agreed on, which every PMK that follows from it has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// th_4: both tickets, suite, roles.
-    pub bind: Transcript,
-    /// N_A0.
-    pub n_a0: Secret<N_LEN>,
-    /// N_S0.
-    pub n_s0: Secret<N_LEN>,
-    /// Number of the suite.
-    pub suite: i8,
-    /// Whether a psk went in.
-    pub psk: bool,
-    /// Whether this side was A.
-    pub was_a: bool,
-    /// When F is over by the wall clock, in seconds since 1970; [`NEVER`]: it is not.
-    pub ends: u64,
-    /// How much of F is left, in seconds that this device has run without a wall clock; [`ALWAYS`]: it has no end.
-    pub left: u32,
-}
-
-/// No end by the wall clock.
-pub const NEVER: u64 = u64::MAX;
-/// No end.
-pub const ALWAYS: u32 = u32::MAX;
-
-/// A pairwise master key.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Master {
-    key: Secret<32>,
-    aux: Secret<32>,
-    step: u32,
-    origin: Origin,
-}
-
-impl fmt::Debug for Master {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Master(step {})", self.step)
-    }
-}
-
-impl Master {
-    /// The first one, out of phase 1.
-    pub fn first(key: Secret<32>, origin: Origin) -> Self {
-        Self::at(key, 0, origin)
-    }
-
-    fn at(key: Secret<32>, step: u32, origin: Origin) -> Self {
-        let aux = keys::aux(&key, step);
-        Self { key, aux, step, origin }
-    }
-
-    /// F is counted from now.
-    #[must_use]
-    pub fn from(mut self, wall: Option<UnixTime>) -> Self {
-        if let Some(now) = wall.filter(|_| self.origin.left != ALWAYS) {
-            self.origin.ends = seconds(now).saturating_add(u64::from(self.origin.left));
-        }
-        self
-    }
-
-    /// The one that takes its place: PMK' of a run of phase 2.
-    #[must_use]
-    pub fn next(&self, key: Secret<32>) -> Self {
-        Self::at(key, self.step.saturating_add(1), self.origin.clone())
-    }
-
-    /// PMK.
-    pub const fn key(&self) -> &Secret<32> {
-        &self.key
-    }
-    /// What names it and says things about it.
-    pub const fn aux(&self) -> &Secret<32> {
-        &self.aux
-    }
-    /// How often it was replaced since phase 1.
-    pub const fn step(&self) -> u32 {
-        self.step
-    }
-    /// What phase 1 agreed on.
-    pub const fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
-    /// The hint for a first message under it, by this side or (`ours` false) by the peer.
-    pub fn hint(&self, ours: bool) -> [u8; HINT_LEN] {
-        keys::hint(&self.aux, self.origin.was_a == ours)
-    }
-
-    /// What th_0 of a run under it binds; `ours`: this side started the run.
-    pub const fn terms(&self, ours: bool) -> Terms {
-        let Origin { suite, psk, was_a, bind, .. } = &self.origin;
-        Terms { suite: *suite, psk: *psk, step: self.step, side: *was_a == ours, bind: *bind }
-    }
-
-    fn write(&self, w: &mut Writer<'_>) {
-        let origin = &self.origin;
-        w.put(self.key.expose()).put(&self.step.to_be_bytes()).put(origin.bind.as_bytes());
-        w.put(origin.n_a0.expose()).put(origin.n_s0.expose());
-        w.put(&[origin.suite as u8, u8::from(origin.psk) << 1 | u8::from(origin.was_a)]);
-        w.put(&origin.ends.to_be_bytes()).put(&origin.left.to_be_bytes());
-    }
-
-    fn read(r: &mut Reader<'_>) -> Result<Self, Dropped> {
-        let (key, step) = (r.secret()?, r.u32()?);
-        let bind = Transcript::from(r.array::<32>()?);
-        let (n_a0, n_s0) = (r.secret()?, r.secret()?);
-        let [suite, flags] = r.array()?;
-        if flags > 3 {
-            return Err(Dropped::Malformed);
-        }
-        let (ends, left) = (r.u64()?, r.u32()?);
-        let (psk, was_a) = (flags & 2 != 0, flags & 1 != 0);
-        Ok(Self::at(key, step, Origin { bind, n_a0, n_s0, suite: suite as i8, psk, was_a, ends, left }))
-    }
-}
-
-/// Length of a stored PMK in bytes.
-const MASTER_LEN: usize = 32 + 4 + 32 + 2 * N_LEN + 2 + 4 + 8;
 
 /// Where the hint of a first message leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,7 +134,7 @@ impl<const T: usize> fmt::Debug for Peer<T> {
 
 impl<const T: usize> Peer<T> {
     pub(super) const TEXT_MAX: usize =
-        2 * (1 + NAME_MAX) + 1 + Replacement::LEN + 2 + 2 * MASTER_LEN + 2 * 32 + 4 + 8 + 8 + 8 + 2 + T;
+        2 * (1 + NAME_MAX) + 1 + Replacement::LEN + 2 + 2 * Master::LEN + 2 * 32 + 4 + 8 + 8 + 8 + 2 + T;
     /// The longest blob of a stored peer in bytes: what its slot must hold.
     pub const BLOB_MAX: usize = Self::TEXT_MAX + state::OVERHEAD;
 

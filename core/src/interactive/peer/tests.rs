@@ -8,6 +8,9 @@
 
 use super::*;
 use crate::crypto::kdf::hash;
+use crate::engine::transcript::Transcript;
+use crate::interactive::master::Origin;
+use crate::phase1::keys::N_LEN;
 use std::vec::Vec;
 
 fn origin(was_a: bool) -> Origin {
