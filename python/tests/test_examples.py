@@ -18,6 +18,7 @@ SHOWS = {
     "hybrid.py": ["M1", "K4", "a psk from the paired session: True", "hub gets  b'21.5 C'"],
     "tickets_and_talk.py": ["lamp session", "gateway is there", "the switch is turned away", "gateway and lamp: True"],
     "operator_day.py": ["issued", "waiting ['lamp', 'switch']", "(2 in the overlap)", "[2, 4] - the lamp turns", "revoked"],
+    "operator_service.py": ["lamp has ticket 4", "waits for switch", "switch has ticket 5", "switch: this device has no"],
     "own_transport.py": ["panel sees  Established", "pump  gets  b'run at 40 %'", "panel gets  b'2.1 bar'", "session"],
 }
 

@@ -23,6 +23,7 @@ from iotkm import (
     PeerMoved,
     Persist,
     Platform,
+    Received,
     Rekeyed,
     Resumed,
     Stage,
@@ -115,6 +116,8 @@ class Hub:
         self._writable.set()
         self._family = socket.AF_INET
         self._closed = True
+        self._listeners: list[Callable[[Peer, Event], None]] = []
+        self._takers: list[Callable[[Peer, Received], bool]] = []
         self.unreadable: dict[int, IotkmError] = {}
         """Slots whose state did not open, and why."""
 
@@ -429,7 +432,8 @@ class Hub:
             received = None
         if received is not None:
             association, message = received
-            if peer := self._by_association.get(id(association)):
+            peer = self._by_association.get(id(association))
+            if peer is not None and not any(take(peer, message) for take in self._takers):
                 peer._take(message)
         self._pump()
 
@@ -491,6 +495,8 @@ class Hub:
                 _log.exception("on_event failed")
         if peer is not None:
             peer._waiters.tell(event)
+            for listen in self._listeners:
+                listen(peer, event)
         elif association is self._pairing:
             self._pairing_waiters.tell(event)
 
