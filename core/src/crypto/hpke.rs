@@ -273,7 +273,7 @@ pub fn encapsulate(
     let mut dh = extract(&kem_id(kem), &[], b"eae_prk");
     mix(kem, &mut dh, &mut |out| Ok(kem.group().agree(scalar, share, out)?))?;
     if let Some(OwnKey { keys, slot }) = sender {
-        mix(kem, &mut dh, &mut |out| keys.agree(slot, kem, share, out))?;
+        mix(kem, &mut dh, &mut |out| keys.agree_known(slot, kem, share, out))?;
     }
     let mut context = expand(&kem_id(kem), &dh.finish(), b"shared_secret");
     add(kem, &mut context, enc)?;
@@ -296,8 +296,9 @@ pub fn decapsulate(
     info: &[&[u8]],
 ) -> Result<Exporter, KeyError> {
     let mut dh = extract(&kem_id(kem), &[], b"eae_prk");
-    for key in [Some(enc), sender].into_iter().flatten() {
-        mix(kem, &mut dh, &mut |out| own.keys.agree(own.slot, kem, kem.share(key), out))?;
+    mix(kem, &mut dh, &mut |out| own.keys.agree(own.slot, kem, kem.share(enc), out))?;
+    if let Some(sender) = sender {
+        mix(kem, &mut dh, &mut |out| own.keys.agree_known(own.slot, kem, kem.share(sender), out))?;
     }
     let mut context = expand(&kem_id(kem), &dh.finish(), b"shared_secret");
     add(kem, &mut context, enc)?;

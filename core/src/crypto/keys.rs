@@ -63,6 +63,15 @@ pub trait StaticKeys {
     /// As [`public_key`](Self::public_key), and [`KeyError::BadElement`] for a share that [`Dh::agree`] refuses.
     fn agree(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError>;
 
+    /// [`agree`](Self::agree) with a public key that somebody keeps: the secret will be asked for again, and may be
+    /// remembered ([`Remembered`](super::remembered::Remembered)).
+    ///
+    /// # Errors
+    /// As [`agree`](Self::agree).
+    fn agree_known(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
+        self.agree(slot, kem, share, secret)
+    }
+
     /// Writes what the key of a [`Step`] gives, an element of the group. Only self-certified keys need it, and few tokens
     /// can do it: plain ECDH gives x alone, whose sign is lost. [`GrowingKey`] can, and so can a token that gives whole
     /// points: `P = a^u b`, then `P^key`, and `(P^key)^h P^k` outside of it.
@@ -112,6 +121,10 @@ impl StaticKeys for &[&dyn StaticKeys] {
 
     fn agree(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
         first(self, |keys| keys.agree(slot, kem, share, secret))
+    }
+
+    fn agree_known(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
+        first(self, |keys| keys.agree_known(slot, kem, share, secret))
     }
 
     fn step(&self, slot: KeySlot, kem: &dyn Kem, step: &Step<'_>, out: &mut [u8]) -> Result<(), KeyError> {

@@ -11,6 +11,7 @@ pub mod hedge;
 pub mod hpke;
 pub mod kdf;
 pub mod keys;
+pub mod remembered;
 pub mod secret;
 pub mod sha256;
 pub mod sign;

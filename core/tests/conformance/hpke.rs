@@ -6,6 +6,7 @@ use iotkm::crypto::hpke::{
     DHKEM_P256, DHKEM_X25519, Exporter, KEM_FFC2048, KEM_FFC3072, Kem, OwnKey, decapsulate, encapsulate,
 };
 use iotkm::crypto::keys::{KEY_BLOB, KeyError, KeySlot, NoKeys, StaticKey, StaticKeys};
+use iotkm::crypto::remembered::Remembered;
 use iotkm::crypto::{Secret, kdf};
 use iotkm::{Device, Error};
 
@@ -265,6 +266,67 @@ fn keys_are_where_they_are() {
         assert_eq!(places.public_key(KeySlot(9), kem, &mut share), Err(KeyError::Pending));
         assert_eq!(NoKeys.agree(SLOT, kem, &enc, &mut secret), Err(KeyError::NoKey));
     }
+}
+
+/// A key that counts how often it is asked for a secret.
+struct Counted<'a>(&'a dyn StaticKeys, std::cell::Cell<u32>);
+
+impl StaticKeys for Counted<'_> {
+    fn public_key(&self, slot: KeySlot, kem: &dyn Kem, share: &mut [u8]) -> Result<(), KeyError> {
+        self.0.public_key(slot, kem, share)
+    }
+    fn agree(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
+        self.1.set(self.1.get() + 1);
+        self.0.agree(slot, kem, share, secret)
+    }
+}
+
+/// What is remembered gives the same exports, and the key is not asked for it again; what failed, and what another slot or
+/// a longer share is about, is not remembered.
+#[test]
+fn known_peers_are_remembered() {
+    for kem in KEMS {
+        let ((a, pk_a), (b, pk_b)) = (static_key(kem, 1), static_key(kem, 2));
+        let (scalar, enc) = ephemeral(kem);
+        let curve = enc.len() == 32;
+        let asked = Counted(&*a, std::cell::Cell::new(0));
+        let keys = Remembered::<2>::new(&asked);
+        let keys = OwnKey { keys: &keys, slot: SLOT };
+        let plain = decapsulate(kem, &enc, OwnKey { keys: &*a, slot: SLOT }, Some(&pk_b), &[]).unwrap();
+        for times in 1..4 {
+            let got = decapsulate(kem, &enc, keys, Some(&pk_b), &[]).unwrap();
+            assert_eq!(got.secret::<32>(&[]), plain.secret(&[]));
+            assert_eq!(asked.1.get(), if curve { times + 1 } else { 2 * times }, "{kem:?}");
+        }
+        // As the sender, with the same two keys: the same secret.
+        let before = asked.1.get();
+        let sent = encapsulate(kem, &scalar, &enc, &pk_b, Some(keys), &[]).unwrap();
+        assert_eq!(asked.1.get(), if curve { before } else { before + 1 });
+        let own = OwnKey { keys: &*b, slot: SLOT };
+        assert_eq!(decapsulate(kem, &enc, own, Some(&pk_a), &[]).unwrap().secret::<32>(&[]), sent.secret(&[]));
+    }
+    let kem = KEMS[0];
+    let (a, _) = static_key(kem, 1);
+    let asked = Counted(&*a, std::cell::Cell::new(0));
+    let keys = Remembered::<2>::new(&asked);
+    let agree = |slot, share: &[u8]| {
+        let (mut secret, before) = ([0; 32], asked.1.get());
+        (keys.agree_known(KeySlot(slot), kem, share, &mut secret), asked.1.get() - before)
+    };
+    let [one, two, three] = [2, 3, 4].map(|n| static_key(kem, n).1);
+    assert_eq!([agree(SLOT.0, &one), agree(SLOT.0, &one)], [(Ok(()), 1), (Ok(()), 0)]);
+    assert_eq!([agree(8, &one), agree(8, &one)], [(Err(KeyError::NoKey), 1); 2]);
+    assert_eq!([agree(SLOT.0, &[0; 32]), agree(SLOT.0, &[0; 32])], [(Err(KeyError::BadElement), 1); 2]);
+    assert_eq!([agree(SLOT.0, &two), agree(SLOT.0, &one)], [(Ok(()), 1), (Ok(()), 0)]);
+    // The oldest gives way.
+    assert_eq!(
+        [agree(SLOT.0, &three), agree(SLOT.0, &two), agree(SLOT.0, &one)],
+        [(Ok(()), 1), (Ok(()), 0), (Ok(()), 1)]
+    );
+    assert_eq!(format!("{keys:?}"), "Remembered(2 of 2)");
+    keys.forget();
+    assert_eq!([agree(SLOT.0, &one), agree(SLOT.0, &one)], [(Ok(()), 1), (Ok(()), 0)]);
+    assert_eq!(Remembered::<0>::new(&asked).agree_known(SLOT, kem, &one, &mut [0; 32]), Ok(()));
 }
 
 /// A stored scalar gives the same key again; one out of range gives none.

@@ -1,0 +1,118 @@
+//! What a device shares with the peers that it knows, remembered: half of the private key's work when it meets them again.
+//!
+//! In phase 1 of the schemes with credentials ([`phase1`](crate::phase1)) each side's private key is asked twice: for what it
+//! shares with the other's ephemeral key, which is new every time, and with the other's own public key, which is not. Where
+//! a private key is slow (a secure element takes tens of ms, a card over USB more), or where a hub meets many peers, the
+//! second is worth 32 bytes each.
+//!
+//! It costs little: who reads these secrets can be nobody's peer by them, since both ephemeral keys and the private keys
+//! themselves go into every session. He could make an M2 that A takes for S's, and ends in nothing when M4 does not come.
+
+use super::hpke::Kem;
+use super::keys::{KeyError, KeySlot, StaticKeys, Step};
+use super::secret::Secret;
+use core::cell::{Cell, RefCell};
+use core::fmt;
+
+/// The curves' shares and secrets in bytes. Others are longer, and asked for each time.
+const LEN: usize = 32;
+
+/// One peer's.
+struct Shared {
+    slot: KeySlot,
+    curve: i8,
+    share: [u8; LEN],
+    secret: Secret<LEN>,
+}
+
+/// Static keys, and what they share with the `PEERS` peers met last: see the [module](self). About 72 bytes a peer.
+///
+/// Kept in memory only. After a key in a slot is replaced by another, [`forget`](Self::forget).
+///
+/// ```
+/// use iotkm::crypto::hpke::{DHKEM_X25519, Kem};
+/// use iotkm::crypto::keys::{KeySlot, StaticKey, StaticKeys};
+/// use iotkm::crypto::remembered::Remembered;
+/// # use iotkm::crypto::{Rng, RngError};
+/// # struct Fixed(u8);
+/// # impl Rng for Fixed {
+/// #     fn fill(&mut self, out: &mut [u8]) -> Result<(), RngError> {
+/// #         Ok(out.fill(self.0))
+/// #     }
+/// # }
+/// # let (mut rng, mut other) = (Fixed(1), Fixed(2));
+/// let ours = StaticKey::<32>::generate(KeySlot(0), &DHKEM_X25519, &mut rng)?; // or a secure element
+/// let theirs = StaticKey::<32>::generate(KeySlot(0), &DHKEM_X25519, &mut other)?;
+/// let keys = Remembered::<16>::new(&ours); // give it to `Cx::keys`
+/// let mut secret = [0; 32];
+/// keys.agree_known(KeySlot(0), &DHKEM_X25519, theirs.share(), &mut secret)?; // asks the key
+/// keys.agree_known(KeySlot(0), &DHKEM_X25519, theirs.share(), &mut secret)?; // does not
+/// # let mut again = [0; 32];
+/// # theirs.agree(KeySlot(0), &DHKEM_X25519, ours.share(), &mut again)?;
+/// # assert_eq!(secret, again);
+/// # Ok::<(), iotkm::crypto::keys::KeyError>(())
+/// ```
+pub struct Remembered<'k, const PEERS: usize> {
+    keys: &'k dyn StaticKeys,
+    known: RefCell<[Option<Shared>; PEERS]>,
+    /// The place that the next one takes: the oldest's.
+    next: Cell<usize>,
+}
+
+impl<'k, const PEERS: usize> Remembered<'k, PEERS> {
+    /// Nothing is remembered yet.
+    pub const fn new(keys: &'k dyn StaticKeys) -> Self {
+        Self { keys, known: RefCell::new([const { None }; PEERS]), next: Cell::new(0) }
+    }
+
+    /// Wipes what was remembered.
+    pub fn forget(&self) {
+        self.known.borrow_mut().fill_with(|| None);
+    }
+
+    /// Writes what is known; whether it was.
+    fn recall(&self, slot: KeySlot, curve: i8, share: &[u8], secret: &mut [u8]) -> bool {
+        let known = self.known.borrow();
+        let same = |one: &&Shared| one.slot == slot && one.curve == curve && one.share == share;
+        let Some(one) = known.iter().flatten().find(same) else { return false };
+        secret.copy_from_slice(one.secret.expose());
+        true
+    }
+}
+
+impl<const PEERS: usize> StaticKeys for Remembered<'_, PEERS> {
+    fn public_key(&self, slot: KeySlot, kem: &dyn Kem, share: &mut [u8]) -> Result<(), KeyError> {
+        self.keys.public_key(slot, kem, share)
+    }
+
+    fn agree(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
+        self.keys.agree(slot, kem, share, secret)
+    }
+
+    fn agree_known(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
+        let curve = kem.curve();
+        if secret.len() == LEN && self.recall(slot, curve, share, secret) {
+            return Ok(());
+        }
+        self.keys.agree_known(slot, kem, share, secret)?;
+        if let (Ok(share), Ok(found)) = (share.try_into(), <&[u8; LEN]>::try_from(&*secret))
+            && let Some(place) = self.known.borrow_mut().get_mut(self.next.get())
+        {
+            let mut secret = Secret::zero();
+            secret.as_mut().copy_from_slice(found);
+            *place = Some(Shared { slot, curve, share, secret });
+            self.next.set(self.next.get().saturating_add(1).checked_rem(PEERS).unwrap_or(0));
+        }
+        Ok(())
+    }
+
+    fn step(&self, slot: KeySlot, kem: &dyn Kem, step: &Step<'_>, out: &mut [u8]) -> Result<(), KeyError> {
+        self.keys.step(slot, kem, step, out)
+    }
+}
+
+impl<const PEERS: usize> fmt::Debug for Remembered<'_, PEERS> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Remembered({} of {PEERS})", self.known.borrow().iter().flatten().count())
+    }
+}
