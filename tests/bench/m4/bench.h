@@ -21,4 +21,7 @@ extern const struct bench benches[];
 /* For use inside run and prepare: a wrong result makes the whole image fail, so that no figure stands for broken code. */
 void bench_expect(bool holds);
 
+/* For use inside run: calls `other`, what counts as nobody's (the other side's turn, say). */
+void bench_aside(void (*other)(void));
+
 #endif

@@ -1,31 +1,22 @@
 /* The history scheme, both sides on one board: the exchange without and with Diffie-Hellman, pairing, and 64-byte records. */
 #include "bench.h"
-#include "side.h"
+#include "paired.h"
 
 #include <string.h>
 
-static struct side device, hub;
-
-static unsigned take_all(struct side *from, struct side *to)
-{
-    unsigned count = from->sent;
-    from->sent = 0;
-    for (unsigned i = 0; i < count; i++)
-        side_receive(to, from->wire[i].bytes, from->wire[i].length);
-    return count;
-}
+static struct paired device, hub;
 
 static void exchange(void)
 {
-    side_connect(&device);
-    while (take_all(&device, &hub) + take_all(&hub, &device) > 0) { }
-    bench_expect(device.established == 1 && hub.established == 1 && device.stored > 0);
+    paired_connect(&device);
+    while (side_take_all(&hub.side, &device.side) + side_take_all(&device.side, &hub.side) > 0) { }
+    bench_expect(device.side.established == 1 && hub.side.established == 1 && device.side.stored > 0);
 }
 
 static void both(const iotkm_suite *suite)
 {
-    side_init(&device, 'd', 'h', suite);
-    side_init(&hub, 'h', 'd', suite);
+    paired_init(&device, 'd', 'h', suite);
+    paired_init(&hub, 'h', 'd', suite);
 }
 
 static void symmetric(void) { both(&iotkm_suite_4_symmetric); }
@@ -69,12 +60,12 @@ static void pairings(void)
 static void pair(void)
 {
     static const uint8_t sk[] = "correct horse";
-    bench_expect(iotkm_history_pairing_listen(&pairing[1], &hub.cx, sk, sizeof sk - 1, 60000) == IOTKM_OK);
-    pairing_drain(1, &hub);
-    bench_expect(iotkm_history_pairing_start(&pairing[0], &device.cx, &device.peer_addr, sk, sizeof sk - 1) == IOTKM_OK);
-    pairing_drain(0, &device);
-    while (pairing_take_all(&device, 1, &hub) + pairing_take_all(&hub, 0, &device) > 0) { }
-    bench_expect(device.paired == 1 && hub.paired == 1 && device.stored > 0 && hub.stored > 0);
+    bench_expect(iotkm_history_pairing_listen(&pairing[1], &hub.side.cx, sk, sizeof sk - 1, 60000) == IOTKM_OK);
+    pairing_drain(1, &hub.side);
+    bench_expect(iotkm_history_pairing_start(&pairing[0], &device.side.cx, &device.side.peer_addr, sk, sizeof sk - 1) == IOTKM_OK);
+    pairing_drain(0, &device.side);
+    while (pairing_take_all(&device.side, 1, &hub.side) + pairing_take_all(&hub.side, 0, &device.side) > 0) { }
+    bench_expect(device.side.paired == 1 && hub.side.paired == 1 && device.side.stored > 0 && hub.side.stored > 0);
 }
 
 /* ---- records ---- */
@@ -86,14 +77,14 @@ static void seal(void)
 {
     static const uint8_t plain[64] = "64 bytes";
     iotkm_addr to;
-    bench_expect(iotkm_send(&device.association, &device.cx, plain, sizeof plain, record, sizeof record, &record_length, &to)
+    bench_expect(iotkm_send(&device.side.association, &device.side.cx, plain, sizeof plain, record, sizeof record, &record_length, &to)
                  == IOTKM_OK);
 }
 
 static void open(void)
 {
     iotkm_received received;
-    bench_expect(iotkm_receive(&hub.association, &hub.cx, &hub.peer_addr, record, record_length, &received) == IOTKM_OK);
+    bench_expect(iotkm_receive(&hub.side.association, &hub.side.cx, &hub.side.peer_addr, record, record_length, &received) == IOTKM_OK);
     bench_expect(received.payload_len == 64 && memcmp(received.payload, "64 bytes", 9) == 0);
 }
 

@@ -30,14 +30,36 @@ struct cost {
     uint32_t ticks, stack;
 };
 
+/* Of the run that is being measured: where its stack starts, the most that was used before the last aside, what asides took. */
+static uintptr_t mark;
+static uint32_t deepest, aside;
+
+static void note_depth(void)
+{
+    uint32_t depth = board_stack_below(mark);
+    if (depth > deepest)
+        deepest = depth;
+}
+
+__attribute__((noipa)) void bench_aside(void (*other)(void))
+{
+    uint32_t start = ticks();
+    note_depth();
+    other();
+    board_stack_paint();
+    aside += ticks() - start;
+}
+
 /* Not to be specialised for the one that does nothing: what it costs is subtracted from all the others. */
 __attribute__((noipa)) static struct cost cost_of(void (*run)(void))
 {
-    uintptr_t mark = board_stack_paint();
+    deepest = aside = 0;
+    mark = board_stack_paint();
     uint32_t start = ticks();
     run();
-    uint32_t taken = ticks() - start;
-    return (struct cost) { .ticks = taken, .stack = board_stack_below(mark) };
+    uint32_t taken = ticks() - start - aside;
+    note_depth();
+    return (struct cost) { .ticks = taken, .stack = deepest };
 }
 
 static uint32_t above(uint32_t value, uint32_t base) { return value > base ? value - base : 0; }

@@ -31,7 +31,7 @@ static int put(void *ctx, const iotkm_addr *to, const uint8_t *bytes, size_t len
 {
     struct side *side = ctx;
     (void)to;
-    bench_expect(side->sent < WIRE && length <= MTU);
+    bench_expect(side->sent < WIRE && length <= DATAGRAM);
     side->wire[side->sent].length = length;
     memcpy(side->wire[side->sent++].bytes, bytes, length);
     return 0;
@@ -44,29 +44,19 @@ static void happened(void *ctx, const iotkm_event *event)
     side->paired += event->kind == IOTKM_EVENT_PAIRED;
 }
 
-void side_init(struct side *side, char name, char peer, const iotkm_suite *suite)
+void side_init(struct side *side, char peer)
 {
-    const iotkm_history_id own = { 1, { (uint8_t)name } }, other = { 1, { (uint8_t)peer } };
-    const iotkm_history_triple triple = { { 1 }, { 2 }, { 3 } };
-    const iotkm_config config = { .struct_size = sizeof config, .mtu = MTU };
     memset(side, 0, sizeof *side);
     side->peer_addr = (iotkm_addr) { 1, { (uint8_t)peer } };
     side->platform = (iotkm_platform) { .struct_size = sizeof side->platform, .device_secret = secret, .random = fill,
                                         .store_write = store, .store_ctx = side, .send = put, .send_ctx = side,
                                         .event = happened, .event_ctx = side };
     side->cx = (iotkm_cx) { .platform = &side->platform, .now_ms = 1000 };
-    bench_expect(iotkm_history_peer_provision(&side->peer, 1, &own, &other, suite, &triple) == IOTKM_OK);
-#ifdef LEAF
-    bench_expect(iotkm_history_open_leaf(&side->association, &side->peer, suite, &config, &side->memory) == IOTKM_OK);
-#else
-    bench_expect(iotkm_history_open_small(&side->association, &side->peer, side->entries, ENTRIES, suite, &config, &side->memory)
-                 == IOTKM_OK);
-#endif
 }
 
 void side_drain(struct side *side)
 {
-    static uint8_t buffer[SLOT_MAX];
+    static uint8_t buffer[DATAGRAM];
     bench_expect(iotkm_drain(&side->association, &side->cx, buffer, sizeof buffer, &side->wake_at) == IOTKM_OK);
 }
 
@@ -78,8 +68,11 @@ size_t side_receive(struct side *side, uint8_t *datagram, size_t length)
     return received.payload ? received.payload_len : 0;
 }
 
-void side_connect(struct side *side)
+unsigned side_take_all(struct side *side, struct side *from)
 {
-    bench_expect(iotkm_history_connect(&side->association, &side->cx, &side->peer_addr) == IOTKM_OK);
-    side_drain(side);
+    unsigned count = from->sent;
+    from->sent = 0;
+    for (unsigned i = 0; i < count; i++)
+        side_receive(side, from->wire[i].bytes, from->wire[i].length);
+    return count;
 }

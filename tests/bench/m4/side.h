@@ -1,16 +1,13 @@
-/* One side of the history scheme for measuring: provisioned keys, hooks into RAM, a wire that is a buffer. */
+/* One side of an association for measuring: hooks into RAM, a wire that is a buffer. */
 #ifndef SIDE_H
 #define SIDE_H
 
 #include <iotkm.h>
 
-enum { MTU = 256, ENTRIES = 12, WIRE = 4, SLOT_MAX = 352 };
+enum { WIRE = 4, DATAGRAM = 800, SLOT_MAX = IOTKM_INTERACTIVE_PEER_BLOB_MAX };
 
 struct side {
     iotkm_association association;
-    iotkm_history_peer peer;
-    iotkm_history_entry entries[ENTRIES];
-    iotkm_history_memory_small memory;
     iotkm_platform platform;
     iotkm_cx cx;
     iotkm_addr peer_addr;
@@ -18,13 +15,13 @@ struct side {
     unsigned sent, established, paired, stored;
     struct {
         size_t length;
-        uint8_t bytes[MTU];
+        uint8_t bytes[DATAGRAM];
     } wire[WIRE]; /* what this side sent and nobody took yet */
     uint8_t slot[SLOT_MAX];
 };
 
-/* Sets a side up, whose name is one letter, with the triple that both are given. */
-void side_init(struct side *side, char name, char peer, const iotkm_suite *suite);
+/* Sets the hooks up, not the association. */
+void side_init(struct side *side, char peer);
 
 /* Sends and stores what waits. */
 void side_drain(struct side *side);
@@ -32,6 +29,7 @@ void side_drain(struct side *side);
 /* Takes in one datagram and drains. The payload's length, 0 where there is none. */
 size_t side_receive(struct side *side, uint8_t *datagram, size_t length);
 
-void side_connect(struct side *side);
+/* Takes in all that the other side sent; how many that were. */
+unsigned side_take_all(struct side *side, struct side *from);
 
 #endif

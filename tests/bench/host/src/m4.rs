@@ -39,6 +39,13 @@ macro_rules! instructions {
     };
 }
 
+/// What an association has written of the device's memory once it is established.
+macro_rules! established {
+    ($name:literal, $goal:expr) => {
+        [figure(concat!($name, ".m4.established"), "B", $goal, |lab| lab.m4(concat!($name, ".m4.ram_z"), None))]
+    };
+}
+
 /// A device's stack and flash, for goals that hold at z, and the same at 3.
 macro_rules! memory {
     ($name:literal, $stack:expr, $flash:expr) => {
@@ -88,6 +95,21 @@ pub static FIGURES: &[&[Figure]] = &[
     &memory!("history.dh.p256", Some(5_000.0), None),
     &instructions!("history.cpace", None),
     &memory!("history.cpace", None, Some(28_000.0)),
+    &instructions!("interactive.x25519", None),
+    &memory!("interactive.x25519", Some(3_000.0), Some(22_000.0)),
+    &instructions!("interactive.phase1.x25519.value", None),
+    &instructions!("interactive.phase1.x25519.value.hub", None),
+    &instructions!("interactive.phase1.x25519.reference", None),
+    &instructions!("interactive.phase2.x25519", Some(2_900_000.0)),
+    &instructions!("interactive.phase2.x25519.hub", Some(2_900_000.0)),
+    &established!("interactive", Some(320.0)),
+    &instructions!("interactive.p256", None),
+    &memory!("interactive.p256", Some(5_000.0), None),
+    &instructions!("interactive.phase1.p256.value", None),
+    &instructions!("interactive.phase1.p256.value.hub", None),
+    &instructions!("interactive.phase1.p256.reference", None),
+    &instructions!("interactive.phase2.p256", None),
+    &instructions!("interactive.phase2.p256.hub", None),
     &record!("record.suite_4.seal64", Some(6_000.0), "raw.chacha.seal64"),
     &record!("record.suite_4.open64", Some(6_000.0), "raw.chacha.open64"),
     &record!("record.suite_0.seal64", None, "raw.ccm.seal64"),
