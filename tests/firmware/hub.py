@@ -8,6 +8,7 @@ import iotkm
 BOARD = b"radio"  # the board's address: there is one line
 HUB, ATTEMPTS = 1, 2  # slots
 SECRET = "correct horse"
+CBOR_ARRAY = 4  # in the upper three bits of a first byte: a message between agent, operator and device
 
 
 class Hub:
@@ -15,32 +16,23 @@ class Hub:
 
     `before_datagram`, where set, is called with each datagram from the board before the hub sees it."""
 
-    def __init__(self, board):
+    def __init__(self, board, keys=None):
         self.board = board
-        self.platform = iotkm.Platform(os.urandom(32), place=b"hall")
+        self.platform = iotkm.Platform(os.urandom(32), place=b"hall", keys=keys)
         self.stored, self.events, self.messages = {}, [], []
         self.before_datagram = None
-        self.pairing = self.history = None
-        self._wake_at = {}
+        self.association = None
+        self.heard, self.sent = [], []  # datagrams
+        self._replies, self._wake_at = [], {}
 
     # What a user does.
 
-    def listen(self):
-        """Opens the window for a minute."""
-        self.pairing = iotkm.Pairing(self.platform, own_id=b"hub", peer_slot=HUB, attempts_slot=ATTEMPTS, suite=iotkm.SUITE_4)
-        self.pairing.listen(iotkm.prepare_secret(SECRET), window_ms=60_000)
-
     def send(self, text):
-        datagram = self.history.send(text)
-        self.board.send(datagram.data)
-
-    def update(self):
-        self.history.update()
+        self._out(self.association.send(text).data)
 
     def restart(self):
         """Forgets all that is not stored."""
-        self.pairing = None
-        self._open(iotkm.Peer.restore(self.platform, slot=HUB, blob=self.stored[HUB]))
+        raise NotImplementedError
 
     def seen(self, kind):
         return [event for event in self.events if isinstance(event, kind)]
@@ -56,15 +48,13 @@ class Hub:
             self._turn()
         return True
 
-    def _open(self, peer):
-        self.history = iotkm.History(self.platform, peer)
-
     def _turn(self):
         self._drain()
         now, wakes = self.platform.now(), [at for at in self._wake_at.values() if at is not None]
         wait = min([20, *(max(at - now, 0) for at in wakes)]) / 1000
         datagram = self.board.receive(timeout=wait)
         if datagram is not None:
+            self.heard.append(datagram)
             if self.before_datagram:
                 self.before_datagram(datagram)
             self._take(datagram)
@@ -72,29 +62,152 @@ class Hub:
             association.handle_timeout()
         self._drain()
 
+    def _out(self, data):
+        self.sent.append(data)
+        self.board.send(data)
+
     def _associations(self):
-        return [association for association in (self.pairing, self.history) if association]
+        return [self.association] if self.association else []
 
     def _take(self, datagram):
         for association in self._associations():
             received = association.handle_input(BOARD, datagram)
-            self._drain()
             if received:
-                self.messages.append(received.payload)
-                if association.is_established:  # no longer, while the keys change
-                    self.send(received.payload)
+                self._payload(received.payload)
+            self._drain()
+
+    def _payload(self, payload):
+        self.messages.append(payload)
+        self._replies.append(payload)
 
     def _drain(self):
         for association in self._associations():
+            self._reply()
             while not isinstance(output := association.poll(), iotkm.Idle):
                 match output:
                     case iotkm.Datagram(_, data):
-                        self.board.send(data)
+                        self._out(data)
                     case iotkm.Persist(slot, _, data):
                         self.stored[slot] = data
                         association.persisted(slot)
                     case iotkm.Event():
                         self.events.append(output)
-                        if isinstance(output, iotkm.Paired):
-                            self._open(association.take_peer())
+                        self._event(association, output)
+                self._reply()
             self._wake_at[association] = output.wake_at
+        self._replies.clear()  # what did not get through: the keys change
+
+    def _reply(self):
+        """As soon as it may be said: what waits goes with the last message of a run in one datagram."""
+        try:
+            while self._replies and self.association.is_established:
+                self.send(self._replies[0])
+                self._replies.pop(0)
+        except iotkm.UndrainedError:
+            pass
+
+    def _event(self, association, event):
+        pass
+
+
+class PairedHub(Hub):
+    """The history scheme."""
+
+    def __init__(self, board):
+        super().__init__(board)
+        self.pairing = None
+
+    def listen(self):
+        """Opens the window for a minute."""
+        self.pairing = iotkm.Pairing(self.platform, own_id=b"hub", peer_slot=HUB, attempts_slot=ATTEMPTS, suite=iotkm.SUITE_4)
+        self.pairing.listen(iotkm.prepare_secret(SECRET), window_ms=60_000)
+
+    def update(self):
+        self.association.update()
+
+    def restart(self):
+        self.pairing = None
+        self.association = iotkm.History(self.platform, iotkm.Peer.restore(self.platform, slot=HUB, blob=self.stored[HUB]))
+
+    def _associations(self):
+        return [association for association in (self.pairing, self.association) if association]
+
+    def _event(self, association, event):
+        if isinstance(event, iotkm.Paired):
+            self.association = iotkm.History(self.platform, association.take_peer())
+
+
+class Agent:
+    """Gives out tickets."""
+
+    NAME = "acme"
+
+    def __init__(self):
+        self.key = iotkm.SigningKey("EdDSA", os.urandom(32))
+        self._numbers = iotkm.TicketAgent(self.NAME)
+        self._platform = iotkm.Platform(os.urandom(32))
+        self._persist()
+        self.issued = []
+
+    def _persist(self):
+        self._numbers.seal(self._platform)
+        self._numbers.persisted()
+
+    def answer(self, request):
+        now = int(time.time())
+        self.issued.append(self._numbers.issue(self.key, request, now=now))
+        return self.issued[-1]
+
+    def revoke(self, *tickets):
+        return self._numbers.revoke(self.key, sorted(ticket.serial for ticket in tickets), now=int(time.time()))
+
+
+class TicketHub(Hub):
+    """The interactive scheme. The hub's line goes to the agent too: it hands the board's request on, and the answer back."""
+
+    NAME, BOARD_NAME = "hub", "lamp-7"
+
+    def __init__(self, board, agent):
+        key = iotkm.StaticKey("x25519", os.urandom(32))
+        super().__init__(board, keys={0: key})
+        self.agent = agent
+        self.wallet = iotkm.Wallet(self.platform, device=self.NAME, agent=agent.NAME, key=agent.key.public_key)
+        self.wallet.install(agent.answer(iotkm.TicketRequest(self.NAME, "x25519", key.public_key, lifetime=86_400)))
+        self.request, self.answers = None, []
+        self._open(iotkm.TicketPeer.named(slot=HUB, own_id=self.NAME, id=self.BOARD_NAME))
+
+    def restart(self):
+        self._open(iotkm.TicketPeer.restore(self.platform, slot=HUB, blob=self.stored[HUB]))
+
+    def forget(self):
+        """As restart(), without what is stored."""
+        self._open(iotkm.TicketPeer.named(slot=HUB, own_id=self.NAME, id=self.BOARD_NAME))
+
+    def _open(self, peer):
+        self._wake_at.clear()
+        self.association = iotkm.Interactive(self.platform, peer, self.wallet, suites=[iotkm.SUITE_4])
+
+    def push(self, message):
+        """A ticket or a list to the board; what it answers comes into `answers`."""
+        self.send(iotkm.write_ticket_message(message))
+
+    def next_ticket(self):
+        return self.agent.answer(self.request)
+
+    def refuse(self, *tickets):
+        """From now on the hub takes none of these."""
+        self.wallet.revoke(self.agent.revoke(*tickets))
+        self.association.recheck()
+
+    def _take(self, datagram):
+        if datagram[0] >> 5 != CBOR_ARRAY:
+            super()._take(datagram)
+            return
+        self.request = iotkm.read_ticket_message(datagram)
+        self._out(iotkm.write_ticket_message(self.agent.answer(self.request)))
+
+    def _payload(self, payload):
+        if payload[0] >> 5 == CBOR_ARRAY:
+            self.answers.append(iotkm.read_ticket_message(payload))
+        else:
+            super()._payload(payload)

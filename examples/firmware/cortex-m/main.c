@@ -1,15 +1,13 @@
 /* A device that sends readings to its hub: the main loop, and the user's side of it.
 
    The console takes
-       pair SECRET    meets the hub, whose user enters the same secret there and opens the window
        every MS       sends a reading each MS milliseconds; 0: none (at first: 1000)
        send TEXT      sends that
-       update         asks the hub for new keys
        close          ends the session
        status         prints `status` and three numbers: milliseconds since boot, readings sent, most bytes of stack ever used
        reset  panic   as the reset button; as a bug found at run time
        cut N          for tests: the power fails at the N-th word that the flash changes from now on
-   and shows what happens, a word first: device.c says which. */
+   and what the scheme's file says (history.c: pair; interactive.c: provision). It shows what happens, a word first. */
 #include "board.h"
 #include "console.h"
 #include "device.h"
@@ -58,14 +56,6 @@ static int send(void *ctx, const iotkm_addr *to, const uint8_t *bytes, size_t le
     return 0;
 }
 
-static uint32_t number(const char *text)
-{
-    uint32_t value = 0;
-    for (; *text >= '0' && *text <= '9'; text++)
-        value = value * 10 + (uint32_t)(*text - '0');
-    return value;
-}
-
 /* What this device is for: here, how long it has been up. */
 static void send_reading(void)
 {
@@ -90,36 +80,26 @@ static void print_status(void)
     console_print("");
 }
 
-/* What follows the word in the line, or NULL if the line starts with another. */
-static const char *after(const char *line, const char *word)
-{
-    size_t length = strlen(word);
-    if (strncmp(line, word, length) != 0)
-        return NULL;
-    return line[length] == ' ' ? line + length + 1 : line[length] == '\0' ? line + length : NULL;
-}
-
 static void obey(const char *line)
 {
     const char *rest;
-    if ((rest = after(line, "pair")) != NULL)
-        note(device_pair(rest));
-    else if ((rest = after(line, "every")) != NULL)
-        period = number(rest);
-    else if ((rest = after(line, "send")) != NULL)
+    int status = device_obey(line);
+    if (status != DEVICE_NO_SUCH_WORD)
+        note(status);
+    else if ((rest = text_after(line, "every")) != NULL)
+        period = text_number(rest);
+    else if ((rest = text_after(line, "send")) != NULL)
         note(device_send((const uint8_t *)rest, strlen(rest)));
-    else if (after(line, "update"))
-        note(device_update());
-    else if (after(line, "close"))
+    else if (text_after(line, "close"))
         note(device_close());
-    else if (after(line, "status"))
+    else if (text_after(line, "status"))
         print_status();
-    else if (after(line, "reset"))
+    else if (text_after(line, "reset"))
         board_reset();
-    else if (after(line, "panic"))
+    else if (text_after(line, "panic"))
         iotkm_panic();
-    else if ((rest = after(line, "cut")) != NULL)
-        flash_cut_after(number(rest));
+    else if ((rest = text_after(line, "cut")) != NULL)
+        flash_cut_after(text_number(rest));
     else
         console_print("what?");
 }

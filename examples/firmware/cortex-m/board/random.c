@@ -3,7 +3,7 @@
 #include "board.h"
 #include "uart.h"
 
-#define PATIENCE_MS 1000u
+#define PATIENCE_MS 3000u
 
 int board_random(void *ctx, uint8_t *out, size_t len)
 {

@@ -1,4 +1,10 @@
+/* History: one hub, met once by pairing, then sessions that are renewed and resumed for as long as the device lives. The console
+   takes
+       pair SECRET    meets the hub, whose user enters the same secret there and opens the window
+       update         asks the hub for new keys made from what both said */
 #include "device.h"
+#include "session.h"
+#include "text.h"
 
 #include <string.h>
 
@@ -33,13 +39,6 @@ static unsigned sent; /* since the last key update */
 
 /* ---- events: told to the user, and remembered until the call that they came out of is over ---- */
 
-static void on_fingerprint(const char *word, const iotkm_event *event)
-{
-    char text[IOTKM_FINGERPRINT_TEXT];
-    if (iotkm_fingerprint_text(event->fingerprint, text) == IOTKM_OK)
-        device_says_text(word, text);
-}
-
 static void on_failure(const iotkm_event *event)
 {
     static const char *const stages[] = { "failed", "pairing-failed", "exchange-failed", "update-failed", "resume-failed" };
@@ -57,11 +56,11 @@ static void on_event(void *ctx, const iotkm_event *event)
     (void)ctx;
     switch (event->kind) {
     case IOTKM_EVENT_PAIRED:
-        on_fingerprint("paired", event);
+        session_says("paired", event);
         new_peer = true;
         break;
     case IOTKM_EVENT_ESTABLISHED:
-        on_fingerprint("session", event);
+        session_says("session", event);
         new_session = true;
         break;
     case IOTKM_EVENT_RESUMED:
@@ -89,55 +88,6 @@ static void on_event(void *ctx, const iotkm_event *event)
     default: /* others are for the curious, and later versions may have more */
         break;
     }
-}
-
-/* ---- stored state ---- */
-
-/* A real device has this in fuses or a secure element; here it is drawn at the first start. */
-static int load_secret(void)
-{
-    const iotkm_platform *platform = cx.platform;
-    size_t length;
-    int status = platform->store_read(platform->store_ctx, SLOT_SECRET, secret, sizeof secret, &length);
-    if (status == IOTKM_STORE_EMPTY) {
-        status = platform->random(platform->random_ctx, secret, sizeof secret);
-        if (status == 0)
-            status = platform->store_write(platform->store_ctx, SLOT_SECRET, secret, sizeof secret);
-    }
-    return status == 0 ? IOTKM_OK : IOTKM_E_HOOK;
-}
-
-static int forget_session(void)
-{
-    return cx.platform->store_erase(cx.platform->store_ctx, SLOT_SESSION) == 0 ? IOTKM_OK : IOTKM_E_HOOK;
-}
-
-/* The blob holds no key of a record: whoever steals it later reads nothing that was sent before. */
-static int store_session(void)
-{
-    uint8_t blob[IOTKM_SESSION_BLOB_MAX];
-    size_t length;
-    int status = iotkm_export(&association, &cx, blob, sizeof blob, &length);
-    if (status == IOTKM_E_NOT_ESTABLISHED) /* ended again meanwhile */
-        return IOTKM_OK;
-    if (status == IOTKM_OK && cx.platform->store_write(cx.platform->store_ctx, SLOT_SESSION, blob, length) != 0)
-        status = IOTKM_E_HOOK;
-    return status;
-}
-
-/* With the stored session it takes three short messages to go on; without, or when that fails, a whole exchange. */
-static int restore_session(void)
-{
-    uint8_t blob[IOTKM_SESSION_BLOB_MAX];
-    size_t length;
-    int status = cx.platform->store_read(cx.platform->store_ctx, SLOT_SESSION, blob, sizeof blob, &length);
-    if (status == 0)
-        status = iotkm_restore(&association, &cx, blob, length);
-    if (status == IOTKM_OK)
-        resume_ends_at = cx.now_ms + RESUME_MS;
-    else
-        connect_at = cx.now_ms;
-    return IOTKM_OK;
 }
 
 /* ---- life ---- */
@@ -178,7 +128,7 @@ int device_start(iotkm_platform *platform, uint64_t now_ms)
     cx.now_ms = now_ms;
     cx.place = (const uint8_t *)"field 7";
     cx.place_len = 7;
-    int status = load_secret();
+    int status = session_load_secret(platform, secret);
     if (status == IOTKM_OK)
         status = iotkm_history_peer_load(&hub, &cx, SLOT_HUB);
     if (status == IOTKM_E_EMPTY) {
@@ -187,10 +137,16 @@ int device_start(iotkm_platform *platform, uint64_t now_ms)
     }
     if (status == IOTKM_OK)
         status = open_hub();
-    return status == IOTKM_OK ? restore_session() : status;
+    if (status != IOTKM_OK)
+        return status;
+    if (session_restore(&association, &cx) == IOTKM_OK)
+        resume_ends_at = now_ms + RESUME_MS;
+    else
+        connect_at = now_ms;
+    return IOTKM_OK;
 }
 
-int device_pair(const char *text)
+static int pair(const char *text)
 {
     if (is_pairing)
         iotkm_wipe(&pairing.association);
@@ -212,7 +168,7 @@ static int take_peer(void)
     pairing_ends_at = cx.now_ms + LINGER_MS;
     int status = close_hub();
     if (status == IOTKM_OK)
-        status = forget_session();
+        status = session_forget(&cx);
     if (status == IOTKM_OK)
         status = iotkm_history_pairing_take_peer(&pairing, &hub);
     if (status == IOTKM_OK)
@@ -233,7 +189,7 @@ static int give_resume_up(void)
 {
     int status = close_hub();
     if (status == IOTKM_OK)
-        status = forget_session();
+        status = session_forget(&cx);
     if (status == IOTKM_OK)
         status = iotkm_history_peer_load(&hub, &cx, SLOT_HUB);
     if (status == IOTKM_OK)
@@ -261,6 +217,12 @@ int device_receive(uint8_t *datagram, size_t length, const uint8_t **payload, si
     return status == IOTKM_OK ? drain() : status;
 }
 
+static int update(void)
+{
+    int status = is_open ? iotkm_history_update(&association, &cx) : IOTKM_E_NOT_ESTABLISHED;
+    return status == IOTKM_OK ? drain() : status;
+}
+
 int device_send(const uint8_t *payload, size_t length)
 {
     size_t out_length;
@@ -274,15 +236,17 @@ int device_send(const uint8_t *payload, size_t length)
         status = drain();
     if (status == IOTKM_OK && ++sent >= UPDATE_EVERY) {
         sent = 0;
-        device_update(); /* another time, where the log does not allow it yet */
+        update(); /* another time, where the log does not allow it yet */
     }
     return status;
 }
 
-int device_update(void)
+int device_obey(const char *line)
 {
-    int status = is_open ? iotkm_history_update(&association, &cx) : IOTKM_E_NOT_ESTABLISHED;
-    return status == IOTKM_OK ? drain() : status;
+    const char *rest;
+    if ((rest = text_after(line, "pair")) != NULL)
+        return pair(rest);
+    return text_after(line, "update") ? update() : DEVICE_NO_SUCH_WORD;
 }
 
 int device_close(void)
@@ -290,7 +254,7 @@ int device_close(void)
     int status = is_open ? iotkm_close(&association) : IOTKM_E_NOT_ESTABLISHED;
     if (status == IOTKM_OK)
         status = drain();
-    return status == IOTKM_OK ? forget_session() : status;
+    return status == IOTKM_OK ? session_forget(&cx) : status;
 }
 
 int device_run(uint64_t now_ms)
@@ -316,7 +280,7 @@ int device_run(uint64_t now_ms)
     if (status == IOTKM_OK && new_session) {
         new_session = false;
         connect_at = IOTKM_NEVER;
-        status = store_session();
+        status = session_store(&association, &cx);
     }
     return status == IOTKM_OK ? drain() : status;
 }
