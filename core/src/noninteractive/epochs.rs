@@ -45,8 +45,20 @@ pub(super) struct Epochs {
     pub puzzled: bool,
     /// LAG may be said from then on.
     pub may_say: Instant,
-    /// An epoch was entered, and nobody was told yet.
-    pub entered: bool,
+    /// Whether an epoch was entered, and what remains to be done for it.
+    pub entered: Entered,
+}
+
+/// What remains to be done for the epoch that was entered last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Entered {
+    /// Nothing.
+    #[default]
+    Done,
+    /// To be stored: the application was told with the record that it came with.
+    Told,
+    /// To be told and stored.
+    New,
 }
 
 /// What came of catching up.
@@ -73,7 +85,7 @@ impl Epochs {
             ready: false,
             puzzled: false,
             may_say: Instant(0),
-            entered: false,
+            entered: Entered::Done,
         }
     }
 
@@ -185,7 +197,7 @@ impl Epochs {
         self.lag = state.progress.lag_tag(state.parties.a, at);
         self.next = None;
         self.ready = true;
-        self.entered = true;
+        self.entered = Entered::New;
         self.work = now;
         session.is_secret_from(now);
         state.progress.advance(setting, at.saturating_add(1)).map_err(|_| Dropped::NoKey)
@@ -209,6 +221,7 @@ impl Epochs {
         match &opened {
             Ok(opened) if opened.ratcheted => {
                 self.moved(setting, state, session, now)?;
+                self.entered = Entered::Told;
             }
             Err(Dropped::NoKey | Dropped::Forged) => self.puzzled = true,
             _ => {}

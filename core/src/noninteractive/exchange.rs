@@ -1,7 +1,7 @@
 //! The association: what it is made of, and what comes of a handshake.
 
 use super::credential::Credential;
-use super::epochs::{Caught, Epochs, SAY_AGAIN};
+use super::epochs::{Caught, Entered, Epochs, SAY_AGAIN};
 use super::keys;
 use super::peer::{Peer, State};
 use super::progress::{Parties, Progress};
@@ -228,8 +228,11 @@ impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F:
             (Some(epochs), Some(state), Some(session)) => {
                 let known = (state, &peer.y);
                 let caught = epochs.catch_up(self.setting, known, (session, &common), cx.keys, cx.now);
-                if core::mem::take(&mut epochs.entered) {
-                    io.outbox.note(if self.announce { Note::Established } else { Note::Rekeyed });
+                let entered = core::mem::take(&mut epochs.entered);
+                if entered != Entered::Done {
+                    if entered == Entered::New {
+                        io.outbox.note(if self.announce { Note::Established } else { Note::Rekeyed });
+                    }
                     self.announce = false;
                     if Some(session.generation()) == last {
                         io.outbox.note(Note::RekeyNeeded);
@@ -399,7 +402,7 @@ impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F:
 
     fn timer(&self) -> Option<Instant> {
         let epochs = self.epochs.as_ref()?;
-        Some(if epochs.puzzled || epochs.entered { Instant(0) } else { epochs.timer() })
+        Some(if epochs.puzzled || epochs.entered != Entered::Done { Instant(0) } else { epochs.timer() })
     }
 
     fn timeout(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>) -> Result<(), Error> {

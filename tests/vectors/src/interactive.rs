@@ -64,8 +64,8 @@ fn nodes(numbers: &[&str]) -> (Value, Value) {
     (a, b)
 }
 
-fn both(m: &Maker, name: &str) {
-    assert!(m.nodes.iter().all(Node::is_established), "{name}");
+fn both(m: &mut Maker, name: &str) {
+    assert!(m.nodes.iter_mut().all(Node::is_established), "{name}");
 }
 
 /// What the vector is for: a message of this number was sent.
@@ -190,7 +190,7 @@ fn glare(name: &str, (a, b): (Value, Value)) -> Value {
         m.step(0, verb, json!({}));
         m.step(1, verb, json!({}));
         m.deliver();
-        both(&m, name);
+        both(&mut m, name);
         m.say(0, b"one of them");
         m.say(1, b"went on");
     }

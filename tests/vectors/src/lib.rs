@@ -21,11 +21,20 @@
 //! | `exporter` | `label`, `context` | `bytes` |
 //! | `listen` (`window`), `start` | pairing; the secret is the vector's | |
 //! | `authenticate`, `ping` | interactive | |
-//! | `install` | interactive: `ticket`, the node's next one, which goes to the peer | |
+//! | `install` | interactive: `ticket`, the node's next one, which goes to the peer; noninteractive: `credential`, the node's next one | |
+//! | `go_on` | noninteractive: goes on from what is stored, after a `restart` without `bytes` | |
+//! | `revoke` | noninteractive: `list`, a revocation list, and then what `timeout` does | |
 //!
 //! A node of the interactive scheme (`interactive/*.json`) has the agent's name and key, its ticket, its static key (the
 //! scalar, in the group's byte order), its suites, both names, perhaps a psk and F (`life`). A `restart` with an empty
 //! `peer` has forgotten its peer.
+//!
+//! A node of the noninteractive scheme (`noninteractive/*.json`; `primitives/credentials.json` has how credentials come about)
+//! has a `credential`, its private `key` (the scalar, in the group's byte order), perhaps the `next_key` of one to be installed,
+//! the operator's name, `operator_key` (a share) and `lists_key` (Ed25519), both names (no `peer`: it takes whoever comes), its
+//! suite (0, 1 and 4 with ristretto255), `interval` (T, seconds), `length` (l) and perhaps `life` (F, seconds) and a psk. It is
+//! without a wall clock where `wall` is null. The two nodes' `now` are two clocks: one may stand still while the other runs. Data
+//! has neither time nor place in `interactive/` and `noninteractive/`.
 //!
 //! `values` are what the call computed on the way, each where it first comes: `name value`, where the name is the label of
 //! the specification's `expand` (`c2` is C2's key, `key` both session keys, `upd` the chain of an update, `sk` `t` `li` the
@@ -42,10 +51,13 @@
     clippy::arithmetic_side_effects
 )]
 
+pub mod credentials;
+pub mod epochs;
 pub mod hpke;
 pub mod interactive;
 pub mod make;
 pub mod node;
+pub mod noninteractive;
 pub mod play;
 pub mod side;
 pub mod tickets;

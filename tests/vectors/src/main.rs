@@ -6,11 +6,13 @@ fn main() -> std::io::Result<()> {
     let primitives = [
         ("primitives/hpke".into(), iotkm_vectors::hpke::vectors()),
         ("primitives/tickets".into(), iotkm_vectors::tickets::vectors()),
+        ("primitives/credentials".into(), iotkm_vectors::credentials::vectors()),
     ];
     for (name, vector) in iotkm_vectors::make::all().into_iter().chain(primitives) {
         let text = serde_json::to_string_pretty(&vector)?;
-        let _ = std::fs::create_dir(folder.join("interactive"));
-        std::fs::write(folder.join(format!("{name}.json")), text + "\n")?;
+        let file = folder.join(format!("{name}.json"));
+        std::fs::create_dir_all(file.parent().unwrap_or(folder))?;
+        std::fs::write(file, text + "\n")?;
         println!("{name}.json");
     }
     Ok(())

@@ -9,6 +9,8 @@ pub(crate) struct Maker {
     pub(crate) nodes: [Node; 2],
     pub(crate) steps: Vec<Value>,
     pub(crate) now: u64,
+    /// By how much each node's clock is behind.
+    pub(crate) behind: [u64; 2],
     pub(crate) flying: Vec<(usize, Value)>,
 }
 
@@ -17,19 +19,25 @@ const NAMES: [&str; 2] = ["a", "b"];
 impl Maker {
     pub(crate) fn new(a: &Value, b: &Value) -> Self {
         let nodes = [Node::new(a, Source::Noted(1, Vec::new())), Node::new(b, Source::Noted(1_001, Vec::new()))];
-        Self { nodes, steps: Vec::new(), now: 1_000, flying: Vec::new() }
+        Self { nodes, steps: Vec::new(), now: 1_000, behind: [0; 2], flying: Vec::new() }
+    }
+
+    /// What this node's clock says.
+    pub(crate) fn time(&self, node: usize) -> u64 {
+        self.now - self.behind[node]
     }
 
     /// One call and all that comes of it; what it returned.
     pub(crate) fn step(&mut self, node: usize, verb: &str, args: Value) -> Value {
         self.now += 5;
-        let mut step = json!({ "now": self.now, "node": NAMES[node], "do": verb });
+        let mut step = json!({ "now": self.time(node), "node": NAMES[node], "do": verb });
         let fields = step.as_object_mut().expect("an object");
         fields.extend(args.as_object().cloned().unwrap_or_default());
         let step_so_far = step.clone();
+        let now = self.time(node);
         let n = &mut self.nodes[node];
         let returns = n.call(&step_so_far);
-        let (outputs, wake) = n.drain(self.now);
+        let (outputs, wake) = n.drain(now);
         let Source::Noted(_, draws) = &mut n.source else { panic!("noted") };
         let random: Vec<Value> = std::mem::take(draws).iter().map(|d| hex(d)).collect();
         for output in &outputs {
@@ -97,13 +105,13 @@ fn life(name: &str, a: Value, b: Value) -> Value {
     let mut m = Maker::new(&a, &b);
     m.step(0, "connect", json!({}));
     m.deliver();
-    assert!(m.nodes.iter().all(Node::is_established), "{name}");
+    assert!(m.nodes.iter_mut().all(Node::is_established), "{name}");
     m.say(0, b"21.5 C");
     m.say(1, b"thanks");
     m.say(0, b"21.6 C");
     m.step(1, "update", json!({}));
     m.deliver();
-    assert!(m.nodes.iter().all(Node::is_established), "{name}");
+    assert!(m.nodes.iter_mut().all(Node::is_established), "{name}");
     m.say(0, b"after the update");
     for node in 0..2 {
         m.step(node, "exporter", json!({ "label": hex(b"mqtt"), "context": hex(b"room 5") }));
@@ -179,7 +187,7 @@ fn resume(name: &str, a: Value, b: Value) -> Value {
     m.step(1, "update", json!({}));
     m.deliver();
     let asks = m.steps[asked..].iter().filter(|s| s["random"][0].as_str().is_some_and(|r| r.len() == 6)).count();
-    assert!(asks > 1 && m.nodes.iter().all(Node::is_established), "{name}: one refused, one answered: {asks}");
+    assert!(asks > 1 && m.nodes.iter_mut().all(Node::is_established), "{name}: one refused, one answered: {asks}");
     m.say(0, b"updated");
     m.finish(name, a, b)
 }
@@ -264,5 +272,6 @@ pub fn all() -> Vec<(String, Value)> {
     all.push(("history-pairing-ristretto255".into(), pairing("pairing on ristretto255", "ristretto255")));
     all.push(("history-pairing-p256".into(), pairing("pairing on P-256", "p256")));
     all.extend(crate::interactive::all());
+    all.extend(crate::noninteractive::all());
     all
 }

@@ -1,5 +1,6 @@
 //! One node of a vector: an association or a pairing, made from the vector's description.
 
+use crate::epochs;
 use crate::side::{self, Side};
 use crate::{hex, unhex};
 use iotkm::crypto::cpace::{CPACE_P256, CPACE_RISTRETTO255, Cpace};
@@ -69,6 +70,18 @@ enum Kind {
     History(History<Peer, Vec<Entry>, Memory>),
     Pairing(Pairing<PairingMemory<2, 256>>),
     Interactive(Box<Side>),
+    Noninteractive(Box<dyn epochs::Side>),
+}
+
+impl Kind {
+    fn association(&mut self) -> Option<&mut dyn Association> {
+        match self {
+            Self::History(a) => Some(a),
+            Self::Pairing(_) => None,
+            Self::Interactive(a) => Some(&mut **a),
+            Self::Noninteractive(a) => Some(a.association()),
+        }
+    }
 }
 
 /// A node.
@@ -98,6 +111,10 @@ impl Node {
         if about.get("ticket").is_some() {
             let kind = Kind::Interactive(Box::new(side::fresh(about)));
             return Self { kind, about: about.clone(), device, keys: side::keys(about), stored: None, source };
+        }
+        if about.get("credential").is_some() {
+            let kind = Kind::Noninteractive(epochs::fresh(about));
+            return Self { kind, about: about.clone(), device, keys: epochs::keys(about), stored: None, source };
         }
         let suite = suite(text(about, "suite"));
         let kind = if about.get("cpace").is_some() {
@@ -135,6 +152,7 @@ impl Node {
             let blob = if step.get("peer").is_some() { unhex(&step["peer"]) } else { stored() };
             self.kind = match &self.kind {
                 Kind::Interactive(a) => Kind::Interactive(Box::new(side::again(&self.about, a, &self.device, &blob))),
+                Kind::Noninteractive(a) => Kind::Noninteractive(a.again(&self.about, &self.device, &blob)),
                 _ => {
                     let peer = Peer::restore(&self.device, Slot(1), 0, &blob).expect("it opens");
                     Kind::History(open(&self.about, peer))
@@ -145,6 +163,7 @@ impl Node {
             Kind::History(a) => history(a, cx, &other, &step),
             Kind::Pairing(p) => pairing(p, cx, &other, &step),
             Kind::Interactive(a) => side::call(a, cx, &other, &step),
+            Kind::Noninteractive(a) => a.call(cx, &other, &step),
         })
         .unwrap_or_else(|e| json!({ "error": e.code() }))
     }
@@ -157,9 +176,8 @@ impl Node {
             let (output, wake) = self.with(now, |kind, cx| {
                 let mut out = [0; 2500];
                 let output = match kind {
-                    Kind::History(a) => a.poll(cx, &mut out),
                     Kind::Pairing(p) => p.poll(cx, &mut out),
-                    Kind::Interactive(a) => a.poll(cx, &mut out),
+                    _ => kind.association().expect("no pairing").poll(cx, &mut out),
                 };
                 match output {
                     Output::Datagram { to, bytes } => {
@@ -180,9 +198,8 @@ impl Node {
                     self.stored = Some((slot.0, bytes));
                 }
                 match &mut self.kind {
-                    Kind::History(a) => a.persisted(slot, Ok(())),
                     Kind::Pairing(p) => p.persisted(slot, Ok(())),
-                    Kind::Interactive(a) => a.persisted(slot, Ok(())),
+                    kind => kind.association().expect("no pairing").persisted(slot, Ok(())),
                 }
             }
             match output {
@@ -193,12 +210,8 @@ impl Node {
     }
 
     /// Whether it has a session.
-    pub fn is_established(&self) -> bool {
-        match &self.kind {
-            Kind::History(a) => a.is_established(),
-            Kind::Pairing(_) => false,
-            Kind::Interactive(a) => a.is_established(),
-        }
+    pub fn is_established(&mut self) -> bool {
+        self.kind.association().is_some_and(|a| a.is_established())
     }
 }
 
