@@ -2,10 +2,11 @@
  * writes those lines and compares.
  *
  *   N name other suite cpace device id peer sk t li psk place wall mtu cid rekey_after     a node; - where there is nothing
+ *   T name other suites device id peer psk wall mtu cid life agent agent_key key ticket    a node with a ticket
  *   R bytes                                                                                what the next call draws
  *   C name now verb [argument...]                                                          a call
  *
- * Needs neither a heap nor stdio, so that it plays on a board too. Who includes it defines before
+ * and those of player_tickets.h. Needs neither a heap nor stdio, so that it plays on a board too. Who includes it defines before
  *
  *   static void say(const char *text);
  *   static void broken(const char *what);      does not return
@@ -13,148 +14,117 @@
 #ifndef PLAYER_H
 #define PLAYER_H
 
-#include <iotkm.h>
-#include <string.h>
+#include "player_tickets.h"
+#include "player_words.h"
 
-#define CHECK(what) ((what) ? (void)0 : broken(#what))
-#define OK(call) ok((call), #call)
+enum { LOG = 24, STORED = IOTKM_INTERACTIVE_PEER_BLOB_MAX };
 
-enum { LOG = 24, LINE = 8192, DATAGRAM = 1500 };
-
+/* What a node has of the scheme that it is of. */
 typedef struct {
-    char name[4];
-    iotkm_association *a;
-    iotkm_association association;
     iotkm_history_pairing pairing;
     iotkm_history_peer peer;
     iotkm_history_entry entries[LOG];
     iotkm_history_memory memory;
+    const iotkm_suite *suite;
+} paired;
+
+typedef struct {
+    iotkm_interactive_peer peer;
+    iotkm_interactive_memory memory;
+    iotkm_interactive_setup setup;
+    const iotkm_suite *suites[8];
+    iotkm_static_key key;
+    iotkm_wallet wallet;
+    uint8_t purse[2 * IOTKM_TICKET_MAX + LIST_ROOM];
+    iotkm_agent agent;
+    char agent_name[IOTKM_NAME_TEXT], me[IOTKM_NAME_TEXT], other[IOTKM_NAME_TEXT];
+    uint8_t agent_key[32], psk[32];
+    size_t psk_len;
+} ticketed;
+
+typedef struct {
+    char name[4];
+    int has_ticket;
+    iotkm_association *a;
+    iotkm_association association;
+    union {
+        paired paired;
+        ticketed ticketed;
+    } as;
     iotkm_platform platform;
     iotkm_cx cx;
-    const iotkm_suite *suite;
     iotkm_config config;
     iotkm_addr other;
-    uint8_t secret[32], place[32], stored[512];
+    uint8_t secret[32], place[32], stored[STORED];
     size_t stored_len;
     uint64_t wall;
 } node;
 
 static node nodes[2];
 static unsigned node_count;
-static struct { uint8_t bytes[64]; size_t len; } draws[8];
-static unsigned draw_count, drawn;
-static const char *line;
-
-static void ok(int status, const char *call) {
-    if (status != IOTKM_OK) {
-        say(iotkm_strerror(status));
-        say(": ");
-        broken(call);
-    }
-}
-
-static int given(void *ctx, uint8_t *out, size_t len) {
-    (void)ctx;
-    if (drawn == draw_count || draws[drawn].len != len) return -1;
-    memcpy(out, draws[drawn++].bytes, len);
-    return 0;
-}
-
-/* ---- words of the line ---- */
-
-/* The next one, valid until the next call; - where there is none. */
-static const char *word(void) {
-    static char text[LINE / 2];
-    size_t len = 0;
-    while (*line == ' ' || *line == '\n') line++;
-    while (*line && *line != ' ' && *line != '\n') {
-        CHECK(len + 1 < sizeof text);
-        text[len++] = *line++;
-    }
-    text[len] = '\0';
-    return len ? text : "-";
-}
-
-static int is(const char *a, const char *b) { return strcmp(a, b) == 0; }
-
-static uint64_t number(void) {
-    const char *digits = word();
-    uint64_t value = 0;
-    for (; *digits >= '0' && *digits <= '9'; digits++) value = value * 10 + (uint64_t)(*digits - '0');
-    return value;
-}
-
-static unsigned nibble(char digit) {
-    CHECK((digit >= '0' && digit <= '9') || (digit >= 'a' && digit <= 'f'));
-    return (unsigned)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
-}
-
-static size_t unhex(uint8_t *out, size_t capacity) {
-    const char *text = word();
-    size_t len = is(text, "-") ? 0 : strlen(text) / 2, i;
-    CHECK(len <= capacity);
-    for (i = 0; i < len; i++) out[i] = (uint8_t)(nibble(text[2 * i]) << 4 | nibble(text[2 * i + 1]));
-    return len;
-}
-
-/* ---- saying ---- */
-
-static void say_hex(const uint8_t *bytes, size_t len) {
-    char two[3] = {0, 0, 0};
-    say(" ");
-    if (len == 0) say("-");
-    while (len--) {
-        two[0] = "0123456789abcdef"[*bytes >> 4];
-        two[1] = "0123456789abcdef"[*bytes++ & 15];
-        say(two);
-    }
-}
-
-static void say_number(uint64_t value) {
-    char digits[22], *at = digits + sizeof digits - 1;
-    *at = '\0';
-    do *--at = (char)('0' + value % 10);
-    while ((value /= 10) != 0);
-    *--at = ' ';
-    say(at);
-}
-
-static void say_addr(const iotkm_addr *addr) {
-    char text[sizeof addr->bytes + 1];
-    memcpy(text, addr->bytes, addr->len);
-    text[addr->len] = '\0';
-    say(text);
-}
-
-/* ---- nodes ---- */
-
-static const iotkm_suite *suite(const char *name) {
-    static const struct { const char *name; const iotkm_suite *suite; } suites[] = {
-        {"0", &iotkm_suite_0}, {"0_symmetric", &iotkm_suite_0_symmetric}, {"1", &iotkm_suite_1},
-        {"1_symmetric", &iotkm_suite_1_symmetric}, {"2", &iotkm_suite_2}, {"2_symmetric", &iotkm_suite_2_symmetric},
-        {"3", &iotkm_suite_3}, {"3_symmetric", &iotkm_suite_3_symmetric}, {"4", &iotkm_suite_4},
-        {"4_symmetric", &iotkm_suite_4_symmetric}, {"5", &iotkm_suite_5}, {"5_symmetric", &iotkm_suite_5_symmetric},
-    };
-    unsigned i;
-    for (i = 0; i < sizeof suites / sizeof suites[0]; i++) {
-        if (is(suites[i].name, name)) return suites[i].suite;
-    }
-    CHECK(!"a suite of that name");
-    return NULL;
-}
 
 static void id(iotkm_history_id *id) {
     memset(id, 0, sizeof *id);
     id->len = (uint8_t)unhex(id->bytes, sizeof id->bytes);
 }
 
-static void open(node *n) {
-    OK(iotkm_history_open(&n->association, &n->peer, n->entries, LOG, n->suite, &n->config, &n->memory));
-    n->a = &n->association;
+/* ---- history ---- */
+
+static void open_paired(node *n) {
+    paired *p = &n->as.paired;
+    OK(iotkm_history_open(&n->association, &p->peer, p->entries, LOG, p->suite, &n->config, &p->memory));
 }
 
-static void make_node(void) {
+/* ---- interactive ---- */
+
+static void open_ticketed(node *n) {
+    ticketed *t = &n->as.ticketed;
+    OK(iotkm_interactive_open(&n->association, &t->peer, &t->wallet, &t->setup, &n->config, &t->memory));
+}
+
+static void meet(ticketed *t) {
+    OK(iotkm_interactive_peer_init(&t->peer, 1, t->me, t->other, t->psk_len ? t->psk : NULL));
+}
+
+/* The word is a list of suites with commas between. */
+static void suite_list(ticketed *t) {
+    char names[32], *name = names, *end;
+    strncpy(names, word(), sizeof names - 1);
+    names[sizeof names - 1] = '\0';
+    do {
+        if ((end = strchr(name, ',')) != NULL) *end = '\0';
+        CHECK(t->setup.suite_count < 8);
+        t->suites[t->setup.suite_count++] = suite(name);
+        name = end + 1;
+    } while (end);
+    t->setup.suites = t->suites;
+    t->setup.kem = strchr("014", names[0]) ? &iotkm_x25519 : &iotkm_p256;
+}
+
+/* ---- nodes ---- */
+
+/* What both kinds of lines begin with. */
+static node *new_node(void) {
     node *n = &nodes[node_count++];
+    const char *text;
+    CHECK(node_count <= 2);
+    memset(n, 0, sizeof *n);
+    strncpy(n->name, word(), sizeof n->name - 1);
+    text = word();
+    n->other.len = (uint8_t)strlen(text);
+    memcpy(n->other.bytes, text, n->other.len);
+    n->a = &n->association;
+    n->platform.struct_size = sizeof n->platform;
+    n->platform.device_secret = n->secret;
+    n->platform.random = given;
+    n->cx.platform = &n->platform;
+    n->config.struct_size = sizeof n->config;
+    return n;
+}
+
+static void make_paired(void) {
+    node *n = new_node();
+    paired *p = &n->as.paired;
     iotkm_history_id me, peer;
     iotkm_history_triple triple;
     const iotkm_cpace *group = NULL;
@@ -162,13 +132,7 @@ static void make_node(void) {
     size_t psk_len;
     const char *text;
 
-    CHECK(node_count <= 2);
-    memset(n, 0, sizeof *n);
-    strncpy(n->name, word(), sizeof n->name - 1);
-    text = word();
-    n->other.len = (uint8_t)strlen(text);
-    memcpy(n->other.bytes, text, n->other.len);
-    n->suite = suite(word());
+    p->suite = suite(word());
     text = word();
     if (!is(text, "-")) group = is(text, "p256") ? &iotkm_cpace_p256 : &iotkm_cpace_ristretto255;
     CHECK(unhex(n->secret, 32) == 32);
@@ -176,31 +140,65 @@ static void make_node(void) {
     id(&peer);
     CHECK(unhex(triple.sk, 32) == 32 && unhex(triple.t, 32) == 32 && unhex(triple.li, 32) == 32);
     psk_len = unhex(psk, sizeof psk);
-    n->platform.struct_size = sizeof n->platform;
-    n->platform.device_secret = n->secret;
-    n->platform.random = given;
-    n->cx.platform = &n->platform;
     n->cx.place = n->place;
     n->cx.place_len = unhex(n->place, sizeof n->place);
     n->wall = number();
-    n->config.struct_size = sizeof n->config;
     n->config.mtu = (uint16_t)number();
     n->config.cid_len = (uint8_t)unhex(n->config.cid, sizeof n->config.cid);
     n->config.rekey_after = (uint32_t)number();
     if (group) {
-        OK(iotkm_history_pairing_open(&n->pairing, &me, n->suite, group, 1, 2, &n->config));
-        n->a = &n->pairing.association;
+        OK(iotkm_history_pairing_open(&p->pairing, &me, p->suite, group, 1, 2, &n->config));
+        n->a = &p->pairing.association;
     } else {
-        OK(iotkm_history_peer_provision(&n->peer, 1, &me, &peer, n->suite, &triple));
-        if (psk_len) OK(iotkm_history_peer_set_psk(&n->peer, psk));
-        open(n);
+        OK(iotkm_history_peer_provision(&p->peer, 1, &me, &peer, p->suite, &triple));
+        if (psk_len) OK(iotkm_history_peer_set_psk(&p->peer, psk));
+        open_paired(n);
     }
 }
+
+static void make_ticketed(void) {
+    static uint8_t ticket[IOTKM_TICKET_MAX];
+    node *n = new_node();
+    ticketed *t = &n->as.ticketed;
+    uint8_t scalar[32];
+    size_t len;
+
+    n->has_ticket = 1;
+    t->setup.struct_size = sizeof t->setup;
+    t->setup.key = 1;
+    suite_list(t);
+    CHECK(unhex(n->secret, 32) == 32);
+    text(t->me);
+    text(t->other);
+    t->psk_len = unhex(t->psk, sizeof t->psk);
+    n->wall = number();
+    n->config.mtu = (uint16_t)number();
+    n->config.cid_len = (uint8_t)unhex(n->config.cid, sizeof n->config.cid);
+    t->setup.life_s = (uint32_t)number();
+    text(t->agent_name);
+    CHECK(unhex(t->agent_key, 32) == 32);
+    CHECK(unhex(scalar, sizeof scalar) == sizeof scalar);
+    len = unhex(ticket, sizeof ticket);
+    t->agent.name = t->agent_name;
+    t->agent.signature = &iotkm_eddsa;
+    t->agent.key = t->agent_key;
+    t->agent.key_len = sizeof t->agent_key;
+    OK(iotkm_static_key_import(&t->key, 1, t->setup.kem, scalar));
+    n->platform.public_key = iotkm_static_key_public_key;
+    n->platform.agree = iotkm_static_key_agree;
+    n->platform.keys_ctx = &t->key;
+    OK(iotkm_wallet_init(&t->wallet, &t->agent, t->me, t->purse, IOTKM_TICKET_MAX, LIST_ROOM));
+    OK(iotkm_wallet_install(&t->wallet, &n->cx, ticket, len, NULL));
+    meet(t);
+    open_ticketed(n);
+}
+
+/* ---- events and calls ---- */
 
 static void say_event(const iotkm_event *event) {
     static const char *const names[] = {
         "none", "established", "resumed", "rekeyed", "rekey_needed", "paired", "update_agreed", "update_failed",
-        "key_replaced", "terminated", "peer_moved", "failed", "store_failed", "hint",
+        "key_replaced", "terminated", "peer_moved", "failed", "store_failed", "hint", "peer_alive",
     };
     char text[IOTKM_FINGERPRINT_TEXT];
     CHECK(event->kind < sizeof names / sizeof names[0]);
@@ -259,11 +257,69 @@ static void drain(node *n) {
     }
 }
 
+/* After a restart: the peer as the argument has it, or as it was stored last, or forgotten. */
+static void restart(node *n) {
+    static uint8_t session[DATAGRAM], peer[STORED], work[STORED];
+    size_t len = unhex(session, sizeof session), peer_len = 0;
+    int forgotten = is(peek(), "forgotten");
+    if (!forgotten) peer_len = unhex(peer, sizeof peer);
+    if (peer_len == 0) memcpy(peer, n->stored, peer_len = n->stored_len);
+    OK(iotkm_wipe(n->a));
+    if (!n->has_ticket) {
+        OK(iotkm_history_peer_restore(&n->as.paired.peer, &n->cx, 1, 0, peer, peer_len));
+        open_paired(n);
+    } else {
+        if (forgotten) meet(&n->as.ticketed);
+        else OK(iotkm_interactive_peer_restore(&n->as.ticketed.peer, &n->cx, 1, 0, peer, peer_len, work, sizeof work));
+        open_ticketed(n);
+    }
+    if (len) OK(iotkm_restore(n->a, &n->cx, session, len));
+}
+
+/* Those of one scheme alone; whether it was one. */
+static int history_verb(node *n, const char *verb) {
+    static uint8_t bytes[IOTKM_HISTORY_SK_MAX];
+    size_t len;
+    if (is(verb, "connect")) {
+        OK(iotkm_history_connect(n->a, &n->cx, &n->other));
+    } else if (is(verb, "update")) {
+        OK(iotkm_history_update(n->a, &n->cx));
+    } else if (is(verb, "listen")) {
+        len = unhex(bytes, sizeof bytes);
+        OK(iotkm_history_pairing_listen(&n->as.paired.pairing, &n->cx, bytes, len, number()));
+    } else if (is(verb, "start")) {
+        len = unhex(bytes, sizeof bytes);
+        OK(iotkm_history_pairing_start(&n->as.paired.pairing, &n->cx, &n->other, bytes, len));
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
+static int interactive_verb(node *n, const char *verb) {
+    static uint8_t bytes[IOTKM_TICKET_MAX];
+    size_t len;
+    if (is(verb, "connect")) {
+        OK(iotkm_interactive_connect(n->a, &n->cx, &n->other));
+    } else if (is(verb, "authenticate")) {
+        OK(iotkm_interactive_authenticate(n->a, &n->cx, &n->other));
+    } else if (is(verb, "ping")) {
+        OK(iotkm_interactive_ping(n->a, &n->cx, &n->other));
+    } else if (is(verb, "install")) {
+        len = unhex(bytes, sizeof bytes);
+        OK(iotkm_wallet_install(&n->as.ticketed.wallet, &n->cx, bytes, len, NULL));
+        OK(iotkm_interactive_recheck(n->a, &n->cx));
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
 static void call(void) {
     static uint8_t bytes[DATAGRAM], out[DATAGRAM];
     char verb[16], label[64];
     node *n = is(word(), nodes[0].name) ? &nodes[0] : &nodes[1];
-    size_t len, stored_len;
+    size_t len;
     iotkm_addr to;
     iotkm_received received;
 
@@ -272,11 +328,7 @@ static void call(void) {
     memset(verb, 0, sizeof verb);
     strncpy(verb, word(), sizeof verb - 1);
     say(verb);
-    if (is(verb, "connect")) {
-        OK(iotkm_history_connect(n->a, &n->cx, &n->other));
-    } else if (is(verb, "update")) {
-        OK(iotkm_history_update(n->a, &n->cx));
-    } else if (is(verb, "timeout")) {
+    if (is(verb, "timeout")) {
         OK(iotkm_timeout(n->a, &n->cx));
     } else if (is(verb, "input")) {
         len = unhex(bytes, sizeof bytes);
@@ -299,21 +351,9 @@ static void call(void) {
         OK(iotkm_exporter(n->a, label, bytes, len, out, 40));
         say_hex(out, 40);
     } else if (is(verb, "restart")) {
-        OK(iotkm_wipe(n->a));
-        len = unhex(bytes, sizeof bytes);
-        stored_len = unhex(out, sizeof out);
-        if (stored_len) OK(iotkm_history_peer_restore(&n->peer, &n->cx, 1, 0, out, stored_len));
-        else OK(iotkm_history_peer_restore(&n->peer, &n->cx, 1, 0, n->stored, n->stored_len));
-        open(n);
-        if (len) OK(iotkm_restore(n->a, &n->cx, bytes, len));
-    } else if (is(verb, "listen")) {
-        len = unhex(bytes, sizeof bytes);
-        OK(iotkm_history_pairing_listen(&n->pairing, &n->cx, bytes, len, number()));
-    } else if (is(verb, "start")) {
-        len = unhex(bytes, sizeof bytes);
-        OK(iotkm_history_pairing_start(&n->pairing, &n->cx, &n->other, bytes, len));
+        restart(n);
     } else {
-        CHECK(!"a verb of that name");
+        CHECK(n->has_ticket ? interactive_verb(n, verb) : history_verb(n, verb));
     }
     say("\n");
     drain(n);
@@ -326,14 +366,19 @@ static int play(const char *said) {
     line = said;
     said = word();
     if (is(said, "N")) {
-        make_node();
+        make_paired();
+    } else if (is(said, "T")) {
+        make_ticketed();
     } else if (is(said, "C")) {
         call();
         return 1;
-    } else if (!is(said, "-")) {
-        CHECK(is(said, "R") && draw_count < sizeof draws / sizeof draws[0]);
+    } else if (is(said, "R")) {
+        CHECK(draw_count < sizeof draws / sizeof draws[0]);
         draws[draw_count].len = unhex(draws[draw_count].bytes, sizeof draws[0].bytes);
         draw_count++;
+    } else if (!is(said, "-")) {
+        tickets(said);
+        return 1;
     }
     return 0;
 }

@@ -6,14 +6,22 @@ import os
 import subprocess
 import sys
 
+TICKETED = ("other", "suites", "device", "id", "peer", "psk", "wall", "mtu", "cid", "life", "agent", "agent_key", "key", "ticket")
 FIELDS = ("other", "suite", "cpace", "device", "id", "peer", "sk", "t", "li", "psk", "place", "wall", "mtu", "cid", "rekey_after")
 ARGUMENTS = {"input": ("bytes",), "send": ("payload",), "exporter": ("label", "context"), "restart": ("bytes", "peer"),
-             "listen": ("secret", "window"), "start": ("secret",)}
-NUMBERS = {"wall": 0, "mtu": 0, "rekey_after": 0}
+             "listen": ("secret", "window"), "start": ("secret",), "install": ("ticket",)}
+NUMBERS = {"wall": 0, "mtu": 0, "rekey_after": 0, "life": 0}
 
 
 def words(source, keys):
-    return [str(source.get(key, NUMBERS.get(key)) or NUMBERS.get(key, "-")) for key in keys]
+    return [word(source, key) for key in keys]
+
+
+def word(source, key):
+    value = source.get(key, NUMBERS.get(key))
+    if key == "peer" and value == "":
+        return "forgotten"
+    return ",".join(value) if isinstance(value, list) else str(value or NUMBERS.get(key, "-"))
 
 
 def output(out):
@@ -29,21 +37,75 @@ def lines(vector):
     """What to tell the player, and what it should say."""
     told, said = [], []
     for name in "ab":
-        told.append(" ".join(["N", name, *words(vector[name], FIELDS)]))
+        kind, fields = ("T", TICKETED) if "ticket" in vector[name] else ("N", FIELDS)
+        told.append(" ".join([kind, name, *words(vector[name], fields)]))
     for step in vector["steps"]:
         told += [f"R {draw}" for draw in step["random"]]
         told.append(" ".join(["C", step["node"], str(step["now"]), step["do"], *words(step, ARGUMENTS.get(step["do"], ()))]))
         returned = step["returns"]
-        said.append(" ".join([step["do"], *(str(returned[k]) or "-" for k in ("bytes", "payload", "time", "place") if k in returned)]))
+        values = [returned[key] for key in ("bytes", "payload", "time", "place") if key in returned]
+        said.append(" ".join([step["do"], *("0" if value is None else str(value) or "-" for value in values)]))
         said += map(output, step["outputs"])
         wake = step.get("wake")
         said.append(f"wake {'-' if wake is None else wake}")
     return told, said
 
 
-def play(player, path):
+def text(name):
+    return (name or "").encode().hex() or "-"
+
+
+def ticket_lines(vectors):
+    """What to tell the player of tickets.json, and what it should say."""
+    told, said = [], []
+
+    def tell(agent, line, answer):
+        about = vectors["agents"][agent]
+        told.append(f"A {text(about['name'])} {about['algorithm']} {about['secret']} {about['public']}")
+        told.append(line)
+        said.extend(["", answer])
+
+    for t in vectors["tickets"]:
+        times = f"{t['issued_at']} {t['not_before'] or 0} {t['expires']}"
+        tell(t["agent"], f"I {text(t['device'])} {t['group']} {t['key']} {t['serial']} {times} {text(t['scope'])}",
+             f"ticket {t['bytes']} {t['reference']}")
+    for each in vectors["lists"]:
+        serials = ",".join(map(str, each["serials"])) or "-"
+        tell(each["agent"], f"L {each['number']} {each['issued_at']} {serials}", f"list {each['bytes']}")
+    for each in vectors["refused"]:
+        tell(each["agent"], f"V {each['kind']} {each['bytes'] or '-'}", f"verify -{-each['code']}")
+    for each in vectors["messages"]:
+        if each["kind"] == "request":
+            tell(0, f"Q {text(each['device'])} {each['group']} {each['key']} {each['lifetime']} {text(each['scope'])}",
+                 f"request {each['bytes']}")
+    wallet = vectors["wallet"]
+    tell(wallet["agent"], f"W {text(wallet['device'])} {wallet['device_secret']}", "")
+    for step in wallet["steps"]:
+        if step["do"] == "saw":  # what an association does with its peer's ticket
+            continue
+        told.append(f"S {step['wall'] or 0} {step['do']} {step['bytes'] or '-'}")
+        returned = step["returns"]
+        values = [returned["blob"], returned["version"]] if step["do"] == "store" else [int(returned)]
+        serials = [*step["tickets"], 0, 0][:2]
+        values += [step["floor"], step["list_number"], *serials, step["shown"] or 0, int(step["needs_store"])]
+        said.append(" ".join(map(str, [step["do"], *values, step["acknowledgement"] or "-"])))
+    return told, said
+
+
+def script(path):
+    """The lines for this file, and what they are answered with."""
     with open(path, encoding="utf-8") as file:
-        told, said = lines(json.load(file))
+        vector = json.load(file)
+    return ticket_lines(vector) if "agents" in vector else lines(vector)
+
+
+def answers(line):
+    """Whether the player says something to this line."""
+    return line[0] not in "NTR"
+
+
+def play(player, path):
+    told, said = script(path)
     done = subprocess.run(player, input="\n".join(told) + "\n", capture_output=True, text=True, check=False)
     heard = done.stdout.splitlines()
     if done.returncode == 0 and heard == said:

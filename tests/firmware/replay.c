@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static char said[12288];
+static char said[8192];
 static size_t said_length;
 static struct slip radio;
 
