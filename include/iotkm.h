@@ -136,6 +136,7 @@
 #define IOTKM_INTERACTIVE_PEER_BLOB_MAX 711
 
 // What functions return: `IOTKM_OK`, or a negative number that never changes its meaning. After an error nothing has changed.
+// From -101 on they are the languages' own, of one table: -110 to -114 are Python's (`iotkm/_errors.py` has it).
 typedef enum {
     // Done.
     IOTKM_OK = 0,

@@ -1,4 +1,19 @@
-"""The errors. Each says what is wrong and how to mend it; nothing has changed when one is raised."""
+"""The errors. Each says what is wrong and how to mend it; nothing has changed when one is raised.
+
+Codes from -1 to -99 are the core's, from -201 on why a ticket or credential is refused. Those between are the languages' own,
+one table for all (C's are in ``iotkm.h``, `iotkm_status`), in which numbers are only ever added:
+
+| code | C | Python |
+|---|---|---|
+| -101 to -105 | NULL, NOT_SET_UP, STRUCT_SIZE, HOOK, INTERNAL | |
+| -106 | BUSY | `BusyError` |
+| -107 to -109 | SCHEME, EMPTY, KEY_PENDING | |
+| -110 | | `iotkm.pkcs11.TokenError` |
+| -111 | | `KeyFailedError` |
+| -112 | | `iotkm.storage.StorageInUseError` |
+| -113 | | `iotkm.authority.PassphraseError` |
+| -114 | | `iotkm.aio.FailedError` |
+"""
 
 
 class IotkmError(Exception):
@@ -105,13 +120,13 @@ class FullError(IotkmError, RuntimeError):
 
 
 class NoCredentialError(IotkmError, RuntimeError):
-    """This device has no ticket that is valid now: install a new one."""
+    """This device has no ticket or credential that is valid now: install a new one."""
 
     code = -15
 
 
 class TicketRefusedError(IotkmError, ValueError):
-    """A ticket or a revocation list is not accepted. ``code`` differs by ``reason``."""
+    """A ticket, a credential, a request for one or a revocation list is not accepted. ``code`` differs by ``reason``."""
 
     code = -201
     reason: str = ""

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from iotkm._iotkm import Ticket
+    from iotkm._iotkm import Credential, Ticket
 
 
 class Stage(StrEnum):
@@ -51,7 +51,7 @@ class Reason(StrEnum):
     NO_SUITE = "no_suite"
     """No suite in common."""
     CREDENTIAL = "credential"
-    """A ticket is not accepted, or is over: expired or revoked."""
+    """A ticket or a credential is not accepted, or is over: expired or revoked."""
     PSK = "psk"
     """One side has a psk for the other, which has none."""
     OTHER = "other"
@@ -116,15 +116,15 @@ class Resumed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Rekeyed(Event):
-    """Both directions moved to the next generation of record keys."""
+    """Both directions moved to the next generation of record keys, or to an epoch."""
 
     generation: int
-    """The new generation."""
+    """The new generation; with credentials the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class RekeyNeeded(Event):
-    """The keys are near the end of their use: start a key update or a new exchange."""
+    """The keys are near the end of their use, or the last epoch has begun: start a key update or a new exchange."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,7 @@ class Assurance:
     """Who was authenticated by what, and what would survive which theft: for the application's policy."""
 
     authenticated: str
-    """What the peer proved to know: ``paired_peer``, or ``nobody``."""
+    """What the peer proved to know: ``paired_peer``, ``holder`` (the key of a ticket or a credential), or ``nobody``."""
     forward_secrecy_since: int | None
     """Records before this time (platform clock, ms) stay secret if all that this device holds now is stolen."""
     healing_since: int | None
@@ -280,6 +280,22 @@ class TicketPeerInfo:
     """The suite that was agreed, by its name."""
     ticket: "Ticket | None"
     """The peer's ticket, where it is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialPeerInfo:
+    """What may be shown of a peer with a credential."""
+
+    slot: int
+    """The slot that it is stored in."""
+    id: str | None
+    """The peer's name; ``None``: nobody has come yet."""
+    own_id: str
+    """This device's name."""
+    epoch: int | None
+    """The epoch that it has come to; ``None``: there was no handshake yet, or what came of it is over."""
+    credential: "Credential | None"
+    """The peer's credential, where it is kept."""
 
 
 Output = Datagram | Persist | Event | Idle

@@ -81,7 +81,7 @@ class InToken(NamedTuple):
 class PassphraseError(IotkmError, PermissionError):
     """The passphrase does not open the agent's key, or the key is not unlocked."""
 
-    code = -107
+    code = -113
 
 
 class Authority:

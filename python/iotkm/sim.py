@@ -21,11 +21,17 @@ from typing import assert_never
 from iotkm import (
     SUITE_0,
     Association,
+    CredentialOperator,
+    CredentialPeer,
+    CredentialRequest,
     Datagram,
     Event,
     History,
+    Holder,
     Idle,
     Interactive,
+    Noninteractive,
+    OperatorKey,
     Pairing,
     Peer,
     Persist,
@@ -35,6 +41,7 @@ from iotkm import (
     StaticKey,
     Suite,
     Ticket,
+    TicketAgent,
     TicketPeer,
     Triple,
     Wallet,
@@ -84,6 +91,8 @@ class Node:
         """The device's static key, where the scheme has such."""
         self.wallet: Wallet | None = None
         """Its tickets, likewise."""
+        self.holder: Holder | None = None
+        """Its credential, likewise."""
         self.stored: dict[int, bytes] = {}
         """The storage: what survives a power cut, by slot."""
         self.writes_left: int | None = None
@@ -121,6 +130,12 @@ class Node:
         return self.association
 
     @property
+    def noninteractive(self) -> Noninteractive:
+        """The association, where it is of the noninteractive scheme."""
+        assert isinstance(self.association, Noninteractive)
+        return self.association
+
+    @property
     def pairing(self) -> Pairing:
         """The association, where it is a pairing."""
         assert isinstance(self.association, Pairing)
@@ -132,9 +147,9 @@ class Node:
         return self.association.is_established
 
     def connect(self, to: bytes) -> None:
-        """See `History.connect` and `Interactive.connect`."""
+        """See `History.connect`, `Interactive.connect` and `Noninteractive.connect`."""
         association = self.association
-        assert isinstance(association, History | Interactive)
+        assert isinstance(association, History | Interactive | Noninteractive)
         association.connect(to)
         self.drain()
 
@@ -154,8 +169,15 @@ class Node:
         self.drain()
 
     def recheck(self) -> None:
-        """See `Interactive.recheck`."""
-        self.interactive.recheck()
+        """See `Interactive.recheck` and `Noninteractive.recheck`."""
+        association = self.association
+        assert isinstance(association, Interactive | Noninteractive)
+        association.recheck()
+        self.drain()
+
+    def go_on(self) -> None:
+        """See `Noninteractive.go_on`."""
+        self.noninteractive.go_on()
         self.drain()
 
     def close(self) -> None:
@@ -248,6 +270,8 @@ class Net:
         self._flying: list[tuple[int, int, Node, bytes, bytes]] = []
         """When, a number, to whom, from where, what."""
         self._order = 0
+        self.issuer: Issuer | None = None
+        """Who issued the nodes' credentials, where the scheme has such."""
         self.a, self.b = self._node(seed, b"a", group), self._node(seed, b"b", group)
 
     def _node(self, seed: int, name: bytes, group: str | None) -> Node:
@@ -285,20 +309,29 @@ class Net:
         """Takes everything off the link."""
         self._flying.clear()
 
+    def _waiting(self) -> list[tuple[int, Node]]:
+        """The nodes with a timer, and when it is due."""
+        nodes = (node for node in (self.a, self.b) if not node.dead)
+        return [(node.wake_at, node) for node in nodes if node.wake_at is not None]
+
+    def next_at(self) -> int | None:
+        """When the next datagram or timer is due; ``None``: there is none."""
+        due = [at for at, _ in self._waiting()] + [at for at, *_ in self._flying[:1]]
+        return max(self.now, min(due)) if due else None
+
     def step(self) -> bool:
         """Goes on to the next datagram or timer; ``False`` if there is none."""
-        waiting = [node for node in (self.a, self.b) if node.wake_at is not None and not node.dead]
-        wake = min((node.wake_at for node in waiting if node.wake_at is not None), default=None)
-        if self._flying and (wake is None or self._flying[0][0] <= wake):
-            at, _, receiver, source, data = heapq.heappop(self._flying)
-            self.now = max(self.now, at)
+        at = self.next_at()
+        if at is None:
+            return False
+        waiting = self._waiting()
+        self.now = at
+        if self._flying and self._flying[0][0] <= min((wake for wake, _ in waiting), default=self._flying[0][0]):
+            _, _, receiver, source, data = heapq.heappop(self._flying)
             receiver._input(source, data)
             return True
-        if wake is None:
-            return False
-        self.now = max(self.now, wake)
-        for node in waiting:
-            if node.wake_at is not None and node.wake_at <= self.now:
+        for wake, node in waiting:
+            if wake <= self.now:
                 node._timeout()
         return True
 
@@ -306,8 +339,13 @@ class Net:
         """Steps until `until` says so, nothing is left to do, or `ms` have passed; what `until` says then."""
         end = self.now + ms
         while not until():
-            if self.now > end or not self.step():
+            at = self.next_at()
+            if at is None:
                 break
+            if at > end:
+                self.now = end
+                break
+            self.step()
         return until()
 
 
@@ -360,6 +398,62 @@ def interactive_pair(
         peer = TicketPeer.named(slot=1, own_id=own, id=other, psk=psk)
         node.stored[1], _ = peer.seal(node.platform)
         node.association = Interactive(node.platform, peer, node.wallet, suites=suites)
+    return net
+
+
+class Issuer:
+    """The operator ``agent``, whose revocation lists `AGENT` signs."""
+
+    def __init__(self, suite: Suite = SUITE_0, seed: int = 0) -> None:
+        self.suite = suite
+        self.platform = Platform(bytes(32), rng=Random(f"issuer {seed}"))
+        self.key = OperatorKey.generate(self.platform, suite=suite)
+        self.operator = CredentialOperator("agent", key=self.key.public_key, lists=AGENT.public_key, suite=suite)
+        self._numbers = TicketAgent("agent")
+        self._numbers.seal(self.platform)
+        self._numbers.persisted()
+
+    def answer(self, request: bytes, issued_at: int = NOW, hours: int = 24 * 365) -> bytes:
+        """See `OperatorKey.issue`."""
+        return self.key.issue(self.platform, self._numbers, request, now=issued_at, life=hours)
+
+    def renew(self, node: Node, slot: int = 0, issued_at: int = NOW, hours: int = 24 * 365) -> None:
+        """Gives a node its next credential, by split issue, and puts its key into that slot."""
+        holder = node.holder
+        assert holder is not None
+        asked = CredentialRequest(node.platform, holder.device, suite=self.suite)
+        credential, node.key = holder.accept(asked, self.answer(asked.request, issued_at, hours))
+        node.platform.set_key(slot, node.key)
+        holder.install(credential)
+
+
+def noninteractive_pair(
+    seed: int = 0,
+    link: Link = GOOD,
+    suite: Suite = SUITE_0,
+    hours: int = 24 * 365,
+    psk: bytes | None = None,
+    interval: int = 3600,
+    length: int = 8760,
+) -> Net:
+    """Two devices with credentials of one operator, each with a `Noninteractive` at rest.
+
+    >>> net = noninteractive_pair(seed=1)
+    >>> net.a.connect(net.b.address)
+    >>> net.drive(until=lambda: net.a.is_established and net.b.is_established)
+    True
+    >>> [name(step.data) for step in net.trace]
+    ['M1', 'M2', 'M3', 'M4']
+    """
+    net = Net(seed, link)
+    issuer = Issuer(suite, seed)
+    for node, own, other in ((net.a, "device-a", "device-b"), (net.b, "device-b", "device-a")):
+        node.holder = Holder(node.platform, device=own, operator=issuer.operator)
+        issuer.renew(node, hours=hours)
+        peer = CredentialPeer.named(slot=1, own_id=own, id=other, suite=suite, psk=psk)
+        node.stored[1], _ = peer.seal(node.platform)
+        node.association = Noninteractive(node.platform, peer, node.holder, interval=interval, length=length)
+    net.issuer = issuer
     return net
 
 

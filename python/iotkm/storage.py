@@ -45,7 +45,7 @@ class Storage(Protocol):
 class StorageInUseError(IotkmError, BlockingIOError):
     """Another process uses this storage: two devices with one state would repeat each other's numbers."""
 
-    code = -106
+    code = -112
 
 
 class Directory:

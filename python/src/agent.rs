@@ -13,7 +13,7 @@ use iotkm::cose::{self, IssueError, Message};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
-type CoreAgent = cose::TicketAgent;
+pub(crate) type CoreAgent = cose::TicketAgent;
 
 /// A ticket agent's numbers: none is given twice, wherever its power is cut. Which tickets it issued is its caller's
 /// record; `iotkm.authority` keeps both in a database.
@@ -125,7 +125,15 @@ impl TicketAgent {
 }
 
 impl TicketAgent {
-    fn with<X: Send>(&self, py: Python<'_>, f: impl FnOnce(&mut CoreAgent) -> PyResult<X> + Send) -> PyResult<X> {
+    /// Calls the core's, without the interpreter lock.
+    ///
+    /// # Errors
+    /// `BusyError`; those of `f`.
+    pub(crate) fn with<X: Send>(
+        &self,
+        py: Python<'_>,
+        f: impl FnOnce(&mut CoreAgent) -> PyResult<X> + Send,
+    ) -> PyResult<X> {
         py.detach(|| self.0.with(f))
     }
 }

@@ -111,6 +111,8 @@ fn blob(data: &[u8]) -> Option<&'static str> {
         (state::Kind::NoninteractivePeer, "stored noninteractive peer"),
         (state::Kind::TicketAgent, "stored ticket agent"),
         (state::Kind::Wallet, "stored ticket wallet"),
+        (state::Kind::Holder, "stored holder of a credential"),
+        (state::Kind::StaticKey, "stored static key"),
     ];
     let first = *data.first()?;
     let named = kinds.into_iter().find(|(kind, _)| *kind as u8 == first && data.len() > state::OVERHEAD);

@@ -5,7 +5,7 @@ use crate::history::{Suite, config, suite_named};
 use crate::platform::{Platform, secret};
 use crate::tickets::Ticket;
 use crate::values::{self, Bytes, bad_argument, bytes};
-use crate::wallet::{Shared, Wallet};
+use crate::wallet::{self, Wallet};
 use iotkm::cose::ticket::TICKET_MAX_FFC;
 use iotkm::crypto::Suite as CoreSuite;
 use iotkm::crypto::hpke::{DHKEM_P256, DHKEM_X25519, KEM_FFC2048, KEM_FFC3072, Kem};
@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 type CorePeer = Peer<TICKET_MAX_FFC>;
+type Shared = wallet::Shared<wallet::Core>;
 type Memory = Box<InteractiveMemory<CorePeer, Shared, 2, 2048, Any, TICKET_MAX_FFC>>;
 /// The core's association as it lies here.
 pub type Core = iotkm::interactive::Interactive<CorePeer, Shared, Memory, Any, TICKET_MAX_FFC>;
@@ -38,15 +39,15 @@ pub type Core = iotkm::interactive::Interactive<CorePeer, Shared, Memory, Any, T
 #[derive(Debug)]
 pub struct TicketPeer(Mutex<Option<CorePeer>>);
 
-fn given_away(py: Python<'_>) -> PyErr {
+pub(crate) fn given_away(py: Python<'_>) -> PyErr {
     values::wrong_state(py, "this peer was given to an association: restore it from its slot to have it again")
 }
 
-fn subject(py: Python<'_>, name: &str) -> PyResult<Subject> {
+pub(crate) fn subject(py: Python<'_>, name: &str) -> PyResult<Subject> {
     Subject::new(name).ok_or_else(|| bad_argument(py, "a name has 1 to 32 bytes in UTF-8"))
 }
 
-fn text(subject: &Subject) -> String {
+pub(crate) fn text(subject: &Subject) -> String {
     String::from_utf8_lossy(subject.as_bytes()).into_owned()
 }
 

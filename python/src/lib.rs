@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`agent`], [`wallet`] | ticket agent and operator; the device's tickets |
 //! | [`association`] | the verbs that every scheme's association has; a scheme's class adds its own |
+//! | [`credentials`], [`holder`] | credentials and who issues them; what a device holds |
 //! | [`hub`], [`member`] | many associations on one socket; what it holds many of |
 //! | [`history`], [`pairing`] | the history scheme |
 //! | [`interactive`] | the interactive scheme |
 //! | [`inspect`] | what anybody may read off a datagram or a blob |
+//! | [`noninteractive`] | the noninteractive scheme |
 //! | [`platform`] | the surroundings of a call: device secret, randomness, clocks, place |
 //! | [`signing`], [`static_key`] | keys, here or elsewhere |
 //! | [`tickets`], [`ticket_message`] | tickets and revocation lists; what is said about them |
@@ -20,11 +22,14 @@ use pyo3::prelude::*;
 
 pub mod agent;
 pub mod association;
+pub mod credentials;
 pub mod history;
+pub mod holder;
 pub mod hub;
 pub mod inspect;
 pub mod interactive;
 pub mod member;
+pub mod noninteractive;
 pub mod pairing;
 pub mod platform;
 pub mod signing;
@@ -42,6 +47,9 @@ fn _iotkm(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<hub::Hub>()?;
     history::register(module)?;
     interactive::register(module)?;
+    noninteractive::register(module)?;
+    credentials::register(module)?;
+    module.add_class::<holder::Holder>()?;
     module.add_class::<pairing::Pairing>()?;
     agent::register(module)?;
     signing::register(module)?;

@@ -44,7 +44,7 @@ pub struct Platform {
     rng: Option<Py<PyAny>>,
     clock: Option<Py<PyAny>>,
     wall: Option<Py<PyAny>>,
-    keys: Slots,
+    pub(crate) keys: Slots,
     place: Mutex<Vec<u8>>,
 }
 
@@ -93,7 +93,7 @@ impl Platform {
             rng: callable(rng, "rng (it has no method randbytes either)")?,
             clock: callable(clock, "clock")?,
             wall: callable(wall, "wall")?,
-            keys: Slots(keys.unwrap_or_default()),
+            keys: Slots::new(keys.unwrap_or_default()),
             place: Mutex::new(checked_place(py, place.as_deref().unwrap_or(&[]))?),
         })
     }
@@ -111,6 +111,13 @@ impl Platform {
         Ok(())
     }
 
+    /// Puts a static key into a slot, in place of the one there: a new credential brings a new key. ``None`` empties it.
+    /// Calls that are under way go on with what was there.
+    #[pyo3(signature = (slot, key))]
+    fn set_key(&self, py: Python<'_>, slot: u16, key: Option<Py<StaticKey>>) {
+        self.keys.set(py, slot, key);
+    }
+
     /// The platform's clock now, in ms: what `Idle.wake_at` is to be compared with.
     #[pyo3(name = "now")]
     fn py_now(&self) -> PyResult<u64> {
@@ -125,7 +132,7 @@ impl Platform {
         visit.call(&self.rng)?;
         visit.call(&self.clock)?;
         visit.call(&self.wall)?;
-        self.keys.0.values().try_for_each(|key| visit.call(key))
+        self.keys.traverse(&visit)
     }
 }
 

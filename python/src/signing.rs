@@ -89,7 +89,7 @@ impl SigningKey {
     }
 }
 
-fn issued(py: Python<'_>, error: IssueError, failure: Option<PyErr>) -> PyErr {
+pub(crate) fn issued(py: Python<'_>, error: IssueError, failure: Option<PyErr>) -> PyErr {
     match error {
         IssueError::Refused(reason) => ticket_refused(py, reason),
         IssueError::Unstored => wrong_state(py, "no number is reserved in storage: seal, store, persisted, then again"),

@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The core's, with room for whatever there is.
 pub type Core = cose::Wallet<'static, TICKET_MAX_FFC, { LIST_MAX * 4 + LIST_OVERHEAD }>;
 
-/// A wallet borrows its names. Here they live as long as the process, each once.
-fn lasting(name: &str) -> &'static str {
+/// Wallets and holders borrow their names. Here they live as long as the process, each once.
+pub(crate) fn lasting(name: &str) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     names.get(name).copied().unwrap_or_else(|| {
@@ -31,7 +31,7 @@ fn lasting(name: &str) -> &'static str {
     })
 }
 
-fn not_taken(py: Python<'_>, why: NotTaken) -> PyErr {
+pub(crate) fn not_taken(py: Python<'_>, why: NotTaken) -> PyErr {
     match why {
         NotTaken::Refused(reason) => ticket_refused(py, reason),
         NotTaken::Full => values::error(py, iotkm::Error::Full),
@@ -79,15 +79,22 @@ pub struct Wallet {
     core: Arc<Guarded<Box<Core>>>,
 }
 
-/// The wallet, lent to associations.
-#[derive(Clone)]
-pub struct Shared(Arc<Guarded<Box<Core>>>);
+/// A wallet or a holder, lent to associations.
+#[derive(Debug)]
+pub struct Shared<C>(Arc<Guarded<Box<C>>>);
 
-impl Lend for Shared {
+impl<C> Shared<C> {
+    /// For one association.
+    pub(crate) fn new(core: &Arc<Guarded<Box<C>>>) -> Self {
+        Self(Arc::clone(core))
+    }
+}
+
+impl<C: Credentials> Lend for Shared<C> {
     fn lend(&self, work: &mut dyn FnMut(&mut dyn Credentials)) {
         // A refusal is a callback's that came back while the wallet is lent: then nothing goes on.
-        let _ = self.0.with(|wallet| {
-            work(&mut **wallet);
+        let _ = self.0.with(|credentials| {
+            work(&mut **credentials);
             Ok(())
         });
     }
@@ -95,8 +102,8 @@ impl Lend for Shared {
 
 impl Wallet {
     /// For an association.
-    pub(crate) fn shared(&self) -> Shared {
-        Shared(Arc::clone(&self.core))
+    pub(crate) fn shared(&self) -> Shared<Core> {
+        Shared::new(&self.core)
     }
 
     fn made(platform: Py<Platform>, device: &'static str, core: Box<Core>) -> Self {

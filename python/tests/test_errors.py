@@ -1,12 +1,16 @@
 """Every error has its class, its code and its advice, and changes nothing."""
 
+import re
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 import iotkm
 from iotkm import History, Hub, IotkmError, Pairing, Peer, Platform, Triple, _errors, _iotkm, sim
+from iotkm.aio import FailedError
+from iotkm.storage import StorageInUseError
 
 
 def test_classes_and_codes_are_the_core_s() -> None:
@@ -17,6 +21,23 @@ def test_classes_and_codes_are_the_core_s() -> None:
         assert advice and getattr(iotkm, kind.__name__) is kind
         parents = [parent for parent in kind.__mro__ if issubclass(parent, Exception)]
         assert any(parent.__module__ == "builtins" and parent not in (Exception, BaseException) for parent in parents)
+
+    # Numbers of C's that mean something else there are nobody's here.
+    header = (Path(__file__).parents[2] / "include" / "iotkm.h").read_text()
+    of_c = {int(code): name for name, code in re.findall(r"IOTKM_E_(\w+) = (-\d+)", header)}
+    found = (*vars(_errors).values(), StorageInUseError, FailedError)
+    own: list[type[IotkmError]] = [c for c in found if isinstance(c, type) and issubclass(c, IotkmError)]
+    own.remove(IotkmError)
+    for pattern in ("authority.py", "pkcs11.py"):
+        source = (Path(iotkm.__file__).parent / pattern).read_text()
+        (code,) = re.findall(r"^    code = (-\d+)", source, re.M)
+        own.append(type(pattern, (IotkmError,), {"code": int(code)}))
+    assert len({c.code for c in own}) == len(own)
+    for c in own:
+        if c.code < -100 and c is not iotkm.TicketRefusedError:
+            assert of_c.get(c.code) in (None, c.__name__.removesuffix("Error").upper()), c
+    assert of_c[-106] == "BUSY"
+
     classes = [c for c in vars(_errors).values() if isinstance(c, type) and issubclass(c, IotkmError)]
     assert len({c.code for c in classes}) == len(classes)
 

@@ -15,6 +15,13 @@ ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "1"}
 SHOWS = {
     "one.py": [],
     "pair_and_talk.py": ["both show", "lamp   got b'on' from b'kitchen'", "generation 1", "got b'done: on again'"],
+    "credentials_and_epochs.py": [
+        "gateway sends  M4, 10 bytes",
+        "nothing was sent: 4 4",
+        "gets   b'1.2 kWh' in epoch 4",
+        "meter   sees   Resumed",
+        "both are in epoch 101 101",
+    ],
     "hybrid.py": ["M1", "K4", "a psk from the paired session: True", "hub gets  b'21.5 C'"],
     "tickets_and_talk.py": ["lamp session", "gateway is there", "the switch is turned away", "gateway and lamp: True"],
     "operator_day.py": ["issued", "waiting ['lamp', 'switch']", "(2 in the overlap)", "[2, 4] - the lamp turns", "revoked"],

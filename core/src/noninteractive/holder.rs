@@ -210,7 +210,7 @@ impl<'n, const C: usize, const L: usize> Holder<'n, C, L> {
         if self.list_bytes() == list {
             return Ok(false);
         }
-        if new.number() <= self.list().map_or(0, |list| list.number()) {
+        if new.number() <= self.list_number() {
             return Err(Refused::Older.into());
         }
         if list.len() > L {
@@ -220,6 +220,11 @@ impl<'n, const C: usize, const L: usize> Holder<'n, C, L> {
         self.floor = self.floor.max(new.issued_at());
         self.changes = self.changes.wrapping_add(1);
         Ok(true)
+    }
+
+    /// The number of the newest revocation list; 0: none.
+    pub fn list_number(&self) -> u32 {
+        self.list().map_or(0, |list| list.number())
     }
 
     fn list_bytes(&self) -> &[u8] {

@@ -48,7 +48,7 @@ _QUEUE = 1024
 class FailedError(IotkmError, ConnectionError):
     """A run ended without its goal; `stage` says which and `reason` why."""
 
-    code = -109
+    code = -114
 
     def __init__(self, stage: Stage, reason: Reason) -> None:
         super().__init__(f"{stage} failed: {_WHY.get(reason, reason)}")
