@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`agent`], [`wallet`] | ticket agent and operator; the device's tickets |
 //! | [`association`] | the verbs that every scheme's association has; a scheme's class adds its own |
-//! | [`credentials`], [`holder`] | credentials and who issues them; what a device holds |
+//! | [`credentials`], [`issuing`] | credentials; the operator who issues them |
+//! | [`holder`] | what a device with a credential holds |
 //! | [`hub`], [`member`] | many associations on one socket; what it holds many of |
 //! | [`history`], [`pairing`] | the history scheme |
 //! | [`interactive`] | the interactive scheme |
@@ -28,6 +29,7 @@ pub mod holder;
 pub mod hub;
 pub mod inspect;
 pub mod interactive;
+pub mod issuing;
 pub mod member;
 pub mod noninteractive;
 pub mod pairing;
@@ -49,6 +51,7 @@ fn _iotkm(module: &Bound<'_, PyModule>) -> PyResult<()> {
     interactive::register(module)?;
     noninteractive::register(module)?;
     credentials::register(module)?;
+    module.add_class::<issuing::OperatorKey>()?;
     module.add_class::<holder::Holder>()?;
     module.add_class::<pairing::Pairing>()?;
     agent::register(module)?;

@@ -11,15 +11,21 @@ import pytest
 import iotkm
 from iotkm import (
     Association,
+    Credential,
+    CredentialOperator,
+    CredentialPeer,
     Datagram,
     Event,
     History,
+    Holder,
     Idle,
     Interactive,
+    Noninteractive,
     Pairing,
     Peer,
     Persist,
     Platform,
+    RevocationList,
     StaticKey,
     Ticket,
     TicketPeer,
@@ -29,7 +35,7 @@ from iotkm import (
 )
 
 FOLDER = Path(__file__).parents[2] / "tests" / "vectors"
-VECTORS = sorted([*FOLDER.glob("*.json"), *FOLDER.glob("interactive/*.json")])
+VECTORS = sorted([*FOLDER.glob("*.json"), *FOLDER.glob("interactive/*.json"), *FOLDER.glob("noninteractive/*.json")])
 LOG = 24
 
 
@@ -47,13 +53,21 @@ class Node:
             clock=lambda: self.now,
             wall=lambda: None if about.get("wall") is None else about["wall"] + self.now,
             place=self.field("place") if "place" in about else None,
-            keys={1: self.static_key()} if "ticket" in about else None,
+            keys=self.keys(),
         )
         if "ticket" in about:
             agent, key = self.field("agent").decode(), VerifyKey("EdDSA", self.field("agent_key"))
             self.wallet = Wallet(self.platform, device=self.field("id").decode(), agent=agent, key=key)
             self.wallet.install(Ticket.peek(self.field("ticket")))
             self.association: Association = self.with_ticket(self.stranger())
+        elif "credential" in about:
+            operator = CredentialOperator(
+                self.field("operator").decode(), key=self.field("operator_key"), suite=self.suites[0],
+                lists=VerifyKey("EdDSA", self.field("lists_key")),
+            )  # fmt: skip
+            self.holder = Holder(self.platform, device=self.field("id").decode(), operator=operator)
+            self.holder.install(Credential(self.field("credential"), suite=self.suites[0]))
+            self.association = self.with_credential(self.nobody())
         else:
             self.association = self.pairing() if "cpace" in about else self.open(self.provisioned())
 
@@ -73,11 +87,32 @@ class Node:
     @property
     def suites(self) -> list[iotkm.Suite]:
         named = {"-21": "FFC2048", "-22": "FFC3072"}
-        return [getattr(iotkm, f"SUITE_{named.get(name, name)}") for name in self.about["suites"]]
+        names = self.about["suites"] if "suites" in self.about else [self.about["suite"]]
+        return [getattr(iotkm, f"SUITE_{named.get(name, name)}") for name in names]
 
-    def static_key(self) -> StaticKey:
+    def keys(self) -> dict[int, StaticKey]:
+        if "ticket" not in self.about and "credential" not in self.about:
+            return {}
         groups = {2: "p256", 3: "p256", 5: "p256", -21: "ffc2048", -22: "ffc3072"}
-        return StaticKey(groups.get(self.suites[0].id, "x25519"), self.field("key"))
+        group = groups.get(self.suites[0].id, "x25519" if "ticket" in self.about else "ristretto255")
+        here = {slot: name for slot, name in ((1, "key"), (2, "next_key")) if name in self.about}
+        return {slot: StaticKey(group, self.field(name)) for slot, name in here.items()}
+
+    def nobody(self) -> CredentialPeer:
+        own, psk = self.field("id").decode(), self.field("psk") if "psk" in self.about else None
+        if "peer" not in self.about:
+            return CredentialPeer.anyone(slot=1, own_id=own, psk=psk, suite=self.suites[0])
+        other = self.field("peer").decode()
+        return CredentialPeer.named(slot=1, own_id=own, id=other, psk=psk, suite=self.suites[0])
+
+    def with_credential(self, peer: CredentialPeer) -> Association:
+        cid = self.field("cid") if "cid" in self.about else None
+        about = self.about
+        return Noninteractive(
+            self.platform, peer, self.holder, key=1, next_key=2 if "next_key" in about else None,
+            interval=about.get("interval", 60), length=about.get("length", 1000), life=about.get("life", 0),
+            mtu=about.get("mtu", 1200), cid=cid, rekey_after=about.get("rekey_after"),
+        )  # fmt: skip
 
     def stranger(self) -> TicketPeer:
         own, other = self.field("id").decode(), self.field("peer").decode()
@@ -126,6 +161,13 @@ class Node:
                 association.authenticate(other)
             case "ping":
                 association.ping(other)
+            case "go_on":
+                association.go_on()
+            case "install" if "credential" in step:
+                self.holder.install(Credential(argument("credential"), suite=self.suites[0]))
+            case "revoke":
+                self.holder.revoke(RevocationList.peek(argument("list")))
+                association.recheck()
             case "install":
                 self.wallet.install(Ticket.peek(argument("ticket")))
                 association.recheck()
@@ -147,6 +189,10 @@ class Node:
                 if "ticket" in self.about:
                     known = TicketPeer.restore(self.platform, slot=1, blob=blob) if blob else self.stranger()
                     self.association = self.with_ticket(known)
+                elif "credential" in self.about:
+                    suite = self.suites[0]
+                    stored = CredentialPeer.restore(self.platform, slot=1, blob=blob, suite=suite) if blob else self.nobody()
+                    self.association = self.with_credential(stored)
                 else:
                     self.association = self.open(Peer.restore(self.platform, slot=1, blob=blob))
                 if "bytes" in step:
