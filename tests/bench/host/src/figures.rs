@@ -97,6 +97,12 @@ static FIGURES: &[&[Figure]] = &[
         figure("interactive.phase1.x25519.snow.ratio", "x", Some(1.0), |lab| {
             lab.ratio("interactive.phase1.x25519", "snow.xx")
         }),
+        figure("interactive.phase1.x25519.remembered.host.ratio", "x", Some(1.05), |lab| {
+            lab.ratio("interactive.phase1.x25519.remembered", "operations.phase1.x25519.remembered")
+        }),
+        figure("interactive.phase1.x25519.remembered.snow.ratio", "x", Some(1.0), |lab| {
+            lab.ratio("interactive.phase1.x25519.remembered", "snow.xx")
+        }),
         figure("interactive.phase2.x25519.wire", "B", None, |lab| {
             lab.wire("interactive.phase2.x25519", Some("snow.nn"))
         }),
@@ -118,6 +124,10 @@ static FIGURES: &[&[Figure]] = &[
         }),
         figure("interactive.phase2.ffc2048.host.us", "us", Some(1_100.0), |lab| {
             lab.us("interactive.phase2.ffc2048", Some("operations.phase2.ffc2048"))
+        }),
+        // As above: on the machine of GOALS OpenSSL takes 220 us for one exponentiation.
+        figure("interactive.phase2.ffc2048.host.ratio", "x", Some(1_100.0 / 220.0), |lab| {
+            lab.ratio("interactive.phase2.ffc2048", "openssl.modexp2048")
         }),
         figure("interactive.ram.established", "B", Some(320.0), |_| Ok((interactive::ESTABLISHED as f64).into())),
         figure("interactive.ram.handshake", "B", Some(600.0), |_| Ok((interactive::HANDSHAKE as f64).into())),

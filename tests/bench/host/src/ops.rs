@@ -46,9 +46,14 @@ pub fn open(name: &str) -> Result<Box<dyn Op>, Problem> {
     if let Some(group) = name.strip_prefix("interactive.phase2.") {
         return interactive::phase2(group);
     }
-    // Phase 1: HPKE in Auth and in Base mode, and g^(NA NS); phase 2: g^(NA NS).
+    // Phase 1: HPKE in Auth and in Base mode, and g^(NA NS); and the g^NA of the K1 that comes with the end of it. Phase 2:
+    // g^(NA NS).
     if let Some(group) = name.strip_prefix("operations.phase1.") {
-        return interactive::operations(group, 2, 8);
+        return match group.strip_suffix(".remembered") {
+            // Without what two static keys share, which each side knows.
+            Some(group) => interactive::operations(group, 3, 6),
+            None => interactive::operations(group, 3, 8),
+        };
     }
     if let Some(group) = name.strip_prefix("operations.phase2.") {
         return interactive::operations(group, 2, 2);
@@ -63,7 +68,7 @@ pub fn open(name: &str) -> Result<Box<dyn Op>, Problem> {
         "crypto.x25519" => crypto::diffie_hellman(&iotkm::crypto::group::X25519),
         "crypto.p256" => crypto::diffie_hellman(&iotkm::crypto::group::P256),
         "crypto.ffc2048" => crypto::diffie_hellman(&iotkm::crypto::group::FFC2048),
-        "crypto.ffc2048.modexp" => crypto::power_of_base(&iotkm::crypto::group::FFC2048),
+        "crypto.ffc2048.modexp" => crypto::modexp(&iotkm::crypto::group::FFC2048),
         "history.symmetric" => history::exchange(&iotkm::crypto::SUITE_0_SYMMETRIC),
         "history.symmetric.suite_4" => history::exchange(&iotkm::crypto::SUITE_4_SYMMETRIC),
         "history.dh.x25519" => history::exchange(&iotkm::crypto::SUITE_0),

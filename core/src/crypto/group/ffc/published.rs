@@ -1,6 +1,6 @@
 //! What the papers do with elements and exponents as mere numbers modulo p.
 
-use super::{Ffc, GroupError, PrimeGroup, Scalar};
+use super::{Ffc, GroupError, Powers, PrimeGroup, Scalar};
 use crate::crypto::Secret;
 use crypto_bigint::{NonZero, U256, Uint};
 
@@ -17,6 +17,12 @@ pub trait PublishedGroup: PrimeGroup {
     /// # Errors
     /// As [`times`](Self::times).
     fn plus(&self, a: &mut [u8], b: &[u8]) -> Result<(), GroupError>;
+
+    /// `a = a^exponent mod p`, whatever a is: in the group or not.
+    ///
+    /// # Errors
+    /// As [`times`](Self::times), and for 0 and 1.
+    fn raise(&self, a: &mut [u8], exponent: &Scalar) -> Result<(), GroupError>;
 
     /// What a number does as an exponent: the number modulo q.
     ///
@@ -38,6 +44,12 @@ impl<const N: usize> PublishedGroup for Ffc<N> {
         let p = NonZero::new(Uint::from_words(*self.p.words())).into_option().ok_or(GroupError::BadElement)?;
         let sum = Uint::from_words(*self.number(a)?).add_mod(&Uint::from_words(*self.number(b)?), &p);
         Self::write_number(sum.as_words(), a);
+        Ok(())
+    }
+
+    fn raise(&self, a: &mut [u8], exponent: &Scalar) -> Result<(), GroupError> {
+        let power = Powers::new(&self.p, &*self.decode(a)?).raise(exponent.expose());
+        self.write(&power, a);
         Ok(())
     }
 

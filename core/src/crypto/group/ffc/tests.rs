@@ -129,6 +129,15 @@ fn powers_are_the_library_s<const N: usize>(group: &'static Ffc<N>) {
     assert_eq!(out, encoded(ax));
     group.double_power(&encoded(a), &x, &encoded(b), &y, &mut out).unwrap();
     assert_eq!(out, encoded(ax * by));
+    #[cfg(feature = "published")]
+    {
+        // Two generates more than the subgroup.
+        let two = FixedMontyForm::new(&Uint::from_u32(2), &params);
+        let mut out = encoded(two);
+        group.raise(&mut out, &x).unwrap();
+        assert_eq!(out, encoded(two.pow(&U256::from_be_slice(x.expose()))));
+        assert_eq!(group.power(&encoded(two), &x, &mut out), Err(GroupError::BadElement));
+    }
 }
 
 #[test]

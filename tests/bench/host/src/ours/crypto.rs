@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use iotkm::crypto::aead::{Aead, MAX_KEY, MAX_NONCE, MAX_TAG};
-use iotkm::crypto::group::{Dh, PrimeGroup, Scalar};
+use iotkm::crypto::group::{Dh, PublishedGroup, Scalar};
 use iotkm::crypto::{Rng, RngError, Secret};
 
 use crate::lab::Problem;
@@ -47,14 +47,15 @@ pub fn diffie_hellman(group: &'static dyn Dh) -> Result<Box<dyn Op>, Problem> {
     })
 }
 
-/// g^x for another x each time, without tables of g: what any power costs.
-pub fn power_of_base(group: &'static dyn PrimeGroup) -> Result<Box<dyn Op>, Problem> {
+/// An element to another exponent each time, in the group or not, without tables: what any power costs.
+pub fn modexp(group: &'static dyn PublishedGroup) -> Result<Box<dyn Op>, Problem> {
     let mut rng = Counting(1);
     let mut element = vec![0; group.element_len()];
+    group.base(&group.one(), &mut element);
     repeat(move || {
         let mut scalar = Secret::zero();
         rng.fill(scalar.as_mut()).expect("this source does not fail");
-        group.base(&scalar, &mut element);
+        group.raise(&mut element, &scalar).expect("a number below p");
         black_box(&element);
         0
     })

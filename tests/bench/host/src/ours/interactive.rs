@@ -6,6 +6,7 @@ use std::hint::black_box;
 use iotkm::cose::{Agent, Claims, DeviceKey, KeyGroup, Reference, Ticket, Wallet};
 use iotkm::crypto::group::Scalar;
 use iotkm::crypto::hpke::{DHKEM_P256, DHKEM_X25519, KEM_FFC2048, KEM_FFC3072, Kem};
+use iotkm::crypto::remembered::Remembered;
 use iotkm::crypto::sign::{Ed25519Key, Signer};
 use iotkm::crypto::{SUITE_2, SUITE_4, SUITE_FFC2048, SUITE_FFC3072, Secret, Suite};
 use iotkm::engine::Config;
@@ -113,20 +114,26 @@ fn open(setting: &Setting, peer: Peer<TICKET>, purse: Purse) -> Owned {
     Interactive::open(peer, purse, setup, Config::default(), Memory::new()).expect("valid")
 }
 
-fn sides(setting: &Setting) -> ([Side<Owned>; 2], [Peer<TICKET>; 2], [Purse; 2]) {
+fn sides(setting: &Setting, remember: bool) -> ([Side<Owned>; 2], [Peer<TICKET>; 2], [Purse; 2]) {
     let members = [0, 1].map(|who| member(setting, who));
     let peers = [0, 1].map(|who| acquainted(setting, who, &members));
     let sides = [0, 1].map(|who| {
         let association = open(setting, peers[who].clone(), members[who].purse);
-        Side::new(NAMES[who], association).with_keys(keys(setting, &members[who].scalar))
+        let mut keys = keys(setting, &members[who].scalar);
+        if remember {
+            keys = Box::new(Remembered::<1>::new(Box::leak(keys)));
+        }
+        Side::new(NAMES[who], association).with_keys(keys)
     });
     (sides, peers, members.map(|member| member.purse))
 }
 
-/// M1 to M4 between two that have each other's ticket, again and again; the first K1 is not let through.
+/// M1 to M4 between two that have each other's ticket, again and again; the first K1 is not let through. Of a group
+/// `.remembered` the static keys know what they share.
 pub fn phase1(group: &str) -> Result<Box<dyn Op>, Problem> {
-    let setting = setting(group)?;
-    let ([mut a, mut b], peers, purses) = sides(setting);
+    let remembered = group.strip_suffix(".remembered");
+    let setting = setting(remembered.unwrap_or(group))?;
+    let ([mut a, mut b], peers, purses) = sides(setting, remembered.is_some());
     repeat(move || {
         for (who, side) in [&mut a, &mut b].into_iter().enumerate() {
             side.association = open(setting, peers[who].clone(), purses[who]);
@@ -141,7 +148,7 @@ pub fn phase1(group: &str) -> Result<Box<dyn Op>, Problem> {
 
 /// K1 to K4, again and again, each under the PMK of the one before.
 pub fn phase2(group: &str) -> Result<Box<dyn Op>, Problem> {
-    let ([mut a, mut b], ..) = sides(setting(group)?);
+    let ([mut a, mut b], ..) = sides(setting(group)?, false);
     let to = b.addr;
     let mut run = move || {
         a.with(|a, cx| a.connect(cx, &to)).expect("at rest");
