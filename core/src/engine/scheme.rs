@@ -410,6 +410,22 @@ impl<S: Scheme> Io<'_, S> {
         Ok(&mut self.halves.get_mut(place).ok_or(Dropped::NoRoom)?.flight)
     }
 
+    /// The question that the run in this place has answered came again, `len` bytes `from` there: so does the answer. `proven`:
+    /// the address has just shown that it receives.
+    ///
+    /// # Errors
+    /// There is no such place.
+    #[inline(never)]
+    pub fn answer_again(&mut self, place: usize, from: &Addr, proven: bool, len: usize) -> Result<(), Dropped> {
+        let flight = self.flight(place)?;
+        flight.asked(from, len);
+        if proven {
+            flight.prove();
+        }
+        flight.again();
+        Ok(())
+    }
+
     /// A free place, after wiping a run that `gives_way` names where there is none.
     ///
     /// # Errors

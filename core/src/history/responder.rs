@@ -93,13 +93,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         let c1 = C1::read(bytes, suite.mac_len)?;
         let same = |r: &Run| matches!(r, Run::AwaitC3(r) if r.run == c1.run && r.nonce == c1.nonce);
         if let Some(place) = io.find(&same) {
-            let flight = io.flight(place)?;
-            flight.asked(from, bytes.len());
-            if proven {
-                flight.prove();
-            }
-            flight.again();
-            return Ok(());
+            return io.answer_again(place, from, proven, bytes.len());
         }
         let Some((which, pair, th_1)) = self.verify_c1(&c1)? else {
             return self.gone(cx, io, from, &c1, bytes.len());
@@ -216,10 +210,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
     ) -> Result<(), Dropped> {
         let suite = self.suite;
         if let Some(place) = io.find(&|r| r.is_next(Awaits::C5, low)) {
-            let flight = io.flight(place)?;
-            flight.asked(from, bytes.len());
-            flight.again();
-            return Ok(());
+            return io.answer_again(place, from, false, bytes.len());
         }
         let place = io.find(&|r| matches!(r, Run::AwaitC3(r) if r.run & 15 == u32::from(low)));
         let place = place.ok_or(Dropped::Unexpected)?;
@@ -275,10 +266,7 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Exchange
         // The run under way first: an older one whose ACK is kept may have the same low bits.
         let Some(place) = io.find(&|r| r.is_next(Awaits::C5, low)) else {
             let acked = io.find(&|r| matches!(r, Run::Acked { run } if run & 15 == u32::from(low)));
-            let flight = io.flight(acked.ok_or(Dropped::Unexpected)?)?;
-            flight.asked(from, bytes.len());
-            flight.again();
-            return Ok(());
+            return io.answer_again(acked.ok_or(Dropped::Unexpected)?, from, false, bytes.len());
         };
         let run = io.run(place).and_then(Run::finishing).ok_or(Dropped::Unexpected)?;
         if !ct_eq(bytes.get(HEADER_LEN..).unwrap_or(&[]), run.tags.c5()) {

@@ -72,10 +72,7 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
     ) -> Result<(), Dropped> {
         let digest = hash(&[bytes]);
         if let Some(place) = io.find(&|run| matches!(run, Run::Said { digest: mine } if *mine == digest)) {
-            let flight = io.flight(place)?;
-            flight.asked(from, bytes.len());
-            flight.again();
-            return Ok(());
+            return io.answer_again(place, from, false, bytes.len());
         }
         let hint = bytes.get(2..).and_then(<[u8]>::first_chunk).ok_or(Dropped::Malformed)?;
         let Some(Named::Master(which)) = self.peer.borrow().named(hint) else { return Err(Dropped::NoKey) };

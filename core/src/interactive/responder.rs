@@ -69,13 +69,7 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
             _ => false,
         };
         if let Some(place) = io.find(&same) {
-            let flight = io.flight(place)?;
-            flight.asked(from, bytes.len());
-            if proven {
-                flight.prove();
-            }
-            flight.again();
-            return Ok(());
+            return io.answer_again(place, from, proven, bytes.len());
         }
         let which = match self.peer.borrow().named(&k1.hint).ok_or(Dropped::NoKey)? {
             Named::Master(which) => which,
@@ -283,10 +277,7 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
     ) -> Result<(), Dropped> {
         let k3 = hash(&[bytes]);
         if let Some(place) = io.find(&|run| matches!(run, Run::Answered { k3: mine } if *mine == k3)) {
-            let flight = io.flight(place)?;
-            flight.asked(from, bytes.len());
-            flight.again();
-            return Ok(());
+            return io.answer_again(place, from, false, bytes.len());
         }
         let theirs = |run: &Run| matches!(run, Run::AwaitK3(run) if run.attempt & 15 == u16::from(low));
         let place = io.find(&theirs).ok_or(Dropped::Unexpected)?;

@@ -78,13 +78,7 @@ pub(super) fn on_m1<S: Introduces>(
     let from = From { addr, proven, len: bytes.len() };
     let digest = hash(&[bytes]);
     if let Some(place) = find(io, &|run| run.answers(&digest)) {
-        let flight = io.flight(place)?;
-        flight.asked(addr, from.len);
-        if proven {
-            flight.prove();
-        }
-        flight.again();
-        return Ok(());
+        return io.answer_again(place, addr, proven, from.len);
     }
     // Glare: the lower name's run goes on, the other answers it.
     let mine = find(io, &Run::is_ours).is_some();
@@ -366,10 +360,7 @@ pub(super) fn on_m3<S: Introduces>(
     let low = bytes.get(1).copied().unwrap_or(0) & 15;
     let m3 = hash(&[bytes]);
     if let Some(place) = find(io, &|run| matches!(run, Run::Answered { m3: mine, .. } if *mine == m3)) {
-        let flight = io.flight(place)?;
-        flight.asked(from, bytes.len());
-        flight.again();
-        return Ok(());
+        return io.answer_again(place, from, false, bytes.len());
     }
     // Two runs may have the same low bits: the pre-tag says which it is.
     let mut done = Err(Dropped::Unexpected);

@@ -106,10 +106,7 @@ impl Pair {
         let (body, y_i) = rest.split_last_chunk::<SHARE_LEN>().ok_or(Dropped::Malformed)?;
         let (nonce_i, id_i) = self.read_body(body)?;
         if let Some(place) = io.find(&|r| matches!(r, Run::AwaitP5 { nonce, .. } if *nonce == nonce_i)) {
-            let flight = io.flight(place)?;
-            flight.asked(from, bytes.len());
-            flight.again();
-            return Ok(());
+            return io.answer_again(place, from, false, bytes.len());
         }
         self.open_window(cx)?;
         if io.find(&|r| matches!(r, Run::AwaitP5 { .. })).is_some() {
@@ -163,10 +160,12 @@ impl Pair {
         let (theirs, th_5) = match opened {
             Ok(opened) => opened,
             Err(reason) => {
-                let flight = io.flight(io.find(&|run| matches!(run, Run::Done)).ok_or(reason)?)?;
-                flight.asked(from, bytes.len());
-                flight.again();
-                return Ok(());
+                return io.answer_again(
+                    io.find(&|run| matches!(run, Run::Done)).ok_or(reason)?,
+                    from,
+                    false,
+                    bytes.len(),
+                );
             }
         };
         let place = place.ok_or(Dropped::Unexpected)?;
