@@ -60,7 +60,38 @@ class P256:
 
     @classmethod
     def multiply(cls, scalar, point):
-        return _multiply(cls, scalar, point, None)
+        """In Jacobian coordinates (x / z^2, y / z^3), for there is an inversion in every sum of the others."""
+        p, sum_ = cls.p, None
+        if point is None:
+            return None
+        for bit in bin(scalar)[2:]:
+            if sum_:
+                x, y, z = sum_
+                a, s = 3 * (x - z * z) * (x + z * z) % p, 4 * x * y * y % p
+                x3 = (a * a - 2 * s) % p
+                sum_ = (x3, (a * (s - x3) - 8 * pow(y, 4, p)) % p, 2 * y * z % p) if y * z % p else None
+            if bit == "1":
+                sum_ = cls._plus(sum_, *point)
+        if sum_ is None or not sum_[2]:
+            return None
+        inverse = pow(sum_[2], -1, p)
+        return sum_[0] * inverse**2 % p, sum_[1] * inverse**3 % p
+
+    @classmethod
+    def _plus(cls, one, x2, y2):
+        """A point in Jacobian coordinates and one in affine ones."""
+        p = cls.p
+        if one is None:
+            return x2, y2, 1
+        x1, y1, z1 = one
+        h, r = (x2 * z1 * z1 - x1) % p, (y2 * z1**3 - y1) % p
+        if not h:
+            if r:
+                return None
+            double = cls.add((x2, y2), (x2, y2))
+            return (*double, 1) if double else None
+        x3 = (r * r - h**3 - 2 * x1 * h * h) % p
+        return x3, (r * (x1 * h * h - x3) - y1 * h**3) % p, h * z1 % p
 
     @classmethod
     def scalar(cls, draw):

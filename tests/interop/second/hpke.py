@@ -9,10 +9,10 @@ BASE, AUTH = 0, 2
 class Kem:
     """Shares in, shares out; contexts hold points."""
 
-    def __init__(self, suite):
+    def __init__(self, suite, name=None):
         self.suite, self.group = suite, suite.group
         number = u16(0x10 if suite.number in (2, 3, 5) else 0x20)
-        self.name = NAMES.get(suite.number, number)
+        self.name = name or NAMES.get(suite.number, number)
 
     def point(self, share):
         try:

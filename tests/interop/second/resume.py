@@ -40,16 +40,16 @@ def _tag(pair, old, label, th):
     return pair.expand(old.root, label, th, 16)
 
 
-def _session(pair, old, salt_a, salt_b, th, generation):
+def _session(make, pair, old, salt_a, salt_b, th, generation):
     keys = schedule(pair.suite, extract(old.root, salt_a, salt_b), th, pair.expand)
-    return Session(pair, keys, th, old.initiator, old.session, generation, old.my_cid, old.peer_cid)
+    return make(pair, keys, th, old.initiator, old.session, generation, old.my_cid, old.peer_cid)
 
 
 class Restarted:
     """A."""
 
-    def __init__(self, pair, old, draw):
-        self.pair, self.old = pair, old
+    def __init__(self, pair, old, draw, make=Session):
+        self.make, self.pair, self.old = make, pair, old
         self.salt = draw(8)
         self.th_0 = _th_0(pair, old, old.initiator)
         self.r1 = engine_header(wire.R1) + old.peer_cid + self.salt + _tag(pair, old, "r1", sha256(self.th_0, self.salt))
@@ -64,14 +64,14 @@ class Restarted:
         th = sha256(self.th_0, self.salt, salt_b, u32(generation))
         require(same(tag, _tag(self.pair, old, "r2", th)), "R2")
         self.r3 = engine_header(wire.R3) + old.peer_cid + self.salt + _tag(self.pair, old, "r3", th)
-        return _session(self.pair, old, self.salt, salt_b, th, generation)
+        return _session(self.make, self.pair, old, self.salt, salt_b, th, generation)
 
 
 class Running:
     """B: one of these for a resume; it answers any number of R1."""
 
-    def __init__(self, pair, old, draw):
-        self.pair, self.old, self.draw = pair, old, draw
+    def __init__(self, pair, old, draw, make=Session):
+        self.make, self.pair, self.old, self.draw = make, pair, old, draw
         self.th_0 = _th_0(pair, old, not old.initiator)
         self.random, self.offers = None, {}
 
@@ -95,4 +95,4 @@ class Running:
         require(salt_a in self.offers, "salt")
         salt_b, generation, th = self.offers[salt_a]
         require(same(tag, _tag(self.pair, old, "r3", th)), "R3")
-        return _session(self.pair, old, salt_a, salt_b, th, generation), reader.rest()
+        return _session(self.make, self.pair, old, salt_a, salt_b, th, generation), reader.rest()

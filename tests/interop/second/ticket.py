@@ -103,9 +103,8 @@ def verify(data, agent, wall, floor, revoked=()):
     ticket = read(data)
     protected, _, payload, signature = cbor(data)
     require(cbor(payload)[1] == name and cbor(protected)[1] == -8, "agent")
-    signed = b"\x84\x6aSignature1" + _bytes(protected) + b"\x40" + _bytes(payload)
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, signed)
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, signed(protected, payload))
     except InvalidSignature:
         require(False, "signature")
     now = max(wall if wall is not None else floor, floor)
@@ -113,6 +112,11 @@ def verify(data, agent, wall, floor, revoked=()):
     require(wall is None or now + LEEWAY >= ticket.begins, "not yet")
     require(ticket.serial not in revoked, "revoked")
     return ticket
+
+
+def signed(protected, payload):
+    """What a signature is over."""
+    return b"\x84\x6aSignature1" + _bytes(protected) + b"\x40" + _bytes(payload)
 
 
 def _bytes(data):

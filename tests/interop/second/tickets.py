@@ -6,7 +6,7 @@ Every call returns the datagrams to send. Storing is left out, and so are time a
 from copy import deepcopy
 
 from . import phase1, phase2, records, resume, ticket, wire
-from .crypto import Dropped, SUITES, require, same, sha256
+from .crypto import Dropped, require, same, sha256, u32
 from .phase1 import GONE, HINT, K1, K2, K3, K4, M1, M2, M3, M4, PING, PONG, REFUSE, aux, expand, head, hint_of
 from .records import Session
 from .wire import Reader
@@ -62,6 +62,8 @@ class Peer:
 
 
 class Node:
+    style = phase1.INTERACTIVE
+
     def __init__(self, me, tickets, static, agent, suites, draw, expected, cid=b"", mtu=1200, clock=None, psk=None, life=0):
         self.me, self.tickets, self.static, self.agent = me, tickets, static, agent
         self.suites, self.draw, self.expected, self.cid, self.mtu = suites, draw, expected, cid, mtu
@@ -105,7 +107,7 @@ class Node:
         mine = self.ticket
         self.asking = phase1.Asking(
             mine,
-            self.static,
+            self._static(mine),
             self.suites,
             self.cid,
             self.draw,
@@ -113,8 +115,12 @@ class Node:
             known=self.kept,
             rekey=rekey,
             psk=self.psk,
+            style=self.style,
         )
         return self._ask(self.asking.m1)
+
+    def _static(self, _ticket):
+        return self.static
 
     def _start(self):
         master, attempt, long_tags, holds = self.peer.start()
@@ -202,24 +208,27 @@ class Node:
                 wire.R3: self._r3,
             }.get(number)
         else:
-            require(first == phase1.FIRST, "first byte")
-            handler = {
-                M1: self._m1,
-                M2: self._m2,
-                M3: self._m3,
-                M4: self._m4,
-                K1: self._k1,
-                K2: self._k2,
-                K3: self._k3,
-                K4: self._k4,
-                HINT: self._hint,
-                GONE: self._gone,
-                REFUSE: self._refuse,
-                PING: self._ping,
-                PONG: self._pong,
-            }.get(number)
+            require(first == self.style.first, "first byte")
+            handler = self._handlers().get(number)
         require(handler, "message number")
         return handler(message)
+
+    def _handlers(self):
+        return {
+            M1: self._m1,
+            M2: self._m2,
+            M3: self._m3,
+            M4: self._m4,
+            K1: self._k1,
+            K2: self._k2,
+            K3: self._k3,
+            K4: self._k4,
+            HINT: self._hint,
+            GONE: self._gone,
+            REFUSE: self._refuse,
+            PING: self._ping,
+            PONG: self._pong,
+        }
 
     def _fragment(self, message):
         whole = self.assembly.add(message)
@@ -255,14 +264,14 @@ class Node:
         return [wire.engine_header(wire.COOKIE_REQUEST) + bytes(8)]
 
     def _m1(self, message, proven=False):
-        offer, digest = phase1.Offer(message), sha256(message)
+        offer, digest = phase1.Offer(message, self.style), sha256(message)
         for half in self.halves:
             if half.offer.message == message:
                 return self._earned(message, half.m2, proven)
         require(not (self.asking and self.lower), "glare")
 
         def hint(reason):
-            return self._plain(head(HINT, offer.r[-1]) + bytes([reason]) + digest[:8])
+            return self._plain(self.style.head(HINT, offer.r[-1]) + bytes([reason]) + digest[:8])
 
         number = next((n for n in offer.suites if n in self.suites), None)
         if number is None:
@@ -270,35 +279,40 @@ class Node:
         if bool(offer.flags & phase1.PSK) != (self.psk is not None):
             return hint(NO_PSK if self.psk is not None else THE_PSK)
         if offer.ticket is not None:
-            theirs = self._accept(offer.ticket)
+            shown = offer.ticket
         elif self.kept and self.kept.ref == offer.ref:
-            theirs = self.kept
+            shown = self.kept.data
         else:
             return hint(SEND_TICKET)
+        if not self.halves:
+            self.window = self.draw(32)
+        try:
+            theirs = self._accept(shown)
+        except Dropped:
+            return hint(YOUR_TICKET)
         old = None
         if offer.hint is not None:
             for master in (self.peer.current, self.peer.pending):
                 if master and master.hint(False) == offer.hint:
                     old = master
-        if not self.halves:
-            self.window = self.draw(32)
         drawn = iter(range(256))
 
         def derived(length):
-            return expand(self.window, "rand", bytes([next(drawn)]) + digest, length)
+            return self.style.expand(self.window, "rand", bytes([next(drawn)]) + digest, length)
 
         mine = next((one for one in self.tickets if one.ref == offer.known), self.ticket)
         half = phase1.Answering(
             offer,
             theirs,
             mine,
-            self.static,
-            SUITES[number],
+            self._static(mine),
+            self.style.suites[number],
             self.cid,
             derived,
             mine.ref != offer.known,
             old,
             self.psk,
+            self.style,
         )
         half.mine = mine
         self.halves.append(half)
@@ -306,7 +320,10 @@ class Node:
 
     def _m2(self, message):
         require(self.asking, "no run")
-        return self._ask(self.asking.on_m2(message, self._accept, self.draw, self.life))
+        return self._ask(self.asking.on_m2(message, self._accept, self.draw, self._terms()))
+
+    def _terms(self):
+        return u32(self.life)
 
     def _m3(self, message):
         if message in self.done:
@@ -342,7 +359,7 @@ class Node:
         reader = Reader(message)
         header, reason, digest = reader.take(2), reader.number(1), reader.take(8)
         reader.end()
-        require(self.asking and header == head(HINT, self.asking.r[-1]), "no run")
+        require(self.asking and header == self.style.head(HINT, self.asking.r[-1]), "no run")
         require(digest == sha256(self.asking.m1)[:8], "another M1")
         if reason != SEND_TICKET:
             self.events.append(("hint", reason))

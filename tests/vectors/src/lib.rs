@@ -38,7 +38,8 @@
 //!
 //! `values` are what the call computed on the way, each where it first comes: `name value`, where the name is the label of
 //! the specification's `expand` (`c2` is C2's key, `key` both session keys, `upd` the chain of an update, `sk` `t` `li` the
-//! next triple), or `extract`, `hash` (the transcripts, in order), `dh`, `isk`. The second implementation, tests/interop,
+//! next triple), or `extract`, `hash` (the transcripts, in order), `dh`, `isk`, in noninteractive `r` (this side's, then
+//! the other's), `y`, `product` (elements). The second implementation, tests/interop,
 //! writes and checks them. Players need not.
 //!
 //! A `persist` output is answered "stored" at once. Outputs are drained until idle after every step; `wake` is the idle
