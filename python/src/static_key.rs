@@ -5,6 +5,7 @@ use crate::values::{self, Bytes, bad_argument, bytes, callable, key_failed};
 use iotkm::crypto::group::{FFC2048, FFC3072, P256, Ristretto255, lend};
 use iotkm::crypto::hpke::{DHKEM_P256, DHKEM_X25519, KEM_FFC2048, KEM_FFC3072, KEM_RISTRETTO255, Kem};
 use iotkm::crypto::keys::{GrowingKey, KEY_BLOB, KeyError, KeySlot, StaticKey as Core, StaticKeys, Step};
+use iotkm::crypto::remembered::Known;
 use iotkm::crypto::{PrimeGroup, Secret};
 use iotkm::{Device, Error};
 use pyo3::exceptions::PyBlockingIOError;
@@ -41,7 +42,11 @@ pub struct StaticKey {
     group: &'static Group,
     share: Vec<u8>,
     place: Place,
+    known: Mutex<Known<PEERS>>,
 }
+
+/// Peers whose shared secret a key remembers: a token is asked once for it, not at each first message.
+const PEERS: usize = 64;
 
 /// A group of static keys.
 pub struct Group {
@@ -151,7 +156,7 @@ impl StaticKey {
         }?;
         let mut share = vec![0; group.kem.group().share_len()];
         keys.public_key(SLOT, group.kem, &mut share)?;
-        Ok(Self { group, share, place: Place::Memory(keys) })
+        Ok(Self { group, share, place: Place::Memory(keys), known: Mutex::default() })
     }
 
     /// Opens a stored key.
@@ -224,6 +229,16 @@ impl StaticKey {
         Ok(())
     }
 
+    /// With somebody's own public key: the last ones are remembered, in memory.
+    fn agreed_known(&self, share: &[u8], secret: &mut [u8], failure: &RefCell<Option<PyErr>>) -> Result<(), KeyError> {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known().recall(SLOT, self.group.kem, share, secret) {
+            self.agreed(share, secret, failure)?;
+            known().learn(SLOT, self.group.kem, share, secret);
+        }
+        Ok(())
+    }
+
     fn stepped(&self, step: &Step<'_>, out: &mut [u8], failure: &RefCell<Option<PyErr>>) -> Result<(), KeyError> {
         let power = match &self.place {
             Place::Memory(keys) => return keys.step(SLOT, self.group.kem, step, out),
@@ -261,7 +276,8 @@ impl StaticKey {
     ///     public_key: its public key, in p256 x alone or ``04 || x || y``.
     ///     agree: a callable that takes somebody's public key (p256: ``04 || x || y``) and returns the shared secret
     ///         (p256: x alone). It is called without any lock of iotkm's but its association's. ``BlockingIOError``: not
-    ///         yet, ask again; whatever else it raises ends what needed the key.
+    ///         yet, ask again; whatever else it raises ends what needed the key. What it gives for the public keys of
+    ///         the 64 peers met last is remembered, in memory: of a phase 1 with one of them it is asked half as often.
     ///     power: likewise, but it returns the whole element (p256: ``04 || x || y``): `Noninteractive` needs that, and
     ///         plain ECDH, as PKCS#11 has it, cannot give it. Then `agree` may be left out.
     ///
@@ -300,7 +316,7 @@ impl StaticKey {
         kem.group().agree(&Secret::new([5; 32]), &share, &mut secret).map_err(|_| bad())?;
         let agree = agree.map(|agree| callable(agree, "agree")).transpose()?;
         let power = power.map(|power| callable(power, "power")).transpose()?;
-        Ok(Self { group, share, place: Place::External { agree, power } })
+        Ok(Self { group, share, place: Place::External { agree, power }, known: Mutex::default() })
     }
 
     /// Opens a stored key.
@@ -460,6 +476,10 @@ impl StaticKeys for Asked {
 
     fn agree(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
         self.key(slot, kem)?.agreed(share, secret, &self.failure)
+    }
+
+    fn agree_known(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
+        self.key(slot, kem)?.agreed_known(share, secret, &self.failure)
     }
 
     fn step(&self, slot: KeySlot, kem: &dyn Kem, step: &Step<'_>, out: &mut [u8]) -> Result<(), KeyError> {

@@ -11,7 +11,7 @@
 use super::hpke::Kem;
 use super::keys::{KeyError, KeySlot, StaticKeys, Step};
 use super::secret::Secret;
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 use core::fmt;
 
 /// The curves' shares and secrets in bytes. Others are longer, and asked for each time.
@@ -25,9 +25,54 @@ struct Shared {
     secret: Secret<LEN>,
 }
 
-/// Static keys, and what they share with the `PEERS` peers met last: see the [module](self). About 72 bytes a peer.
+/// What is shared with the `PEERS` peers met last. About 72 bytes a peer, in memory only.
+pub struct Known<const PEERS: usize> {
+    peers: [Option<Shared>; PEERS],
+    /// The place that the next one takes: the oldest's.
+    next: usize,
+}
+
+impl<const PEERS: usize> Known<PEERS> {
+    /// Nobody is known yet.
+    pub const fn new() -> Self {
+        Self { peers: [const { None }; PEERS], next: 0 }
+    }
+
+    /// Writes the secret that the key in `slot` shares with the holder of `share`. Whether it was known.
+    pub fn recall(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> bool {
+        let same = |one: &&Shared| one.slot == slot && one.curve == kem.curve() && one.share == share;
+        let Some(one) = self.peers.iter().flatten().find(same).filter(|_| secret.len() == LEN) else { return false };
+        secret.copy_from_slice(one.secret.expose());
+        true
+    }
+
+    /// Keeps a secret that the key has just given; longer ones than the curves' are not kept.
+    pub fn learn(&mut self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &[u8]) {
+        let (Ok(share), Ok(given)) = (share.try_into(), <&[u8; LEN]>::try_from(secret)) else { return };
+        let mut secret = Secret::zero();
+        secret.as_mut().copy_from_slice(given);
+        if let Some(place) = self.peers.get_mut(self.next) {
+            *place = Some(Shared { slot, curve: kem.curve(), share, secret });
+            self.next = self.next.saturating_add(1).checked_rem(PEERS).unwrap_or(0);
+        }
+    }
+}
+
+impl<const PEERS: usize> Default for Known<PEERS> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const PEERS: usize> fmt::Debug for Known<PEERS> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Known({} of {PEERS})", self.peers.iter().flatten().count())
+    }
+}
+
+/// Static keys, and what they share with the `PEERS` peers met last: see the [module](self).
 ///
-/// Kept in memory only. After a key in a slot is replaced by another, [`forget`](Self::forget).
+/// After a key in a slot is replaced by another, [`forget`](Self::forget).
 ///
 /// ```
 /// use iotkm::crypto::hpke::{DHKEM_X25519, Kem};
@@ -54,29 +99,18 @@ struct Shared {
 /// ```
 pub struct Remembered<'k, const PEERS: usize> {
     keys: &'k dyn StaticKeys,
-    known: RefCell<[Option<Shared>; PEERS]>,
-    /// The place that the next one takes: the oldest's.
-    next: Cell<usize>,
+    known: RefCell<Known<PEERS>>,
 }
 
 impl<'k, const PEERS: usize> Remembered<'k, PEERS> {
     /// Nothing is remembered yet.
     pub const fn new(keys: &'k dyn StaticKeys) -> Self {
-        Self { keys, known: RefCell::new([const { None }; PEERS]), next: Cell::new(0) }
+        Self { keys, known: RefCell::new(Known::new()) }
     }
 
     /// Wipes what was remembered.
     pub fn forget(&self) {
-        self.known.borrow_mut().fill_with(|| None);
-    }
-
-    /// Writes what is known; whether it was.
-    fn recall(&self, slot: KeySlot, curve: i8, share: &[u8], secret: &mut [u8]) -> bool {
-        let known = self.known.borrow();
-        let same = |one: &&Shared| one.slot == slot && one.curve == curve && one.share == share;
-        let Some(one) = known.iter().flatten().find(same) else { return false };
-        secret.copy_from_slice(one.secret.expose());
-        true
+        *self.known.borrow_mut() = Known::new();
     }
 }
 
@@ -90,19 +124,11 @@ impl<const PEERS: usize> StaticKeys for Remembered<'_, PEERS> {
     }
 
     fn agree_known(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
-        let curve = kem.curve();
-        if secret.len() == LEN && self.recall(slot, curve, share, secret) {
+        if self.known.borrow().recall(slot, kem, share, secret) {
             return Ok(());
         }
         self.keys.agree_known(slot, kem, share, secret)?;
-        if let (Ok(share), Ok(found)) = (share.try_into(), <&[u8; LEN]>::try_from(&*secret))
-            && let Some(place) = self.known.borrow_mut().get_mut(self.next.get())
-        {
-            let mut secret = Secret::zero();
-            secret.as_mut().copy_from_slice(found);
-            *place = Some(Shared { slot, curve, share, secret });
-            self.next.set(self.next.get().saturating_add(1).checked_rem(PEERS).unwrap_or(0));
-        }
+        self.known.borrow_mut().learn(slot, kem, share, secret);
         Ok(())
     }
 
@@ -113,6 +139,6 @@ impl<const PEERS: usize> StaticKeys for Remembered<'_, PEERS> {
 
 impl<const PEERS: usize> fmt::Debug for Remembered<'_, PEERS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Remembered({} of {PEERS})", self.known.borrow().iter().flatten().count())
+        f.debug_tuple("Remembered").field(&*self.known.borrow()).finish()
     }
 }

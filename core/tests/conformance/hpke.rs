@@ -323,7 +323,7 @@ fn known_peers_are_remembered() {
         [agree(SLOT.0, &three), agree(SLOT.0, &two), agree(SLOT.0, &one)],
         [(Ok(()), 1), (Ok(()), 0), (Ok(()), 1)]
     );
-    assert_eq!(format!("{keys:?}"), "Remembered(2 of 2)");
+    assert_eq!(format!("{keys:?}"), "Remembered(Known(2 of 2))");
     keys.forget();
     assert_eq!([agree(SLOT.0, &one), agree(SLOT.0, &one)], [(Ok(()), 1), (Ok(()), 0)]);
     assert_eq!(Remembered::<0>::new(&asked).agree_known(SLOT, kem, &one, &mut [0; 32]), Ok(()));
