@@ -46,12 +46,9 @@ class Device:
         self.wallet.install(world.issue(name, self.key))
         self.hub = Hub(self.storage, own_id=name.encode(), bind=LOCAL, platform=self.platform, wallet=self.wallet)
 
-    def store(self, wallet: bytes) -> None:
-        (self.folder / "wallet").write_bytes(wallet)
-
     async def run(self, operator: Address, stop: asyncio.Event) -> None:
         """Comes up, says hello to the operator, and takes what it sends until told to stop."""
-        async with self.hub as hub, Receiver(hub, self.wallet, "operator", self.store):
+        async with self.hub as hub, Receiver(hub, self.wallet, "operator"):
             await hub.expect("lamp" if self.name == "switch" else "switch")
             await (await hub.expect("operator")).connect(operator)
             await stop.wait()

@@ -127,6 +127,29 @@ impl Holder {
         Ok(Self::made(platform, device, operator, core.map_err(|e| values::error(py, e))?))
     }
 
+    /// Puts what was stored back into a holder that was just made, as `restore` does; what was taken in since then stays where
+    /// it is newer. `iotkm.aio.Hub` does this with its storage.
+    ///
+    /// Raises:
+    ///     as `restore`; nothing has changed then.
+    #[pyo3(signature = (blob, *, floor=0))]
+    fn load(&self, py: Python<'_>, blob: Bytes, floor: u32) -> PyResult<()> {
+        let (secret, inner, wall) =
+            (&self.platform.get().device, self.operator.get().inner, self.platform.get().wall()?);
+        let loaded = self.with(py, |holder| {
+            let mut work = vec![0; blob.len()];
+            let mut stored = Box::new(Core::restore(inner, self.device, secret, floor, &blob, &mut work)?);
+            if let Some(own) = holder.credential().filter(|own| stored.credential().as_ref() != Some(own)) {
+                // What is older is not missed.
+                let _ = stored.install(&own, wall);
+            }
+            let _ = stored.revoke(holder.list_bytes());
+            *holder = *stored;
+            Ok(())
+        })?;
+        loaded.map_err(|e| values::error(py, e))
+    }
+
     /// Seals the holder: the blob and its version. Store it, then call `persisted`.
     fn seal<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyBytes>, u32)> {
         let device = &self.platform.get().device;

@@ -161,6 +161,28 @@ impl Wallet {
         Ok(Self::made(platform, device, core.map_err(|e| values::error(py, e))?))
     }
 
+    /// Puts what was stored back into a wallet that was just made, as `restore` does; what was taken in since then stays where
+    /// it is newer. `iotkm.aio.Hub` does this with its storage.
+    ///
+    /// Raises:
+    ///     as `restore`; nothing has changed then.
+    #[pyo3(signature = (blob, *, floor=0))]
+    fn load(&self, py: Python<'_>, blob: Bytes, floor: u32) -> PyResult<()> {
+        let (secret, wall) = (&self.platform.get().device, self.platform.get().wall()?);
+        let loaded = self.with(py, |wallet| {
+            let mut work = vec![0; blob.len()];
+            let mut stored = Box::new(Core::restore(*wallet.agent(), self.device, secret, floor, &blob, &mut work)?);
+            for own in wallet.tickets() {
+                // What is older is not missed.
+                let _ = stored.install(own.as_bytes(), wall);
+            }
+            let _ = stored.revoke(wallet.list_bytes());
+            *wallet = *stored;
+            Ok(())
+        })?;
+        loaded.map_err(|e| values::error(py, e))
+    }
+
     /// Seals the wallet: the blob and its version. Store it, then call `persisted`.
     fn seal<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyBytes>, u32)> {
         let device = &self.platform.get().device;

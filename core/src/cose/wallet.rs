@@ -292,6 +292,11 @@ impl<'n, T: AsRef<[u8]> + AsMut<[u8]>, L: AsRef<[u8]> + AsMut<[u8]>> WalletIn<'n
         RevocationList::peek(self.list.get()).ok()
     }
 
+    /// The newest revocation list, as it came; empty: none.
+    pub fn list_bytes(&self) -> &[u8] {
+        self.list.get()
+    }
+
     /// The number of the revocation list; 0: none.
     pub fn list_number(&self) -> u32 {
         self.list().map_or(0, |list| list.number())

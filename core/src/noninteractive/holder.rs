@@ -227,7 +227,8 @@ impl<'n, const C: usize, const L: usize> Holder<'n, C, L> {
         self.list().map_or(0, |list| list.number())
     }
 
-    fn list_bytes(&self) -> &[u8] {
+    /// The newest revocation list, as it came; empty: none.
+    pub fn list_bytes(&self) -> &[u8] {
         self.list.get(..self.list_len).unwrap_or_default()
     }
 

@@ -13,7 +13,7 @@ and how they came to know each other, off the network: ``await hub.listen("our s
 ``await hub.pair(address, "our secret")`` on the other.
 
 Two devices with tickets of one agent need no pairing: ``aio.Hub(..., wallet=wallet)``, then ``await hub.expect("sensor-7")``
-on each side, and `Peer.connect` as above.
+on each side, and `Peer.connect` as above. With credentials it is ``aio.Hub(..., holder=holder)``. The hub stores wallet and holder.
 
 An operator keeps its devices in tickets over the same associations: `Distributor` there, `Receiver` on the devices.
 

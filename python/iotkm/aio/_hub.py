@@ -7,18 +7,21 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import iotkm
 from iotkm import (
+    CredentialPeer,
     Datagram,
     Established,
     Event,
     Failed,
     History,
+    Holder,
     Idle,
     Interactive,
     IotkmError,
+    Noninteractive,
     Pairing,
     PeerMoved,
     Persist,
@@ -45,6 +48,12 @@ _ATTEMPTS = 0
 """Slot of the failed pairing attempts, and the place of the pairing. A peer's place is its slot's number, from 1 on."""
 _SESSIONS = 0x8000
 """A peer's session is stored in its own slot and this."""
+_WALLET = _ATTEMPTS | _SESSIONS
+"""Slot of the wallet."""
+_HOLDER = 0xFFFF
+"""Slot of the holder."""
+_AGAIN = 8.0
+"""Seconds after which wallet and holder are stored again where that failed."""
 
 
 class Hub:
@@ -55,7 +64,8 @@ class Hub:
             storage.
         own_id: this device's id, 1 to 16 bytes, unique among one user's devices.
         bind: address and port to receive on; port 0: any.
-        capacity: how many peers it can know, at most 32767. A session is resumed after a restart only under the same one.
+        capacity: how many peers it can know, at most 32766. A session is resumed after a restart only under the same one.
+            Slots above it, to 32767, are the application's: a `StaticKey.seal`, say.
         suite: of new pairings; both sides must name the same.
         place: location information, at most 32 bytes; sent and logged with each message.
         platform: the surroundings, for who has their own clock or randomness; its device secret is then not the storage's.
@@ -63,8 +73,13 @@ class Hub:
         log: messages that each peer's log holds.
         mtu: the longest datagram in bytes.
         tries: how often a message is sent before giving up.
-        wallet: this device's tickets, of the same platform, for peers with tickets; the caller stores it.
+        wallet: this device's tickets, of the same platform, for peers with tickets. The hub stores it: give it one that was
+            just made, and what was stored comes back into it; what is taken in later is stored by itself.
         suites: for these, this side's favourite first.
+        holder: this device's credential, likewise, for peers with credentials.
+        epochs: of these, where this side connects: the length of an epoch in seconds, and after how many there has to be
+            another handshake.
+        keys: the slots of the platform's static keys, for both: of the ticket or credential, and of the next one.
     """
 
     def __init__(
@@ -83,9 +98,12 @@ class Hub:
         tries: int = 24,
         wallet: Wallet | None = None,
         suites: Sequence[Suite] | None = None,
+        holder: Holder | None = None,
+        epochs: tuple[int, int] = (3600, 8760),
+        keys: tuple[int, int] = (0, 0),
     ) -> None:
-        if not 1 <= capacity < _SESSIONS:
-            raise iotkm.BadArgumentError(f"capacity is 1 to {_SESSIONS - 1}")
+        if not 1 <= capacity < _SESSIONS - 1:
+            raise iotkm.BadArgumentError(f"capacity is 1 to {_SESSIONS - 2}")
         self._directory: Directory | None = None
         if isinstance(storage, str | os.PathLike):
             storage = self._directory = Directory(storage)
@@ -101,6 +119,10 @@ class Hub:
         self._on_event = on_event
         self._log, self._mtu, self._tries = log, mtu, tries
         self._wallet, self._suites = wallet, suites
+        self._holder, self._epochs, self._keys = holder, epochs, keys
+        self._keeping: asyncio.Task[None] | None = None
+        self._keep_lock = asyncio.Lock()
+        self._keep_after = 0.0
         self._hub = iotkm.Hub(self.platform, capacity=capacity + 1)
         self._peers: dict[int, Peer] = {}
         self._by_association: dict[int, Peer] = {}
@@ -140,9 +162,13 @@ class Hub:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._closed = True
+        was_open, self._closed = not self._closed, True
         if self._timer is not None:
             self._timer.cancel()
+        if self._keeping is not None:
+            await asyncio.gather(self._keeping, return_exceptions=True)
+        if was_open and error is None:
+            await self._keep_again()
         while self._writes:
             await asyncio.gather(*self._writes, return_exceptions=True)
         if self._transport is not None:
@@ -211,34 +237,104 @@ class Hub:
         made = iotkm.Peer.provisioned(slot=slot, own_id=self.own_id, id=id, triple=triple, suite=suite or self._suite)
         return await self._take_in(slot, made)
 
-    async def expect(self, id: str, psk: bytes | None = None) -> Peer:
-        """Takes in a device that has a ticket of the wallet's agent, by its name, and stores it. From now on it may
-        connect, and be connected to. One that is known already is returned as it is.
+    async def expect(
+        self, id: str, psk: bytes | None = None, *, scheme: Literal["interactive", "noninteractive"] | None = None
+    ) -> Peer:
+        """Takes in a device that has a ticket of the wallet's agent, or a credential of the holder's operator, by its name,
+        and stores it. From now on it may connect, and be connected to. One that is known already is returned as it is; of
+        a device there is one association, so that the other scheme's goes.
+
+        Args:
+            id: its name.
+            psk: 32 bytes from elsewhere that go into every first contact; both sides must have it.
+            scheme: ``None``: tickets where this hub has a wallet, else credentials.
 
         Raises:
-            WrongStateError: this hub has no wallet.
+            WrongStateError: this hub has no wallet, or no holder.
             FullError: it knows as many peers as it can.
             BadArgumentError: the name is this device's, or not 1 to 32 bytes.
         """
         self._check_open()
-        if self._wallet is None:
-            raise iotkm.WrongStateError("this hub has no wallet: give it one")
+        tickets = self._wallet is not None if scheme is None else scheme == "interactive"
+        kind = Interactive if tickets else Noninteractive
         for peer in self._peers.values():
-            if peer.id == id.encode() and isinstance(peer.association, Interactive):
+            if peer.id == id.encode() and isinstance(peer.association, kind):
                 return peer
         slot = self._free_slot()
-        made = TicketPeer.named(slot=slot, own_id=self._wallet.device, id=id, psk=psk)
+        made: TicketPeer | CredentialPeer
+        if tickets:
+            made = TicketPeer.named(slot=slot, own_id=self._with_wallet().device, id=id, psk=psk)
+        else:
+            own_id, suite = self._with_holder().device, self._credential_suite()
+            made = CredentialPeer.named(slot=slot, own_id=own_id, id=id, psk=psk, suite=suite)
         return await self._take_in(slot, made)
 
+    def _with_wallet(self) -> Wallet:
+        if self._wallet is None:
+            raise iotkm.WrongStateError("for devices with tickets: this hub has no wallet, give it one")
+        return self._wallet
+
+    def _with_holder(self) -> Holder:
+        if self._holder is None:
+            raise iotkm.WrongStateError("for devices with credentials: this hub has no holder, give it one")
+        return self._holder
+
+    def _credential_suite(self) -> Suite:
+        suite = getattr(iotkm, self._with_holder().operator.suite)
+        assert isinstance(suite, Suite)
+        return suite
+
     async def recheck(self) -> None:
-        """The wallet has changed: peers get this device's new ticket, those whose tickets are revoked are turned away."""
+        """The wallet or the holder has changed: that is stored; then peers get this device's new ticket, and those whose
+        tickets or credentials are revoked are turned away.
+
+        Raises:
+            OSError: the storage refuses it; nobody was told.
+        """
         self._check_open()
+        await self._keep()
         for peer in self.peers:
-            if isinstance(peer.association, Interactive):
+            if isinstance(peer.association, Interactive | Noninteractive):
                 peer.association.recheck()
                 self._pump()
 
-    async def _take_in(self, slot: int, made: iotkm.Peer | TicketPeer) -> Peer:
+    async def _keep(self) -> None:
+        """Stores the wallet and the holder where they have changed."""
+        async with self._keep_lock:
+            for held, slot in ((self._wallet, _WALLET), (self._holder, _HOLDER)):
+                if held is not None and held.needs_store:
+                    blob, _ = held.seal()
+                    await self._in_writer(self.storage.write, slot, blob)
+                    held.persisted()
+
+    async def _keep_again(self) -> None:
+        try:
+            await self._keep()
+        except Exception as error:
+            _log.error("wallet or holder cannot be stored, will be tried again: %s", error)
+            self._keep_after = asyncio.get_running_loop().time() + _AGAIN
+
+    def _start_keeping(self) -> None:
+        loop = asyncio.get_running_loop()
+        busy = self._keeping is not None and not self._keeping.done()
+        if busy or loop.time() < self._keep_after:
+            return
+        if any(held is not None and held.needs_store for held in (self._wallet, self._holder)):
+            self._keeping = loop.create_task(self._keep_again())
+
+    async def _load_held(self) -> None:
+        """Wallet and holder as they were stored, with what the application has put into them since."""
+        for held, slot in ((self._wallet, _WALLET), (self._holder, _HOLDER)):
+            blob = await self._in_writer(self.storage.read, slot) if held is not None else None
+            if held is not None and blob is not None:
+                try:
+                    held.load(blob)
+                except IotkmError as error:
+                    _log.error("slot %d: %s", slot, error)
+                    self.unreadable[slot] = error
+        await self._keep()
+
+    async def _take_in(self, slot: int, made: iotkm.Peer | TicketPeer | CredentialPeer) -> Peer:
         blob, _ = made.seal(self.platform)
         self._reserved.add(slot)
         try:
@@ -357,16 +453,22 @@ class Hub:
             raise iotkm.FullError(f"this hub knows {len(self._peers)} peers already: forget one, or give it more capacity")
         return free
 
-    async def _know(self, made: iotkm.Peer | TicketPeer) -> Peer:
+    async def _know(self, made: iotkm.Peer | TicketPeer | CredentialPeer) -> Peer:
         """Puts a peer to work; an older one of the same id is forgotten."""
         slot = made.info.slot
-        association: History | Interactive
+        association: History | Interactive | Noninteractive
+        key, next_key = self._keys
         if isinstance(made, TicketPeer):
-            if self._wallet is None:
-                raise iotkm.WrongStateError("a peer with a ticket, and this hub has no wallet: give it one")
             association = Interactive(
-                self.platform, made, self._wallet, suites=self._suites, mtu=self._mtu, tries=self._tries
-            )
+                self.platform, made, self._with_wallet(), suites=self._suites, mtu=self._mtu, tries=self._tries, key=key,
+                next_key=next_key,
+            )  # fmt: skip
+        elif isinstance(made, CredentialPeer):
+            interval, length = self._epochs
+            association = Noninteractive(
+                self.platform, made, self._with_holder(), interval=interval, length=length, mtu=self._mtu,
+                tries=self._tries, key=key, next_key=next_key,
+            )  # fmt: skip
         else:
             association = History(self.platform, made, log=self._log, mtu=self._mtu, tries=self._tries)
         self._hub.insert(association, place=slot)
@@ -377,28 +479,40 @@ class Hub:
             await self._forget(slot)
         return peer
 
+    def _restored(self, slot: int, blob: bytes) -> iotkm.Peer | TicketPeer | CredentialPeer:
+        match _kind(blob):
+            case "stored interactive peer":
+                self._with_wallet()
+                return TicketPeer.restore(self.platform, slot=slot, blob=blob)
+            case "stored noninteractive peer":
+                return CredentialPeer.restore(self.platform, slot=slot, blob=blob, suite=self._credential_suite())
+        return iotkm.Peer.restore(self.platform, slot=slot, blob=blob)
+
     async def _load(self) -> None:
+        await self._load_held()
         for slot in await self._in_writer(self.storage.slots):
             if not 1 <= slot < self._hub.capacity:
                 continue
             blob = await self._in_writer(self.storage.read, slot)
             try:
-                kind = TicketPeer if _has_ticket(blob) else iotkm.Peer
-                made = kind.restore(self.platform, slot=slot, blob=blob or b"")
+                made = self._restored(slot, blob or b"")
             except IotkmError as error:
                 _log.error("slot %d: %s", slot, error)
                 self.unreadable[slot] = error
                 continue
-            if isinstance(made, TicketPeer) and self._wallet is None:
-                self.unreadable[slot] = iotkm.WrongStateError("a peer with a ticket, and this hub has no wallet")
-                continue
             await self._know(made)
         for slot, peer in list(self._peers.items()):
-            session = await self._in_writer(self.storage.read, slot | _SESSIONS)
-            if session is None:
-                continue
             try:
-                peer.association.restore(session)
+                if isinstance(peer.association, Noninteractive):
+                    # It goes on from its own slot, where there is something to go on from.
+                    if peer.association.peer.epoch is None:
+                        continue
+                    peer.association.go_on()
+                else:
+                    session = await self._in_writer(self.storage.read, slot | _SESSIONS)
+                    if session is None:
+                        continue
+                    peer.association.restore(session)
                 self._resuming.add(slot)
             except IotkmError as error:
                 _log.warning("%r: the stored session cannot go on: %s", peer, error)
@@ -439,6 +553,8 @@ class Hub:
 
     def _pump(self) -> None:
         """Sends, stores and tells what there is, then sleeps until the next timer."""
+        if not self._closed:
+            self._start_keeping()
         while not self._closed:
             association, output = self._hub.poll()
             match output:
@@ -506,6 +622,8 @@ class Hub:
         match event:
             case Established() | Resumed() | Rekeyed() | PeerMoved():
                 self._resuming.discard(slot)
+                if isinstance(peer.association, Noninteractive):
+                    return
                 try:
                     self._start_write(None, slot | _SESSIONS, peer.association.export())
                 except IotkmError as error:
@@ -517,12 +635,12 @@ class Hub:
                 task.add_done_callback(self._writes.discard)
 
 
-def _has_ticket(blob: bytes | None) -> bool:
-    """Whether a stored peer is one with a ticket."""
+def _kind(blob: bytes) -> str:
+    """What was stored."""
     try:
-        return bool(inspect(blob or b"")["what"] == "stored interactive peer")
+        return str(inspect(blob)["what"])
     except iotkm.BadArgumentError:
-        return False
+        return ""
 
 
 class _Protocol(asyncio.DatagramProtocol):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import iotkm
 from iotkm import (
     Assurance,
+    CredentialPeerInfo,
     Established,
     Event,
     Failed,
@@ -20,6 +21,7 @@ from iotkm import (
     Interactive,
     IotkmError,
     KeyReplaced,
+    Noninteractive,
     Paired,
     PeerAlive,
     PeerInfo,
@@ -67,7 +69,7 @@ _WHY = {
     Reason.CANCELLED: "it was cancelled",
     Reason.RESOURCE: "randomness or storage failed",
     Reason.NO_SUITE: "no suite in common",
-    Reason.CREDENTIAL: "a ticket is not accepted, or is over",
+    Reason.CREDENTIAL: "a ticket or a credential is not accepted, or is over",
     Reason.PSK: "one side has a psk for the other, which has none",
 }
 
@@ -117,9 +119,10 @@ class Waiters:
 
 
 class Peer:
-    """A device that was paired, or that has a ticket. `async for` over it gives its messages (`Received`) as they come, until the hub is closed."""
+    """A device that was paired, or that has a ticket or a credential. `async for` over it gives its messages (`Received`) as
+    they come, until the hub is closed."""
 
-    def __init__(self, hub: "_hub.Hub", association: History | Interactive) -> None:
+    def __init__(self, hub: "_hub.Hub", association: History | Interactive | Noninteractive) -> None:
         self._hub = hub
         self._association = association
         self._waiters = Waiters()
@@ -130,7 +133,7 @@ class Peer:
 
     @property
     def id(self) -> bytes:
-        """The peer's id; of one with a ticket its name in UTF-8, empty while nobody has come."""
+        """The peer's id; of one with a ticket or a credential its name in UTF-8, empty while nobody has come."""
         id = self._association.peer.id
         return id if isinstance(id, bytes) else (id or "").encode()
 
@@ -145,11 +148,16 @@ class Peer:
         return self.interactive.peer
 
     @property
+    def credential_info(self) -> CredentialPeerInfo:
+        """What may be shown of a device with a credential."""
+        return self.noninteractive.peer
+
+    @property
     def _slot(self) -> int:
         return self._association.peer.slot
 
     @property
-    def association(self) -> History | Interactive:
+    def association(self) -> History | Interactive | Noninteractive:
         """The association: for its exporter, fingerprint and drop counters."""
         return self._association
 
@@ -157,14 +165,21 @@ class Peer:
     def history(self) -> History:
         """The association of a paired device."""
         if not isinstance(self._association, History):
-            raise iotkm.WrongStateError("this device was not paired: it has a ticket")
+            raise iotkm.WrongStateError("this device was not paired: it has a ticket or a credential")
         return self._association
 
     @property
     def interactive(self) -> Interactive:
         """The association of a device with a ticket."""
         if not isinstance(self._association, Interactive):
-            raise iotkm.WrongStateError("this device has no ticket: it was paired")
+            raise iotkm.WrongStateError("this device has no ticket: it was paired, or has a credential")
+        return self._association
+
+    @property
+    def noninteractive(self) -> Noninteractive:
+        """The association of a device with a credential."""
+        if not isinstance(self._association, Noninteractive):
+            raise iotkm.WrongStateError("this device has no credential: it was paired, or has a ticket")
         return self._association
 
     @property

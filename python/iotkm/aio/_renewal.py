@@ -210,18 +210,17 @@ class Distributor:
 
 class Receiver:
     """The device's side: takes in what its operator sends (its next ticket, the newest revocation list), stores it, says so,
-    and has the hub act on it: `Hub.recheck`. To be used as ``async with``, inside the hub's.
+    and has the hub act on it: `Hub.recheck`. What cannot be stored is not acknowledged, so it will come again. To be used as
+    ``async with``, inside the hub's.
 
     Args:
-        hub: with this device's wallet.
+        hub: with this device's wallet, which it stores.
         wallet: the device's.
         operator: the operator's id among the hub's peers.
-        store: called with the sealed wallet, from a thread: it must be on the disk when this returns. What it raises is
-            logged, and nothing is acknowledged, so it will come again.
     """
 
-    def __init__(self, hub: "Hub", wallet: Wallet, operator: str, store: Callable[[bytes], None]) -> None:
-        self._hub, self._wallet, self._operator, self._store = hub, wallet, operator, store
+    def __init__(self, hub: "Hub", wallet: Wallet, operator: str) -> None:
+        self._hub, self._wallet, self._operator = hub, wallet, operator
         self._work: set[asyncio.Task[None]] = set()
         self._order = asyncio.Lock()
 
@@ -253,10 +252,7 @@ class Receiver:
                 await self._say(peer, write_ticket_message(Refusal(refused.code)))
                 return
             try:
-                if self._wallet.needs_store:
-                    blob, _ = self._wallet.seal()
-                    await self._hub._in_writer(self._store, blob)
-                    self._wallet.persisted()
+                await self._hub._keep()
             except Exception as error:
                 _log.error("the wallet cannot be stored, the operator will send it again: %s", error)
                 return
