@@ -82,6 +82,9 @@ static FIGURES: &[&[Figure]] = &[
         figure("interactive.phase1.p256.reference.wire", "B", Some(140.0), |lab| {
             lab.wire("interactive.phase1.p256", Some("openssl.dtls12_ecdhe_ecdsa"))
         }),
+        figure("interactive.phase1.p256.host.us", "us", None, |lab| {
+            lab.us("interactive.phase1.p256", Some("lakers.static_dh"))
+        }),
         figure("interactive.phase1.x25519.reference.wire", "B", None, |lab| {
             lab.wire("interactive.phase1.x25519", Some("snow.xx"))
         }),
@@ -177,6 +180,7 @@ static FIGURES: &[&[Figure]] = &[
     &handshake!("mbedtls.dtls12_dhe_psk"),
     &handshake!("openssl.dtls12_ecdhe_ecdsa"),
     &handshake!("mbedtls.dtls12_ecdhe_ecdsa"),
+    &handshake!("lakers.static_dh"),
     &handshake!("snow.nn"),
     &handshake!("snow.nnpsk0"),
     &handshake!("snow.kk"),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::lab::{Problem, failed};
 use crate::ours::{crypto, history, hub, interactive, noninteractive, record};
-use crate::peers::{aead, noise};
+use crate::peers::{aead, edhoc, noise};
 
 pub struct Run {
     pub time: Duration,
@@ -76,6 +76,7 @@ pub fn open(name: &str) -> Result<Box<dyn Op>, Problem> {
         "hub.datagram.10" => hub::datagram(10),
         "hub.datagram.1000" => hub::datagram(1_000),
         "hub.datagram.100000" => hub::datagram(100_000),
+        "lakers.static_dh" => edhoc::static_dh(),
         "noninteractive.p256" => noninteractive::handshake(),
         "noninteractive.p256.epoch" => noninteractive::epoch(),
         "record.suite_0" => record::seal_and_open(&iotkm::crypto::SUITE_0_SYMMETRIC),
