@@ -26,13 +26,21 @@ from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+import iotkm
 from iotkm._errors import BadArgumentError, IotkmError
 from iotkm._iotkm import (
+    Credential,
+    CredentialOperator,
+    OperatorKey,
+    Platform,
     RevocationList,
     SigningKey,
+    Suite,
     Ticket,
+    TicketAgent,
     VerifyKey,
     read_ticket_message,
+    requested_device,
     write_ticket_message,
 )
 from iotkm._messages import TicketRequest
@@ -57,6 +65,21 @@ CREATE TABLE ticket (
 CREATE INDEX ticket_of_device ON ticket (device, expires);
 CREATE TABLE list (number INTEGER PRIMARY KEY AUTOINCREMENT, list BLOB NOT NULL);
 """
+_CREDENTIALS = """
+CREATE TABLE IF NOT EXISTS issuing (
+  suite TEXT PRIMARY KEY, public BLOB NOT NULL, key TEXT NOT NULL -- sealed under the passphrase, in JSON
+);
+CREATE TABLE IF NOT EXISTS credential_request (
+  device TEXT NOT NULL, suite TEXT NOT NULL REFERENCES issuing, request BLOB NOT NULL, hours INTEGER NOT NULL,
+  wanted INTEGER NOT NULL, PRIMARY KEY (device, suite)
+);
+CREATE TABLE IF NOT EXISTS credential (
+  serial INTEGER PRIMARY KEY, -- tickets and credentials are numbered together: one list revokes both
+  device TEXT NOT NULL, suite TEXT NOT NULL REFERENCES issuing, issued_at INTEGER NOT NULL, expires INTEGER NOT NULL,
+  answer BLOB NOT NULL, revoked_at INTEGER
+);
+CREATE INDEX IF NOT EXISTS credential_of_device ON credential (device, suite, expires);
+"""
 
 
 class Cost(NamedTuple):
@@ -78,6 +101,19 @@ class InToken(NamedTuple):
     """The key's label."""
 
 
+class Issued(NamedTuple):
+    """A credential in the records."""
+
+    credential: Credential
+    """The credential."""
+    suite: str
+    """The name of its suite."""
+    answer: bytes
+    """What its device takes (`Holder.accept`): the credential and s."""
+    revoked: bool
+    """Whether it is revoked."""
+
+
 class PassphraseError(IotkmError, PermissionError):
     """The passphrase does not open the agent's key, or the key is not unlocked."""
 
@@ -95,6 +131,7 @@ class Authority:
         """
         self._signer: SigningKey | None = None
         self._token: Token | None = None
+        self._stretched: bytes | None = None
         if not Path(path).is_file():
             raise BadArgumentError(f"there is no {path}: iotkm ca init makes it")
         self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
@@ -107,6 +144,7 @@ class Authority:
         if found is None:
             self.close()
             raise BadArgumentError(f"{path} holds no ticket agent: iotkm ca init makes one")
+        self._db.executescript(_CREDENTIALS)
         self.name: str = found[0]
         self.public_key = VerifyKey(found[1], found[2])
 
@@ -178,6 +216,7 @@ class Authority:
         except InvalidTag:
             raise PassphraseError("the passphrase is not the agent's") from None
         self._signer = SigningKey(self.public_key.algorithm, secret)
+        self._stretched = stretched
 
     @property
     def token(self) -> InToken | None:
@@ -188,7 +227,7 @@ class Authority:
 
     def lock(self) -> None:
         """Drops the key."""
-        self._signer = None
+        self._signer = self._stretched = None
         if self._token is not None:
             self._token.close()
             self._token = None
@@ -316,19 +355,23 @@ class Authority:
                 return done
 
     def revoke(self, serials: list[int], *, now: int) -> RevocationList:
-        """Revokes tickets and issues the next list, of all revoked tickets that are not over.
+        """Revokes tickets and credentials, and issues the next list, of all that are revoked and not over.
 
         Raises:
-            BadArgumentError: there is no such ticket.
+            BadArgumentError: there is no such ticket or credential.
         """
         signer = self._key()
         with self._transaction():
             for serial in serials:
-                update = "UPDATE ticket SET revoked_at = coalesce(revoked_at, ?) WHERE serial = ?"
-                if self._db.execute(update, (now, serial)).rowcount == 0:
-                    raise BadArgumentError(f"there is no ticket {serial}")
+                update = "UPDATE {} SET revoked_at = coalesce(revoked_at, ?) WHERE serial = ?"
+                tables = (update.format(table) for table in ("ticket", "credential"))
+                if sum(self._db.execute(table, (now, serial)).rowcount for table in tables) == 0:
+                    raise BadArgumentError(f"there is no ticket or credential {serial}")
             number = self._db.execute("INSERT INTO list (list) VALUES (x'')").lastrowid or 0
-            live = "SELECT serial FROM ticket WHERE revoked_at IS NOT NULL AND expires > ? ORDER BY serial"
+            live = (
+                "SELECT serial FROM ticket WHERE revoked_at IS NOT NULL AND expires > ?1 UNION "
+                "SELECT serial FROM credential WHERE revoked_at IS NOT NULL AND expires > ?1 ORDER BY serial"
+            )
             revoked = [serial for (serial,) in self._db.execute(live, (now,))]
             made = RevocationList.issue(signer, agent=self.name, number=number, issued_at=now, serials=revoked)
             self._db.execute("UPDATE list SET list = ? WHERE number = ?", (bytes(made), number))
@@ -359,6 +402,157 @@ class Authority:
         """The newest list."""
         found = self._db.execute("SELECT list FROM list ORDER BY number DESC LIMIT 1").fetchone()
         return RevocationList.peek(found[0]) if found else None
+
+
+    # ---- credentials ----
+
+    def add_suite(self, suite: Suite) -> CredentialOperator:
+        """Makes the operator's key for credentials of this suite, sealed under the passphrase; what everybody may know of
+        the operator. One that there is stays.
+
+        Raises:
+            PassphraseError: the agent is not unlocked.
+            BadArgumentError: the agent's key is in a token: that cannot do what issuing needs.
+        """
+        if self.token is not None:
+            raise BadArgumentError("a token cannot issue credentials: make an agent whose key lies in the file")
+        if (known := self._operator(suite)) is not None:
+            return known
+        if self._stretched is None:
+            raise PassphraseError("the agent's key is not unlocked")
+        while True:
+            secret = secrets.token_bytes(32)
+            try:
+                key = OperatorKey(secret, suite=suite)
+                break
+            except BadArgumentError:
+                continue  # not below the group's order
+        nonce = secrets.token_bytes(12)
+        sealed = ChaCha20Poly1305(self._stretched).encrypt(nonce, secret, self._issuing(suite.name, key.public_key))
+        row = (suite.name, key.public_key, json.dumps({"nonce": nonce.hex(), "sealed": sealed.hex()}))
+        with self._transaction():
+            self._db.execute("INSERT OR IGNORE INTO issuing VALUES (?, ?, ?)", row)
+        return self.operator(suite)
+
+    def _issuing(self, suite: str, public: bytes) -> bytes:
+        return b"iotkm operator\0" + self.name.encode() + b"\0" + suite.encode() + b"\0" + public
+
+    def _operator(self, suite: Suite) -> CredentialOperator | None:
+        found = self._db.execute("SELECT public FROM issuing WHERE suite = ?", (suite.name,)).fetchone()
+        if found is None:
+            return None
+        return CredentialOperator(self.name, key=found[0], lists=self.public_key, suite=suite)
+
+    def operator(self, suite: Suite) -> CredentialOperator:
+        """What everybody may know of the operator: name, key, the key that signs lists.
+
+        Raises:
+            BadArgumentError: it issues none of this suite's.
+        """
+        known = self._operator(suite)
+        if known is None:
+            raise BadArgumentError(f"no credentials of {suite.name} are issued here: add_suite, or ca init --suite")
+        return known
+
+    @property
+    def suites(self) -> list[Suite]:
+        """The suites that credentials are issued of."""
+        return [_suite(name) for (name,) in self._db.execute("SELECT suite FROM issuing ORDER BY suite")]
+
+    def request_credential(self, request: bytes, *, suite: Suite, hours: int = 365 * 24) -> str:
+        """Takes in a device's request (`CredentialRequest.request`); its name. That the request is that device's, the caller
+        answers for. A newer one of the same device takes its place.
+
+        Raises:
+            TicketRefusedError: it is none of this suite's.
+            BadArgumentError: no credentials of that suite are issued here; hours are 1 to 65535.
+        """
+        self.operator(suite)
+        if not 1 <= hours <= 65_535:
+            raise BadArgumentError("a credential is valid for 1 to 65535 hours")
+        device = requested_device(request, suite=suite)
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO credential_request VALUES (?, ?, ?, ?, 1) ON CONFLICT (device, suite) DO UPDATE SET "
+                "request = excluded.request, hours = excluded.hours, wanted = 1",
+                (device, suite.name, request, hours),
+            )
+        return device
+
+    def issue_credentials(
+        self, *, now: int, hours: int | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> int:
+        """Answers every open request; how many. `progress` is told (done, of how many). `hours`: how long they are valid,
+        whatever was asked for. Interrupted wherever it be, the next call goes on where this one was."""
+        self._key()
+        keys = {suite.name: self._operator_key(suite) for suite in self.suites}
+        (total,) = self._db.execute("SELECT count(*) FROM credential_request WHERE wanted = 1").fetchone()
+        platform, done = Platform(secrets.token_bytes(32)), 0
+        while True:
+            with self._transaction():
+                batch = self._db.execute(
+                    "SELECT device, suite, request, hours FROM credential_request WHERE wanted = 1 LIMIT 64"
+                ).fetchall()
+                for device, suite, request, asked in batch:
+                    serial, life = self._number(), asked if hours is None else hours
+                    agent = TicketAgent.with_number(self.name, serial)
+                    answer = keys[suite].issue(platform, agent, request, now=now, life=life)
+                    row = (serial, device, suite, now, now + life * 3600, answer)
+                    self._db.execute("INSERT INTO credential VALUES (?, ?, ?, ?, ?, ?, NULL)", row)
+                    update = "UPDATE credential_request SET wanted = 0 WHERE device = ? AND suite = ?"
+                    self._db.execute(update, (device, suite))
+            done += len(batch)
+            if progress is not None:
+                progress(done, max(total, done))
+            if not batch:
+                return done
+
+    def _number(self) -> int:
+        """The next number of tickets and credentials. Inside a transaction."""
+        if self._db.execute("UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'ticket'").rowcount == 0:
+            self._db.execute("INSERT INTO sqlite_sequence VALUES ('ticket', 1)")
+        (number,) = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'ticket'").fetchone()
+        return int(number)
+
+    def _operator_key(self, suite: Suite) -> OperatorKey:
+        assert self._stretched is not None
+        public, text = self._db.execute("SELECT public, key FROM issuing WHERE suite = ?", (suite.name,)).fetchone()
+        key = json.loads(text)
+        nonce, sealed = bytes.fromhex(key["nonce"]), bytes.fromhex(key["sealed"])
+        try:
+            secret = ChaCha20Poly1305(self._stretched).decrypt(nonce, sealed, self._issuing(suite.name, public))
+        except InvalidTag:
+            raise PassphraseError(f"the key for {suite.name} does not open: the file was changed") from None
+        return OperatorKey(secret, suite=suite)
+
+    def credentials_due(self, *, within: float, now: int) -> list[str]:
+        """Devices whose last credential ends within so many days, is not revoked, and for whom there is no open request: they
+        have to send one, since a part of the next key is theirs."""
+        query = (
+            "SELECT DISTINCT c.device FROM credential c WHERE c.revoked_at IS NULL AND c.expires <= ? AND c.expires = "
+            "(SELECT max(expires) FROM credential d WHERE d.device = c.device AND d.suite = c.suite) AND NOT EXISTS "
+            "(SELECT 1 FROM credential_request r WHERE r.device = c.device AND r.suite = c.suite AND r.wanted = 1) "
+            "ORDER BY c.device"
+        )
+        return [device for (device,) in self._db.execute(query, (now + round(within * DAY),))]
+
+    def credentials(self, device: str | None = None) -> Iterator[Issued]:
+        """All credentials, or a device's, by serial."""
+        where = "WHERE device = ?" if device is not None else ""
+        query = f"SELECT suite, answer, revoked_at IS NOT NULL FROM credential {where} ORDER BY serial"
+        for suite, answer, revoked in self._db.execute(query, () if device is None else (device,)):
+            # s, 32 bytes, stands behind the credential.
+            yield Issued(Credential(answer[:-32], suite=_suite(suite)), suite, answer, bool(revoked))
+
+    def newest_credential(self, device: str) -> Issued | None:
+        """A device's credential that ends last."""
+        return max(self.credentials(device), key=lambda one: (one.credential.expires, one.credential.serial), default=None)
+
+
+def _suite(name: str) -> Suite:
+    suite = getattr(iotkm, name)
+    assert isinstance(suite, Suite)
+    return suite
 
 
 def _seal(name: str, algorithm: str, passphrase: bytes, cost: Cost) -> tuple[VerifyKey, dict[str, object]]:

@@ -50,6 +50,17 @@ impl TicketAgent {
         CoreAgent::new(name).map(|agent| Self(Guarded::new(agent))).map_err(|e| values::error(py, e))
     }
 
+    /// For a caller who keeps the numbers (in a database) and has given this one to nobody: one ticket or credential can be
+    /// issued under it, and no other.
+    ///
+    /// Raises:
+    ///     BadArgumentError: no ticket can have such a name; the number is the last there is.
+    #[staticmethod]
+    fn with_number(py: Python<'_>, name: &str, serial: u32) -> PyResult<Self> {
+        let agent = CoreAgent::with_number(name, serial);
+        agent.map(|agent| Self(Guarded::new(agent))).map_err(|e| values::error(py, e))
+    }
+
     /// Opens a stored agent; it goes on behind the numbers that were reserved.
     ///
     /// Args:

@@ -12,7 +12,20 @@ from pathlib import Path
 import pytest
 from test_cli import ENVIRONMENT, iotkm
 
-from iotkm import BadArgumentError, RevocationList, Ticket, TicketRefusedError, TicketRequest, read_ticket_message
+from iotkm import (
+    SUITE_0,
+    SUITE_2,
+    SUITE_FFC2048,
+    BadArgumentError,
+    CredentialRequest,
+    Holder,
+    Platform,
+    RevocationList,
+    Ticket,
+    TicketRefusedError,
+    TicketRequest,
+    read_ticket_message,
+)
 
 pytest.importorskip("argon2")
 
@@ -153,3 +166,108 @@ def test_command(tmp_path: Path) -> None:
     assert "hex digits" in iotkm("ca", "request", path, "x", "--key", "zz", status=1)
     assert "refused: key" in iotkm("ca", "request", path, "x", "--key", "00", status=1)
     assert "ca init" in iotkm("ca", "list", tmp_path / "none", status=1)
+
+
+def test_life_of_a_credential(tmp_path: Path) -> None:
+    path, now = tmp_path / "ca.db", [NOW]
+    platform = Platform(bytes(32), wall=lambda: now[0] * 1000)
+    with Authority.create(path, "acme", b"secret", cost=CHEAP) as agent:
+        with pytest.raises(PassphraseError):
+            agent.add_suite(SUITE_2)
+        agent.unlock(b"secret")
+        operator = agent.add_suite(SUITE_2)
+        assert agent.add_suite(SUITE_2).key == operator.key and [s.name for s in agent.suites] == ["SUITE_2"]
+        asked = CredentialRequest(platform, "lamp", suite=SUITE_2)
+        with pytest.raises(BadArgumentError, match="add_suite"):
+            agent.request_credential(asked.request, suite=SUITE_0)
+        for hours in (0, 65_536):
+            with pytest.raises(BadArgumentError):
+                agent.request_credential(asked.request, suite=SUITE_2, hours=hours)
+        with pytest.raises(TicketRefusedError):
+            agent.request_credential(asked.request[:-1], suite=SUITE_2)
+        assert agent.request_credential(asked.request, suite=SUITE_2, hours=240) == "lamp"
+        agent.request(TicketRequest("lamp", "x25519", KEY, 100 * DAY))
+        assert agent.issue(now=NOW) == 1 and agent.issue_credentials(now=NOW) == 1 and agent.issue_credentials(now=NOW) == 0
+        issued = agent.newest_credential("lamp")
+        assert issued is not None and issued.credential.serial == 2 and issued.credential.life == 240, "numbered with tickets"
+        holder = Holder(platform, device="lamp", operator=operator)
+        credential, key = holder.accept(asked, issued.answer)
+        holder.check(credential, key)
+        holder.install(credential)
+        assert agent.credentials_due(within=5, now=NOW) == [] and agent.credentials_due(within=10, now=NOW) == ["lamp"]
+    with Authority(path) as agent:
+        again = CredentialRequest(platform, "lamp", suite=SUITE_2)
+        agent.request_credential(again.request, suite=SUITE_2)
+        assert agent.credentials_due(within=10, now=NOW) == [], "it has sent its request"
+        with pytest.raises(PassphraseError):
+            agent.issue_credentials(now=NOW)
+        agent.unlock(b"secret")
+        assert agent.issue_credentials(now=NOW, hours=480) == 1
+        assert [(one.credential.serial, one.credential.life) for one in agent.credentials("lamp")] == [(2, 240), (3, 480)]
+        made = agent.revoke([1, 2], now=NOW + 1)
+        assert made.serials == [1, 2] and holder.revoke(made)
+        newest = agent.newest_credential("lamp")
+        assert newest is not None and newest.credential.serial == 3
+        holder.install(holder.accept(again, newest.answer)[0])
+        assert agent.revoke([], now=NOW + 100 * DAY).serials == []
+        with pytest.raises(BadArgumentError):
+            agent.revoke([9], now=NOW)
+        assert b"secret" not in path.read_bytes()
+
+
+def test_credentials_go_on_where_they_were_interrupted(tmp_path: Path) -> None:
+    size = int(os.environ.get("IOTKM_FLEET", "200"))
+    path, platform = tmp_path / "ca.db", Platform(bytes(32))
+    with Authority.create(path, "acme", b"secret", cost=CHEAP) as agent:
+        agent.unlock(b"secret")
+        agent.add_suite(SUITE_0)
+        for number in range(size):
+            agent.request_credential(CredentialRequest(platform, f"d{number}").request, suite=SUITE_0)
+
+        def interrupt(done: int, total: int) -> None:
+            assert total == size
+            if done >= size // 2:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            agent.issue_credentials(now=NOW, progress=interrupt)
+        before = [bytes(one.credential) for one in agent.credentials()]
+        assert size // 2 <= len(before) < size
+        assert agent.issue_credentials(now=NOW) == size - len(before)
+        after = list(agent.credentials())
+        assert [bytes(one.credential) for one in after[: len(before)]] == before
+        assert len({one.credential.device for one in after}) == len({one.credential.serial for one in after}) == size
+
+
+def test_command_with_credentials(tmp_path: Path) -> None:
+    path, word, device = tmp_path / "ca.db", tmp_path / "word", Platform(bytes(32))
+    word.write_bytes(b"correct horse\n")
+    secret = ("--passphrase-file", word)
+    made = json.loads(iotkm("ca", "init", path, "--name", "acme", "--suite", "2", *secret, "--json"))
+    known = json.loads(iotkm("ca", "suite", path, "2", "--json"))
+    assert known["key"] == made["credentials_suite_2"] and known["lists_key"] == made["public_key"]
+    assert json.loads(iotkm("ca", "suite", path, "FFC2048", *secret, "--json"))["suite"] == SUITE_FFC2048.name
+    lamp, sent, answer = CredentialRequest(device, "lamp", suite=SUITE_2), tmp_path / "request", tmp_path / "answer"
+    sent.write_bytes(lamp.request)
+    scheme = ("--scheme", "noninteractive")
+    iotkm("ca", "request", path, "--message", sent, "--suite", "2", "--days", "10", *scheme)
+    iotkm("ca", "request", path, "lock", "--key", KEY.hex())
+    assert json.loads(iotkm("ca", "issue", path, *secret, "--json")) == {"issued": 2}
+    shown = json.loads(iotkm("ca", "show", path, "lamp", "--out", answer, *scheme, "--json"))
+    with Authority(path) as agent:
+        holder = Holder(device, device="lamp", operator=agent.operator(SUITE_2))
+    credential, _ = holder.accept(lamp, answer.read_bytes())
+    assert shown["serial"] == credential.serial and shown["expires"] == credential.expires and not shown["revoked"]
+    listed = [json.loads(line) for line in iotkm("ca", "list", path, "--json").splitlines()]
+    assert [(one["device"], one.get("suite")) for one in listed] == [("lock", None), ("lamp", "SUITE_2")]
+    assert "SUITE_2" in iotkm("ca", "list", path)
+    due = json.loads(iotkm("ca", "renew", path, "--within", "20", *scheme, *secret, "--json"))
+    assert due == {"renewed": 0, "to_send_requests": ["lamp"]}
+    revoked = json.loads(iotkm("ca", "revoke", path, str(credential.serial), *secret, "--json"))
+    assert revoked["serials"] == [credential.serial]
+    assert "--message" in iotkm("ca", "request", path, "x", *scheme, status=1)
+    assert "no credential nobody" in iotkm("ca", "show", path, "nobody", *scheme, status=1)
+    assert "no suite 9" in iotkm("ca", "suite", path, "9", status=1)
+    assert "cannot issue credentials" in iotkm(
+        "ca", "init", tmp_path / "b.db", "--name", "x", "--pkcs11", "lib", "--token", "t", "--suite", "0", *secret, status=1
+    )

@@ -44,6 +44,16 @@ impl TicketAgent {
         Self::at(name, 1, 1, 0)
     }
 
+    /// For a caller who keeps the numbers (in a database) and has given this one to nobody: it may be given out, and no other.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and for the last number there is.
+    pub fn with_number(name: &str, serial: u32) -> Result<Self, Error> {
+        let mut agent = Self::at(name, serial, 1, 0)?;
+        agent.stored.0 = serial.checked_add(1).ok_or(Error::BadArgument)?;
+        Ok(agent)
+    }
+
     fn at(name: &str, serial: u32, list: u32, version: u32) -> Result<Self, Error> {
         if !is_name(name) {
             return Err(Error::BadArgument);

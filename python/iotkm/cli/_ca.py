@@ -5,20 +5,20 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from iotkm import RevocationList, Ticket, TicketRequest, inspect, read_ticket_message, write_ticket_message
-from iotkm.cli._common import Json, console, fail, for_people, friendly, show
+from iotkm import Credential, RevocationList, Suite, Ticket, TicketRequest, inspect, read_ticket_message, write_ticket_message
+from iotkm.cli._common import Json, console, fail, for_people, friendly, show, suite_of
 
 if TYPE_CHECKING:
-    from iotkm.authority import Authority
+    from iotkm.authority import Authority, Issued
 
 _R = TypeVar("_R")
 
-app = typer.Typer(help="A ticket agent: issue, renew and revoke tickets.", no_args_is_help=True)
+app = typer.Typer(help="A ticket agent: issue, renew and revoke tickets and credentials.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(help="The agent's SQLite file.")]
 Device = Annotated[str | None, typer.Argument(help="The device's name.")]
@@ -28,6 +28,17 @@ Passphrase = Annotated[
 Days = Annotated[
     float | None, typer.Option(min=0.001, help="How long the tickets are valid, in days; else as long as was asked for.")
 ]
+
+
+Scheme = Annotated[
+    Literal["interactive", "noninteractive"], typer.Option(help="interactive: tickets; noninteractive: credentials.")
+]
+
+
+def _suite(text: str) -> Suite:
+    """As `suite_of`, and the groups modulo a prime by their numbers, with or without the sign."""
+    names = {"-21": "FFC2048", "21": "FFC2048", "-22": "FFC3072", "22": "FFC3072"}
+    return suite_of(names.get(text, text))
 
 
 def _passphrase(file: Path | None, confirm: bool = False) -> bytes:
@@ -73,10 +84,16 @@ def init(
     ] = None,
     token: Annotated[str | None, typer.Option(help="The token's label.")] = None,
     key_label: Annotated[str | None, typer.Option(help="The key's label in the token; else the agent's name.")] = None,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option(help="Issue credentials of this suite too: 0 to 5, FFC2048, FFC3072; may be given many times."),
+    ] = None,
     passphrase_file: Passphrase = None,
     as_json: Json = False,
 ) -> None:
-    """Make a new ticket agent. Its key lies in the file, sealed under the passphrase, or in a token, which the PIN opens."""
+    """Make a new ticket agent. Its key lies in the file, sealed under the passphrase, or in a token, which the PIN opens; the
+    operator's keys for credentials always in the file."""
+    suites = [_suite(text) for text in suite or []]
     library = _library()
     place = None
     if pkcs11 is not None:
@@ -85,11 +102,34 @@ def init(
         if token is None:
             fail("--pkcs11 wants --token too: the token's label")
         place = InToken(str(pkcs11.absolute()), token, key_label or name)
+    if place is not None and suites:
+        fail("a token cannot issue credentials: make another agent for them, whose key lies in the file")
     word = _passphrase(passphrase_file, place is None)
     with _wanting(library.create, file, name, word, algorithm=algorithm, token=place) as agent:
         public = agent.public_key
+        if suites:
+            agent.unlock(word)
+        keys = {f"credentials_{one.name.lower()}": agent.add_suite(one).key.hex() for one in suites}
         shown = {"agent": agent.name, "algorithm": public.algorithm, "public_key": bytes(public).hex()}
-        show(shown | ({"token": place.token, "key": place.key} if place else {}), as_json)
+        show(shown | ({"token": place.token, "key": place.key} if place else {}) | keys, as_json)
+
+
+@app.command("suite")
+@friendly
+def suite_(
+    file: File,
+    suite: Annotated[str, typer.Argument(help="0 to 5, FFC2048, FFC3072.")],
+    passphrase_file: Passphrase = None,
+    as_json: Json = False,
+) -> None:
+    """Issue credentials of one more suite from now on; print what devices have to know of the operator."""
+    with _library()(file) as agent:
+        if _suite(suite).name not in {known.name for known in agent.suites}:
+            agent.unlock(_passphrase(passphrase_file))
+        made = agent.add_suite(_suite(suite))
+        lists = made.lists
+        about = {"operator": made.name, "suite": made.suite, "key": made.key.hex()}
+        show(about | {"lists_algorithm": lists.algorithm, "lists_key": bytes(lists).hex()}, as_json)
 
 
 @app.command()
@@ -100,7 +140,7 @@ def request(
     group: Annotated[str, typer.Option(help="x25519, p256, ffc2048 or ffc3072.")] = "x25519",
     key: Annotated[str, typer.Option(help="The device's public key in hex digits.")] = "",
     scope: Annotated[str, typer.Option(help="What the device may do.")] = "",
-    days: Annotated[float, typer.Option(min=0.001, help="How long the ticket shall be valid, in days.")] = 365,
+    days: Annotated[float, typer.Option(min=0.001, help="How long it shall be valid, in days.")] = 365,
     fleet: Annotated[
         Path | None, typer.Option(help="Many devices: JSON, one object a line, with device, group, key, scope and days.")
     ] = None,
@@ -110,8 +150,20 @@ def request(
     out: Annotated[
         Path | None, typer.Option(help="Do not ask: write the request to this file, as an operator sends it.")
     ] = None,
+    scheme: Scheme = "interactive",
+    suite: Annotated[str, typer.Option(help="Of the credential: 0 to 5, FFC2048, FFC3072.")] = "0",
 ) -> None:
-    """Ask for tickets: that each key is the device's, the operator answers for. `issue` makes them."""
+    """Ask for tickets: that each key is the device's, the operator answers for. `issue` makes them.
+
+    With --scheme noninteractive for credentials: of each device the request that it made (CredentialRequest), as --message.
+    """
+    if scheme == "noninteractive":
+        if device is not None or fleet is not None or key or scope or out is not None or not message:
+            fail("credentials are asked for with --message, --suite and --days alone: a device makes its request itself")
+        with _library()(file) as agent:
+            for path in message:
+                agent.request_credential(path.read_bytes(), suite=_suite(suite), hours=max(1, round(days * 24)))
+        return
     wanted: list[dict[str, Any]] = []
     if device is not None:
         wanted.append({"device": device, "key": key})
@@ -164,11 +216,16 @@ class _Bar:
 @app.command()
 @friendly
 def issue(file: File, days: Days = None, passphrase_file: Passphrase = None, as_json: Json = False) -> None:
-    """Issue a ticket for every open request."""
+    """Issue a ticket or a credential for every open request."""
     with _library()(file) as agent, _Bar("issuing") as bar:
         _wanting(agent.unlock, _passphrase(passphrase_file))
         count = agent.issue(days=days, now=_now(), progress=bar)
+        count += agent.issue_credentials(hours=_hours(days), now=_now(), progress=bar)
     show({"issued": count}, as_json)
+
+
+def _hours(days: float | None) -> int | None:
+    return None if days is None else max(1, round(days * 24))
 
 
 @app.command()
@@ -177,26 +234,35 @@ def renew(
     file: File,
     within: Annotated[float, typer.Option(min=0, help="Renew what ends within so many days.")] = 30,
     days: Days = None,
+    scheme: Scheme = "interactive",
     passphrase_file: Passphrase = None,
     as_json: Json = False,
 ) -> None:
-    """Issue the next ticket for each device whose last one ends soon. Interrupted, it goes on where it was."""
+    """Issue the next ticket for each device whose last one ends soon. Interrupted, it goes on where it was.
+
+    With --scheme noninteractive: the credentials whose devices have sent their next request, and the names of those that have
+    to.
+    """
     with _library()(file) as agent, _Bar("renewing") as bar:
         _wanting(agent.unlock, _passphrase(passphrase_file))
-        count = agent.renew(within=within, days=days, now=_now(), progress=bar)
-    show({"renewed": count}, as_json)
+        if scheme == "interactive":
+            result: dict[str, Any] = {"renewed": agent.renew(within=within, days=days, now=_now(), progress=bar)}
+        else:
+            count = agent.issue_credentials(hours=_hours(days), now=_now(), progress=bar)
+            result = {"renewed": count, "to_send_requests": agent.credentials_due(within=within, now=_now())}
+    show(result, as_json)
 
 
 @app.command()
 @friendly
 def revoke(
     file: File,
-    serial: Annotated[list[int], typer.Argument(help="Serials of the tickets.")],
+    serial: Annotated[list[int], typer.Argument(help="Serials of the tickets and credentials.")],
     passphrase_file: Passphrase = None,
     out: Annotated[Path | None, typer.Option(help="Write the new revocation list to this file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Revoke tickets, and issue the next revocation list."""
+    """Revoke tickets and credentials, and issue the next revocation list."""
     with _library()(file) as agent:
         _wanting(agent.unlock, _passphrase(passphrase_file))
         made = agent.revoke(serial, now=_now())
@@ -210,18 +276,30 @@ def _give(thing: Ticket | RevocationList, out: Path | None, as_json: bool) -> No
     show(seen if as_json else dict(for_people(seen)), as_json)
 
 
+def _give_credential(issued: "Issued", out: Path | None, as_json: bool) -> None:
+    if out is not None:
+        out.write_bytes(issued.answer)
+    seen = inspect(bytes(issued.credential)) | {"suite": issued.suite, "revoked": issued.revoked}
+    show(seen if as_json else dict(for_people(seen)), as_json)
+
+
 @app.command("list")
 @friendly
 def list_(file: File, device: Device = None, as_json: Json = False) -> None:
-    """List the tickets, by serial."""
+    """List the tickets and the credentials, by serial."""
     with _library()(file) as agent:
-        for ticket, revoked in agent.tickets(device):
-            values = {"serial": ticket.serial, "device": ticket.device, "expires": ticket.expires, "revoked": revoked}
+        rows: list[tuple[Ticket | Credential, bool, dict[str, Any]]] = [
+            *((ticket, revoked, {}) for ticket, revoked in agent.tickets(device)),
+            *((one.credential, one.revoked, {"suite": one.suite}) for one in agent.credentials(device)),
+        ]
+        for ticket, revoked, more in sorted(rows, key=lambda row: row[0].serial):
+            values = {"serial": ticket.serial, "device": ticket.device, "expires": ticket.expires, "revoked": revoked, **more}
             if as_json:
                 print(json.dumps(values))
             else:
                 ends = time.strftime("%Y-%m-%d", time.gmtime(ticket.expires))
-                print(f"{ticket.serial:8}  {ends}  {'revoked' if revoked else '       '}  {ticket.device}")
+                of = f"  {more['suite']}" if more else ""
+                print(f"{ticket.serial:8}  {ends}  {'revoked' if revoked else '       '}  {ticket.device}{of}")
 
 
 @app.command("show")
@@ -229,11 +307,21 @@ def list_(file: File, device: Device = None, as_json: Json = False) -> None:
 def show_(
     file: File,
     what: Annotated[str, typer.Argument(help="A device's name, a serial, or revocations.")],
-    out: Annotated[Path | None, typer.Option(help="Write it to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write it to this file; of a credential the device's answer.")] = None,
+    scheme: Scheme = "interactive",
     as_json: Json = False,
 ) -> None:
-    """Show a device's newest ticket, the ticket of a serial, or the newest revocation list."""
+    """Show a device's newest ticket, the ticket of a serial, or the newest revocation list; with --scheme noninteractive
+    credentials in place of tickets."""
     with _library()(file) as agent:
+        if scheme == "noninteractive" and what != "revocations":
+            issued = agent.newest_credential(what)
+            if issued is None and what.isdigit():
+                issued = next((one for one in agent.credentials() if one.credential.serial == int(what)), None)
+            if issued is None:
+                fail(f"there is no credential {what}")
+            _give_credential(issued, out, as_json)
+            return
         found: Ticket | RevocationList | None = agent.newest(what)
         if found is None and what.isdigit():
             found = agent.ticket(int(what))
