@@ -7,7 +7,7 @@ import iotkm
 from device import Scheme
 from hub import Agent, TicketHub
 
-STACK_MAX = 14336
+STACK_MAX = 10240
 M1, M3, K1, K3, K4 = 1, 3, 5, 7, 8
 REFERENCE_M1_MAX = 64  # bytes: without a ticket
 ALONE = 18  # bytes of K3 and K4 without data

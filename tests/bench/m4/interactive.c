@@ -1,37 +1,37 @@
 /* The interactive scheme, a device that connects and its hub on one board, what each of them takes: both phases, X25519 and
    P-256. What the device sends when it has the PMK, K1, is the first of phase 2 and in phase 1 too. */
 #include "bench.h"
-#include "holder.h"
+#include "bearer.h"
 #include "semihost.h"
 
 #include <string.h>
 
-static struct holder device, hub;
+static struct bearer device, hub;
 static uint8_t agent_key[IOTKM_AGENT_KEY_MAX];
 static iotkm_agent agent = { .name = "agent", .key = agent_key };
 static const iotkm_signing *signing;
 static const uint8_t secret[32] = { 9 }; /* the agent's */
 
-static void issue(struct holder *holder, const char *name, uint32_t serial, int curve)
+static void issue(struct bearer *bearer, const char *name, uint32_t serial, int curve)
 {
     static uint8_t ticket[IOTKM_TICKET_MAX], share[32];
     const iotkm_claims claims = { .issuer = agent.name, .subject = name, .issued_at = 1800000000, .expires = 1900000000,
                                   .serial = serial, .curve = curve, .key = share, .key_len = sizeof share };
     size_t length;
-    bench_expect(iotkm_static_key_public_key(&holder->key, KEY, curve, share, sizeof share) == 0);
+    bench_expect(iotkm_static_key_public_key(&bearer->key, KEY, curve, share, sizeof share) == 0);
     bench_expect(iotkm_ticket_issue(signing, secret, &claims, ticket, sizeof ticket, &length) == IOTKM_OK);
-    bench_expect(iotkm_wallet_install(&holder->wallet, &holder->side.cx, ticket, length, NULL) == IOTKM_OK);
+    bench_expect(iotkm_wallet_install(&bearer->wallet, &bearer->side.cx, ticket, length, NULL) == IOTKM_OK);
 }
 
 static void strangers(const iotkm_kem *kem, int curve, const iotkm_suite *const *suite)
 {
     bench_expect(iotkm_signing_public_key(signing, secret, agent_key, sizeof agent_key, &agent.key_len) == IOTKM_OK);
-    holder_init(&device, "device", "hub", &agent, kem);
-    holder_init(&hub, "hub", "device", &agent, kem);
+    bearer_init(&device, "device", "hub", &agent, kem);
+    bearer_init(&hub, "hub", "device", &agent, kem);
     issue(&device, "device", 1, curve);
     issue(&hub, "hub", 2, curve);
-    holder_open_leaf(&device, kem, suite);
-    holder_open(&hub, kem, suite);
+    bearer_open_leaf(&device, kem, suite);
+    bearer_open(&hub, kem, suite);
 }
 
 static void strangers_x25519(void)
@@ -50,7 +50,7 @@ static void strangers_p256(void)
     strangers(&iotkm_p256, IOTKM_CURVE_P256, &suite);
 }
 
-static void device_connects(void) { holder_connect(&device); }
+static void device_connects(void) { bearer_connect(&device); }
 static void device_turn(void) { bench_expect(side_take_all(&device.side, &hub.side) == 1); }
 static void hub_turn(void) { bench_expect(side_take_all(&hub.side, &device.side) == 1); }
 
@@ -120,7 +120,7 @@ static void established(void)
     strangers_x25519();
     bench_expect(iotkm_wipe(&device.side.association) == IOTKM_OK);
     memset(bytes, 0xA5, size);
-    holder_open_leaf(&device, &iotkm_x25519, &suite);
+    bearer_open_leaf(&device, &iotkm_x25519, &suite);
     both_phases();
     while (size > 0 && bytes[size - 1] == 0xA5)
         size--;

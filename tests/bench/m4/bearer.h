@@ -1,12 +1,12 @@
 /* One side of the interactive scheme for measuring: a static key, a wallet. */
-#ifndef HOLDER_H
-#define HOLDER_H
+#ifndef BEARER_H
+#define BEARER_H
 
 #include "side.h"
 
 enum { KEY = 1, LIST = IOTKM_REVOCATION_LIST_OVERHEAD + 4 * 16 };
 
-struct holder {
+struct bearer {
     struct side side;
     iotkm_interactive_peer peer;
     iotkm_interactive_memory memory;
@@ -17,12 +17,12 @@ struct holder {
 };
 
 /* Sets a side up whose name is a word, with an empty wallet. */
-void holder_init(struct holder *holder, const char *name, const char *peer, const iotkm_agent *agent, const iotkm_kem *kem);
+void bearer_init(struct bearer *bearer, const char *name, const char *peer, const iotkm_agent *agent, const iotkm_kem *kem);
 
 /* Opens it for one suite: as a device that connects to its hub, or in full. `suite` is lent. */
-void holder_open_leaf(struct holder *holder, const iotkm_kem *kem, const iotkm_suite *const *suite);
-void holder_open(struct holder *holder, const iotkm_kem *kem, const iotkm_suite *const *suite);
+void bearer_open_leaf(struct bearer *bearer, const iotkm_kem *kem, const iotkm_suite *const *suite);
+void bearer_open(struct bearer *bearer, const iotkm_kem *kem, const iotkm_suite *const *suite);
 
-void holder_connect(struct holder *holder);
+void bearer_connect(struct bearer *bearer);
 
 #endif
