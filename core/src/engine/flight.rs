@@ -256,6 +256,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Flight<B> {
         }
     }
 
+    /// Whether the message has gone out three times at least, and the answer may as well never come.
+    pub const fn is_unanswered(&self) -> bool {
+        self.interval >= 4 * INTERVAL_MIN
+    }
+
     /// When [`due`](Self::due) has something to say.
     pub fn timer(&self) -> Option<Instant> {
         (self.timer != NEVER).then_some(self.timer)

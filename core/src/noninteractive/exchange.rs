@@ -392,7 +392,7 @@ impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F:
 
     fn over(&mut self, _cx: &mut Cx<'_>, io: &mut Io<'_, Self>, run: Run<N>) -> Result<(), Error> {
         let Run::Phase1(run) = run else { return Ok(()) };
-        if matches!(run, phase1::Run::AwaitM4(_)) && io.session.is_some() {
+        if run.may_be_complete() && io.session.is_some() {
             // The peer may have left the old session for the new one; nobody can tell.
             self.end(io);
         }

@@ -32,12 +32,15 @@ pub struct AwaitM2 {
     digest: [u8; 8],
     /// M1 went out again because S asked for the credential.
     again: bool,
+    /// This run took the place of one whose M3 was out.
+    pub(super) anew: bool,
 }
 
 /// A, before M4.
 pub struct AwaitM4<O> {
     low: u8,
     tag_len: u8,
+    anew: bool,
     tag_4: Secret<LONG_TAG>,
     rekey: Option<Rekey>,
     own: Reference,
@@ -69,6 +72,37 @@ pub fn begin<S: Introduces>(scheme: &mut S, cx: &mut Cx<'_>, io: &mut Io<'_, S>,
     if find(io, &Run::is_ours).is_some() {
         return Err(Error::WrongState);
     }
+    start(scheme, cx, io, to, None)
+}
+
+/// The peer starts a run, and does not answer M3 of this side's: it may have lost its power, and know nothing of that run. It is
+/// begun anew, once; whose turn it is stays as it was. What this side's M3 has led to over there the new run replaces.
+///
+/// # Errors
+/// Not so: nothing has changed.
+#[inline(never)]
+pub(super) fn begin_anew<S: Introduces>(scheme: &mut S, cx: &mut Cx<'_>, io: &mut Io<'_, S>) -> Result<(), Dropped> {
+    let forgotten = |run: &Run<S::Outcome>| matches!(run, Run::AwaitM4(run) if !run.anew);
+    let place = find(io, &forgotten).ok_or(Dropped::Unexpected)?;
+    let flight = io.flight(place)?;
+    if !flight.is_unanswered() {
+        return Err(Dropped::Unexpected);
+    }
+    let to = flight.to;
+    start(scheme, cx, io, &to, Some(place)).map_err(|_| Dropped::Rng)?;
+    // As when a run is given up: nothing that crossed it may complete.
+    io.free_all(&|run| S::phase_1(run).is_some_and(Run::is_half_open));
+    Ok(())
+}
+
+/// M1 of a run, in a place of its own or in that of one that it replaces.
+fn start<S: Introduces>(
+    scheme: &mut S,
+    cx: &mut Cx<'_>,
+    io: &mut Io<'_, S>,
+    to: &Addr,
+    old: Option<usize>,
+) -> Result<(), Error> {
     let mut nonce = [0; NONCE_LEN];
     cx.rng.fill(&mut nonce)?;
     // Sent in clear.
@@ -79,19 +113,24 @@ pub fn begin<S: Introduces>(scheme: &mut S, cx: &mut Cx<'_>, io: &mut Io<'_, S>,
     if !any {
         return Err(Error::NoCredential);
     }
-    let place = io.claim_place(&S::is_done).map_err(|_| Error::WrongState)?;
+    let place = match old {
+        Some(place) => place,
+        None => io.claim_place(&S::is_done).map_err(|_| Error::WrongState)?,
+    };
     let rekey = scheme.rekey()?;
     let config = io.config;
     let flight = io.flight(place).map_err(|_| Error::WrongState)?;
-    flight.reset(*to, None);
     let (rekey, key) = rekey.map_or((None, None), |(rekey, key)| (Some(rekey), Some(key)));
-    let run = write(scheme, cx, flight, config, nonce, rekey, key.as_ref(), false).map_err(|_| Error::NoCredential)?;
+    let mut run =
+        write(scheme, cx, flight, config, nonce, rekey, key.as_ref(), Some(to)).map_err(|_| Error::NoCredential)?;
+    run.anew = old.is_some();
     flight.launch(cx.now, config.tries);
     io.start(place, S::wrap(Run::AwaitM2(run)));
     Ok(())
 }
 
-/// Writes M1 into its flight.
+/// Writes M1 into its flight: to this address, or (`None`) once more, with the credential itself. Nothing has changed where it
+/// fails.
 #[allow(clippy::too_many_arguments, reason = "what M1 is made of")]
 fn write<S: Introduces>(
     scheme: &S,
@@ -101,8 +140,9 @@ fn write<S: Introduces>(
     nonce: [u8; NONCE_LEN],
     rekey: Option<Rekey>,
     key: Option<&Secret<32>>,
-    again: bool,
+    to: Option<&Addr>,
 ) -> Result<AwaitM2, Dropped> {
+    let again = to.is_none();
     let setup = scheme.setup();
     let known = Some(scheme.kept()).filter(|kept| !kept.is_empty()).map(Reference::of);
     let mut numbers = [0; SUITES_MAX];
@@ -116,6 +156,9 @@ fn write<S: Introduces>(
             let shown = if by_name { Shown::Reference(reference(&cred)) } else { Shown::Ticket(own.bytes) };
             let m1 = M1 { nonce, suites, cid: config.cid, shown, known, psk: scheme.psk().is_some(), rekey };
             let (mut th_1, mut tag_1, mut digest) = (Transcript::default(), [0; LONG_TAG], [0; 8]);
+            if let Some(to) = to {
+                flight.reset(*to, None);
+            }
             flight.load(false, |w| {
                 m1.write(w, S::NUMBER);
                 th_1 = keys::th_1(S::NAME, &cred, w.written());
@@ -126,7 +169,7 @@ fn write<S: Introduces>(
                 // Of what is sent in clear.
                 digest = *declassify(hash(&[w.written()]).first_chunk().unwrap_or(&[0; 8]));
             });
-            Ok(AwaitM2 { nonce, slot, own: reference(&cred), known, rekey, tag_1, th_1, digest, again })
+            Ok(AwaitM2 { nonce, slot, own: reference(&cred), known, rekey, tag_1, th_1, digest, again, anew: false })
         });
     });
     done
@@ -153,7 +196,9 @@ pub(super) fn on_hint<S: Introduces>(
             }
             let key = run.rekey.as_ref().and_then(|rekey| scheme.rekey_again(rekey));
             let rekey = run.rekey.filter(|_| key.is_some());
-            *run = write(scheme, cx, flight, io.config, run.nonce, rekey, key.as_ref(), true)?;
+            let anew = run.anew;
+            *run = write(scheme, cx, flight, io.config, run.nonce, rekey, key.as_ref(), None)?;
+            run.anew = anew;
             flight.launch(cx.now, io.config.tries);
             return Ok(());
         }
@@ -316,7 +361,7 @@ fn respond<S: Introduces>(
     });
     let Finish { outcome, tag_3, tag_4 } = done?;
     let low = (run_of(&run.nonce) & 15) as u8;
-    let run = AwaitM4 { low, tag_len: tag_len as u8, tag_4, rekey: run.rekey, own: run.own, outcome };
+    let run = AwaitM4 { low, tag_len: tag_len as u8, anew: run.anew, tag_4, rekey: run.rekey, own: run.own, outcome };
     Ok(Answer { run, head, head_len, pre, tag_3 })
 }
 
@@ -395,6 +440,22 @@ pub(super) fn on_m4<S: Introduces>(
     }
     scheme.acknowledged(cx, io, run.outcome, run.rekey, &to);
     Ok(())
+}
+
+/// Whose credential this is, which was checked when it came: also where anybody may come.
+pub(super) fn subject<S: Introduces>(scheme: &S, cx: &Cx<'_>, credential: &[u8]) -> Result<super::Subject, Dropped> {
+    if let Expected::Subject(id) = scheme.expected() {
+        return Ok(*id);
+    }
+    let setup = scheme.setup();
+    let wanted = Wanted { me: scheme.own_id(), expected: Expected::Anyone, kem: setup.kem, wall: cx.wall };
+    let mut facts = Err(Dropped::NoKey);
+    lend(setup.kem.public_len(), &mut |key| {
+        scheme.with_credentials(&mut |credentials| {
+            facts = credentials.check(credential, true, &wanted, key).map_err(refused);
+        });
+    });
+    Ok(facts?.subject)
 }
 
 /// The other side is who it says: its credential, which was checked when it came, is kept.

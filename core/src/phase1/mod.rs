@@ -241,6 +241,10 @@ impl<O> Run<O> {
     pub const fn is_ours(&self) -> bool {
         matches!(self, Self::AwaitM2(_) | Self::AwaitM4(_))
     }
+    /// Whether it may have completed for S, or one that it took the place of.
+    pub const fn may_be_complete(&self) -> bool {
+        matches!(self, Self::AwaitM4(_) | Self::AwaitM2(AwaitM2 { anew: true, .. }))
+    }
     /// Whether only a first message started it, which may be a replay.
     pub const fn is_half_open(&self) -> bool {
         matches!(self, Self::AwaitM3(_))
@@ -287,7 +291,7 @@ pub fn make_room<S: Introduces>(cx: &Cx<'_>, io: &mut Io<'_, S>) -> Option<usize
 
 /// The flight of a run of phase 1's is over.
 pub fn over<S: Introduces>(io: &mut Io<'_, S>, run: &Run<S::Outcome>) {
-    if matches!(run, Run::AwaitM4(_)) {
+    if run.may_be_complete() {
         // The peer may have completed it; nobody can tell. Nothing that crossed it may complete.
         io.free_all(&|run| S::phase_1(run).is_some_and(Run::is_half_open));
     }

@@ -1,7 +1,7 @@
 //! S: M2, M4.
 
 use super::credential::{Wanted, reference};
-use super::initiator::{Finish, finish, is_own, keep};
+use super::initiator::{Finish, begin_anew, finish, is_own, keep, subject};
 use super::keys::{self, LONG_TAG, Numbers};
 use super::wire::{Hint, M1, M2, M3, Rekey, Shown, message, run_of};
 use super::{HALF_OPEN, HALF_OPEN_FOR, Introduces, Made, Run, Setup, find, is_lower, key_error, refused, slot_of};
@@ -83,7 +83,7 @@ pub(super) fn on_m1<S: Introduces>(
     // Glare: the lower name's run goes on, the other answers it.
     let mine = find(io, &Run::is_ours).is_some();
     if mine && is_lower(scheme) {
-        return Err(Dropped::Unexpected);
+        return begin_anew(scheme, cx, io);
     }
     has_room(cx, io, from)?;
     let suite = match objection(scheme, &m1) {
@@ -377,7 +377,9 @@ pub(super) fn on_m3<S: Introduces>(
     }
     let (place, Finish { outcome, tag_4, .. }) = done?;
     // Two runs cross, and M3 of ours is out: the higher name completes ours, so the lower must not complete its.
-    if is_lower(scheme) && find(io, &|run| matches!(run, Run::AwaitM4(_))).is_some() {
+    let half = io.halves.get_mut(place).ok_or(Dropped::Unexpected)?;
+    let theirs = subject(scheme, cx, half.flight.stashed())?;
+    if scheme.own_id().is_lower_than(&theirs) && find(io, &|run| matches!(run, Run::AwaitM4(_))).is_some() {
         return Err(Dropped::Unexpected);
     }
     let half = io.halves.get_mut(place).ok_or(Dropped::Unexpected)?;

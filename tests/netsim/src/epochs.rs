@@ -95,6 +95,8 @@ pub struct Plan {
     pub tries: u8,
     /// Life of the credentials in hours.
     pub life: u16,
+    /// Whether both know each other's name.
+    pub named: bool,
 }
 
 impl Plan {
@@ -102,7 +104,7 @@ impl Plan {
     pub fn new(setting: &'static Setting) -> Self {
         let Config { tries, rekey_after, .. } = Config::default();
         let terms = Terms { life: 0, interval: 60, length: 1000 };
-        Self { setting, terms, rekey_after, tries, life: 1000 }
+        Self { setting, terms, rekey_after, tries, life: 1000, named: true }
     }
 
     /// An association at rest with this peer.
@@ -122,7 +124,7 @@ pub fn addr(who: usize) -> Addr {
 pub fn node<const N: usize>(plan: &Plan, office: &mut Office, who: usize, seed: u64) -> Node<Assoc<N>> {
     let (held, key) = office.enrol(NAMES[who], plan.life);
     let [me, other] = [NAMES[who], NAMES[1 - who]].map(|name| Subject::new(name).expect("a name"));
-    let mut peer = Other::<N>::new(SLOT, me, Some(other), None).expect("two names");
+    let mut peer = Other::<N>::new(SLOT, me, Some(other).filter(|_| plan.named), None).expect("two names");
     let device = Device::new(Secret::new([who as u8 + 1; 32]));
     let mut blob = [0; 1000];
     let (len, version) = peer.seal(&device, &mut blob).expect("room");

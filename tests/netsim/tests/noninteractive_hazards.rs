@@ -270,6 +270,44 @@ fn a_cut_at_every_write() {
     assert!(resumed * 2 > cuts);
 }
 
+/// The higher name loses its power in the middle of the lower's handshake, and starts its own: the lower, whose M3 nobody
+/// knows, does not wait until that has gone out for the last time.
+#[test]
+fn a_power_cut_of_the_higher_name() {
+    let plan = Plan::new(&SETTING_0);
+    for done in [false, true] {
+        let mut net: Lab<32> = lab(&plan, 60, Link::GOOD);
+        net.shake(1).unwrap();
+        let is_m3 = |(to_b, bytes): &(bool, Vec<u8>)| !to_b && bytes[0] == 0x12 && bytes[1] >> 4 == 3;
+        // Before M3 is there, or when M4 is on its way.
+        assert!(net.drive(5_000, |n| if done { n.a.a.epoch().is_some() } else { n.trace.iter().any(is_m3) }));
+        net.cut();
+        net.reboot(&plan, 0);
+        net.drive(700, |_| false);
+        net.shake(0).unwrap();
+        let start = net.now;
+        assert!(net.drive(30_000, Lab::joined), "{done}: {}", net.report());
+        println!("{} ms", net.now - start);
+        assert!(net.chat(10_000), "{done}: {}", net.report());
+    }
+}
+
+/// Both start at once and know nobody's name: one handshake completes in the end, never one for each.
+#[test]
+fn both_start_and_know_nobody() {
+    let plan = Plan { named: false, ..Plan::new(&SETTING_0) };
+    let link = Link { delay: (1, 600), ..Link::GOOD };
+    for seed in 0..300 {
+        let mut net: Lab<32> = lab(&plan, seed, link);
+        let first = (seed % 2) as usize;
+        net.shake(first).unwrap();
+        net.drive(SimRng::new(seed).below(1_200), |_| false);
+        let _ = net.shake(1 - first);
+        net.drive(40_000, |_| false);
+        assert!(net.joined() && net.chat(5_000), "{seed}: {}", net.report());
+    }
+}
+
 /// Randomness, storage and memory that fail for a while: nothing is lost but time.
 #[test]
 fn resources_fail() {
