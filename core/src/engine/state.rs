@@ -56,8 +56,9 @@ pub fn seal(device: &Device, kind: Kind, version: u32, out: &mut [u8], len: usiz
     let short = Error::BufferTooSmall { needed };
     let (head, rest) = out.split_at_mut_checked(OVERHEAD).ok_or(short)?;
     let text = rest.get_mut(..len).ok_or(short)?;
-    let tag = tag(device, kind, version, text);
-    mask(device, &tag, text);
+    let root = root(device);
+    let tag = tag(&root, kind, version, text);
+    mask(&root, &tag, text);
     Writer::new(head).put(&[kind as u8]).put(&version.to_be_bytes()).put(&tag);
     Ok(needed)
 }
@@ -76,8 +77,9 @@ pub fn open(device: &Device, kind: Kind, floor: u32, blob: &[u8], out: &mut [u8]
     }
     let text = out.get_mut(..body.len()).ok_or(Error::BufferTooSmall { needed: body.len() })?;
     text.copy_from_slice(body);
-    mask(device, &expected, text);
-    if !ct_eq(&tag(device, kind, version, text), &expected) {
+    let root = root(device);
+    mask(&root, &expected, text);
+    if !ct_eq(&tag(&root, kind, version, text), &expected) {
         text.fill(0);
         return Err(Error::BadBlob);
     }
@@ -88,14 +90,19 @@ pub fn open(device: &Device, kind: Kind, floor: u32, blob: &[u8], out: &mut [u8]
     Ok((version, body.len()))
 }
 
-fn tag(device: &Device, kind: Kind, version: u32, text: &[u8]) -> [u8; TAG_LEN] {
+/// What both keys come from.
+fn root(device: &Device) -> Prk {
+    Prk::new("engine", device.0.expose())
+}
+
+fn tag(root: &Prk, kind: Kind, version: u32, text: &[u8]) -> [u8; TAG_LEN] {
     let mut tag = [0; TAG_LEN];
-    Prk::new("engine", device.0.expose()).expand("seal.mac", &[&[kind as u8], &version.to_be_bytes(), text], &mut tag);
+    root.expand("seal.mac", &[&[kind as u8], &version.to_be_bytes(), text], &mut tag);
     tag
 }
 
-fn mask(device: &Device, tag: &[u8; TAG_LEN], text: &mut [u8]) {
-    let key: Secret<32> = Prk::new("engine", device.0.expose()).secret("seal.enc", &[tag]);
+fn mask(root: &Prk, tag: &[u8; TAG_LEN], text: &mut [u8]) {
+    let key: Secret<32> = root.secret("seal.enc", &[tag]);
     let stream = Prk::new("engine", key.expose());
     for (i, chunk) in text.chunks_mut(32).enumerate() {
         let pad: Secret<32> = stream.secret("pad", &[&(i as u32).to_be_bytes()]);
