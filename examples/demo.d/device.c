@@ -1,40 +1,33 @@
-/* The device of examples/demo: pairs with a hub, sends it what this machine measures, renews keys, survives a power cut.
+/* A device of examples/demo:
  *
  *     device FOLDER HOST PORT
  *
- * FOLDER keeps what has to survive. What a device has buttons for comes as lines on standard input: `pair SECRET`, `connect`,
- * `read`, `update`, `close`; at the end of input it ends. What happens goes out as lines, for people and for stage.py.
+ * FOLDER keeps what has to survive. What a device has buttons for comes as lines on standard input (device_history.c and
+ * device_tickets.c list theirs); at the end of input it ends. What happens goes out as lines, for people and for stage.py.
  * A shorter program to start from is ../c/device.c. */
 #define _POSIX_C_SOURCE 200809L
 
+#include "device.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <iotkm_posix.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { HUB = 1, ATTEMPTS = 2, SESSION = 3, ENTRIES = 48 }; /* slots; messages that the log holds */
+enum { SESSION = 100, LINE = 1024 }; /* the session's slot; the longest line */
 
-static iotkm_posix_store store;
-static iotkm_posix_udp udp;
-static iotkm_platform platform;
-static iotkm_cx cx;
-static iotkm_addr hub;
-static uint8_t buffer[1280];
+iotkm_posix_store store;
+iotkm_posix_udp udp;
+iotkm_platform platform;
+iotkm_cx cx;
+iotkm_addr hub;
+uint8_t buffer[1280];
+iotkm_association *active;
 
-static iotkm_history_pairing pairing;
-static iotkm_history_peer peer;
-static iotkm_history_entry entries[ENTRIES];
-static iotkm_history_memory memory;
-static iotkm_association association;
-static iotkm_association *active; /* the pairing's, or the one with the hub; NULL before either */
-
-static int paired, changed, ended, resume_failed; /* what an event said, for after the drain */
-
-static void must(int status, const char *what) {
+void must(int status, const char *what) {
     if (status == 0) return;
     printf("error %s: %s\n", what, status == -1 ? strerror(errno) : iotkm_strerror(status));
     exit(1);
@@ -43,8 +36,14 @@ static void must(int status, const char *what) {
 /* ---- what happened ---- */
 
 static const char *stage_name(uint32_t stage) {
-    static const char *const names[] = {"run", "pairing", "exchange", "update", "resume"};
-    return stage < sizeof names / sizeof *names ? names[stage] : names[0];
+    switch (stage) {
+    case IOTKM_STAGE_PAIRING: return "pairing";
+    case IOTKM_STAGE_EXCHANGE: return "exchange";
+    case IOTKM_STAGE_UPDATE: return "update";
+    case IOTKM_STAGE_RESUME: return "resume";
+    case IOTKM_STAGE_AUTHENTICATION: return "authentication";
+    default: return "run";
+    }
 }
 
 static const char *reason_text(uint32_t reason) {
@@ -56,87 +55,63 @@ static const char *reason_text(uint32_t reason) {
     case IOTKM_REASON_WRONG_SECRET: return "the secret is not the same on both sides";
     case IOTKM_REASON_LOCKED: return "too many failed attempts";
     case IOTKM_REASON_NO_RECORD: return "the log holds no record that can be used";
+    case IOTKM_REASON_CREDENTIAL: return "its ticket is not accepted";
     default: return "randomness or storage failed, or it was cancelled";
     }
 }
 
-static void on_event(void *ctx, const iotkm_event *event) {
+void say_event(const iotkm_event *event) {
     char text[IOTKM_FINGERPRINT_TEXT];
-    (void)ctx;
     switch (event->kind) {
     case IOTKM_EVENT_PAIRED:
     case IOTKM_EVENT_ESTABLISHED:
         must(iotkm_fingerprint_text(event->fingerprint, text), "fingerprint");
         printf("%s %s\n", event->kind == IOTKM_EVENT_PAIRED ? "paired" : "session", text);
-        if (event->kind == IOTKM_EVENT_PAIRED) paired = 1;
-        else changed = 1;
         break;
-    case IOTKM_EVENT_RESUMED:
-        printf("resumed %u\n", (unsigned)event->generation);
-        changed = 1;
-        break;
-    case IOTKM_EVENT_REKEYED:
-    case IOTKM_EVENT_PEER_MOVED:
-        changed = 1;
-        break;
-    case IOTKM_EVENT_UPDATE_AGREED:
-        printf("agreed %u\n", (unsigned)event->generation);
-        break;
-    case IOTKM_EVENT_KEY_REPLACED:
-        printf("keys %u\n", (unsigned)event->generation);
-        break;
-    case IOTKM_EVENT_TERMINATED:
-        ended = 1;
-        break;
-    case IOTKM_EVENT_FAILED:
-        if (event->stage == IOTKM_STAGE_RESUME) resume_failed = 1; /* an exchange will do */
-        else printf("failed %s: %s\n", stage_name(event->stage), reason_text(event->reason));
-        break;
-    case IOTKM_EVENT_UPDATE_FAILED:
-        printf("failed update: %s\n", reason_text(event->reason));
-        break;
+    case IOTKM_EVENT_RESUMED: printf("resumed %u\n", (unsigned)event->generation); break;
+    case IOTKM_EVENT_UPDATE_AGREED: printf("agreed %u\n", (unsigned)event->generation); break;
+    case IOTKM_EVENT_KEY_REPLACED: printf("keys %u\n", (unsigned)event->generation); break;
+    case IOTKM_EVENT_TERMINATED: printf("ended\n"); break;
+    case IOTKM_EVENT_HINT: printf("hint %s\n", reason_text(event->reason)); break;
+    case IOTKM_EVENT_FAILED: printf("failed %s: %s\n", stage_name(event->stage), reason_text(event->reason)); break;
+    case IOTKM_EVENT_UPDATE_FAILED: printf("failed update: %s\n", reason_text(event->reason)); break;
     case IOTKM_EVENT_STORE_FAILED:
         printf("failed storage: slot %u cannot be written; is the disk full?\n", (unsigned)event->slot);
         break;
-    default:
-        break;
+    default: break;
     }
 }
 
-static void open_association(void) {
-    must(iotkm_history_open(&association, &peer, entries, ENTRIES, &iotkm_suite_0, NULL, &memory), "open");
-    active = &association;
+static void on_event(void *ctx, const iotkm_event *event) {
+    (void)ctx;
+    device_event(event);
 }
 
-/* Sends and stores what waits, then does what the events ask for; when to wake up. */
-static uint64_t drain(void) {
+/* ---- the session ---- */
+
+void session_store(void) {
     uint8_t blob[IOTKM_SESSION_BLOB_MAX];
-    uint64_t wake_at = IOTKM_NEVER;
     size_t len;
-    if (active == NULL) return wake_at;
-    must(iotkm_drain(active, &cx, buffer, sizeof buffer, &wake_at), "drain");
-    if (ended) { /* a session that has ended is not to be resumed */
-        ended = 0;
-        must(iotkm_posix_store_erase(&store, SESSION), "storage");
-    }
-    if (changed && iotkm_is_established(active) == 1) { /* to go on from here after a power cut */
-        changed = 0;
-        must(iotkm_export(active, &cx, blob, sizeof blob, &len), "export");
-        must(iotkm_posix_store_write(&store, SESSION, blob, len), "storage");
-    }
-    if (paired) {
-        paired = 0;
-        must(iotkm_history_pairing_take_peer(&pairing, &peer), "peer");
-        must(iotkm_wipe(&pairing.association), "wipe");
-        open_association();
-        return drain();
-    }
-    if (resume_failed) {
-        resume_failed = 0;
-        must(iotkm_history_connect(active, &cx, &hub), "connect");
-        return drain();
-    }
-    return wake_at;
+    must(iotkm_export(active, &cx, blob, sizeof blob, &len), "export");
+    must(iotkm_posix_store_write(&store, SESSION, blob, len), "storage");
+}
+
+int session_restore(void) {
+    uint8_t blob[IOTKM_SESSION_BLOB_MAX];
+    size_t len;
+    return iotkm_posix_store_read(&store, SESSION, blob, sizeof blob, &len) == 0
+        && iotkm_restore(active, &cx, blob, len) == IOTKM_OK;
+}
+
+void session_forget(void) { must(iotkm_posix_store_erase(&store, SESSION), "storage"); }
+
+void send_message(const char *text) {
+    uint8_t out[256];
+    iotkm_addr to;
+    size_t len;
+    must(iotkm_send(active, &cx, (const uint8_t *)text, strlen(text), out, sizeof out, &len, &to), "send");
+    printf("sent %s\n", text);
+    must(iotkm_posix_udp_send(&udp, &to, out, len), "socket");
 }
 
 /* ---- what this machine measures ---- */
@@ -153,8 +128,7 @@ static int look(const char *file, char *text, size_t capacity) {
     return 1;
 }
 
-/* The reading of that number; 0 where this machine has no such thing. */
-static int measure(int which, char *reading, size_t capacity) {
+int measure(int which, char *reading, size_t capacity) {
     char text[512], file[64];
     const char *found;
     double value = 0;
@@ -183,54 +157,35 @@ static int measure(int which, char *reading, size_t capacity) {
     }
 }
 
+static void read_and_send(void) {
+    char reading[48];
+    int which;
+    for (which = 0; which < READINGS; which++) {
+        if (!measure(which, reading, sizeof reading)) continue;
+        send_message(reading);
+        device_drain();
+    }
+}
+
 /* ---- the buttons ---- */
 
-static void read_and_send(void) {
-    uint8_t out[128];
-    char reading[48];
-    iotkm_addr to;
-    size_t len;
-    int which;
-    for (which = 0; which < 4; which++) {
-        if (!measure(which, reading, sizeof reading)) continue;
-        must(iotkm_send(active, &cx, (const uint8_t *)reading, strlen(reading), out, sizeof out, &len, &to), "send");
-        printf("sent %s\n", reading);
-        must(iotkm_posix_udp_send(&udp, &to, out, len), "socket");
-        drain();
-    }
-}
-
-static void pair(const char *secret) {
-    iotkm_history_id id = {6, "device"};
-    must(iotkm_history_pairing_open(&pairing, &id, &iotkm_suite_0, &iotkm_cpace_ristretto255, HUB, ATTEMPTS, NULL), "pairing");
-    must(iotkm_history_pairing_load_attempts(&pairing, &cx, ATTEMPTS), "attempts");
-    must(iotkm_history_pairing_start(&pairing, &cx, &hub, (const uint8_t *)secret, strlen(secret)), "pairing");
-    active = &pairing.association;
-}
-
-static void press(const char *button) {
+static void press(const char *line) {
     uint16_t replayed;
-    if (strncmp(button, "pair ", 5) == 0) {
-        pair(button + 5);
-    } else if (active == NULL) {
-        must(IOTKM_E_WRONG_STATE, "pair first");
-    } else if (strcmp(button, "connect") == 0) {
-        must(iotkm_history_connect(active, &cx, &hub), "connect");
-    } else if (strcmp(button, "read") == 0) {
+    if (active != NULL && strcmp(line, "read") == 0) {
         read_and_send();
-    } else if (strcmp(button, "update") == 0) {
-        must(iotkm_history_update(active, &cx), "update");
-    } else if (strcmp(button, "close") == 0) {
+    } else if (active != NULL && strcmp(line, "close") == 0) {
         must(iotkm_drops(active, IOTKM_DROPPED_REPLAYED, &replayed), "drops");
         printf("refused %u\n", (unsigned)replayed);
-        must(iotkm_close(active), "close");
+        if (iotkm_is_established(active) == 1) must(iotkm_close(active), "close");
+    } else if (!device_press(line)) {
+        must(IOTKM_E_WRONG_STATE, "no such button now");
     }
-    drain();
+    device_drain();
 }
 
 /* Takes in what was typed; 0 at the end of input. */
 static int typed(void) {
-    static char line[128];
+    static char line[LINE];
     static size_t len;
     ssize_t got = read(STDIN_FILENO, line + len, sizeof line - len);
     char *end;
@@ -253,26 +208,7 @@ static void arrived(void) {
     size_t len;
     if (iotkm_posix_udp_wait(&udp, 0, buffer, sizeof buffer, &len, &from) != 1 || active == NULL) return;
     must(iotkm_receive(active, &cx, &from, buffer, len, &received), "receive");
-    if (received.payload) printf("heard %.*s\n", (int)received.payload_len, (const char *)received.payload);
-}
-
-/* What is left of the last run: the peer, and its session where there was one. */
-static void start(void) {
-    uint8_t blob[IOTKM_SESSION_BLOB_MAX];
-    uint32_t generation;
-    size_t len;
-    int status = iotkm_history_peer_load(&peer, &cx, HUB);
-    if (status == IOTKM_E_EMPTY) {
-        printf("ready new\n");
-        return;
-    }
-    must(status, "stored keys");
-    must(iotkm_history_peer_generation(&peer, &generation), "generation");
-    printf("ready %u\n", (unsigned)generation);
-    open_association();
-    if (iotkm_posix_store_read(&store, SESSION, blob, sizeof blob, &len) == 0
-        && iotkm_restore(active, &cx, blob, len) == IOTKM_OK) return;
-    must(iotkm_history_connect(active, &cx, &hub), "connect");
+    if (received.payload) device_heard(received.payload, received.payload_len);
 }
 
 static void look_at_clock(void) {
@@ -297,26 +233,26 @@ int main(int count, char **arguments) {
     iotkm_posix_platform(&platform, &store, &udp, secret);
     platform.event = on_event;
     cx.platform = &platform;
-    cx.place = (const uint8_t *)"kitchen";
-    cx.place_len = 7;
+    cx.place = (const uint8_t *)device_place;
+    cx.place_len = strlen(device_place);
     look_at_clock();
 
-    start();
+    device_start();
     inputs[0].fd = STDIN_FILENO;
     inputs[1].fd = udp.fd;
     inputs[0].events = inputs[1].events = POLLIN;
     for (;;) {
-        wake_at = drain();
+        wake_at = device_drain();
         left = wake_at > cx.now_ms ? wake_at - cx.now_ms : 0;
         if (poll(inputs, 2, left > 60000 ? 60000 : (int)left) < 0 && errno != EINTR) must(-1, "poll");
         look_at_clock();
         if (inputs[1].revents) arrived();
-        drain();
+        device_drain();
         if (active) must(iotkm_timeout(active, &cx), "timeout");
-        drain();
+        device_drain();
         if (inputs[0].revents && !typed()) break;
     }
-    if (active) must(iotkm_wipe(active), "wipe");
+    device_end();
     iotkm_posix_udp_close(&udp);
     iotkm_posix_store_close(&store);
     return 0;

@@ -7,8 +7,12 @@ import os
 import sys
 import textwrap
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from link import Passed
+
+if TYPE_CHECKING:
+    from party import Party
 
 INNER = 44
 """Columns between the two lines."""
@@ -17,11 +21,15 @@ MARGIN = 12
 
 COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36"}
 
-# The specification of the history scheme, section 3.
+# The specifications of the schemes, section 3 each: names by the first byte of a datagram and a number in the second.
 HISTORY = ["", "C1", "C2", "C3", "C4", "C5", "ACK", "GONE", "P1", "P2", "P3", "P4", "P5", "P6"]
+INTERACTIVE = ["", "M1", "M2", "M3", "M4", "K1", "K2", "K3", "K4", "HINT", "GONE", "REFUSE", "PING", "PONG"]
 ENGINE = ["", "fragment", "cookie request", "cookie echo", "R1", "R2", "R3"]
-R3_MAX = 34
-"""Longest R3 in bytes, section 8; what follows is a record."""
+NAMES = {0x10: ENGINE, 0x11: INTERACTIVE, 0x16: HISTORY}
+RECORD_BEHIND = {"R3": 34, "K3": 18, "K4": 18}
+"""Longest such message in bytes; what follows is a record."""
+BY_VALUE = 1
+"""Flag in M1 and M2: the ticket itself."""
 
 
 def name(datagram: bytes) -> str:
@@ -29,10 +37,12 @@ def name(datagram: bytes) -> str:
     first, second = datagram[0], datagram[1]
     if first & 0xF8 == 0x18:
         return "control record" if first & 0x04 else "record"
-    names = {0x16: HISTORY, 0x10: ENGINE}.get(first, [])
+    names = NAMES.get(first, [])
     number = second >> 4
     found = names[number] if 0 < number < len(names) else "?"
-    return "R3, record" if found == "R3" and len(datagram) > R3_MAX else found
+    if len(datagram) > RECORD_BEHIND.get(found, len(datagram)):
+        return found + ", record"
+    return found + ", ticket" if found in ("M1", "M2") and datagram[2] & BY_VALUE else found
 
 
 class Diagram:
@@ -45,6 +55,8 @@ class Diagram:
         self.alive = True
         """Whether there is a device."""
         self.phases: list[Phase] = []
+        self.who = ""
+        """Whose line the left one is."""
 
     def paint(self, text: str, *colours: str) -> str:
         if not (self.colours and colours and text):
@@ -58,6 +70,18 @@ class Diagram:
         print(line.rstrip(), flush=True)
 
     # ---- headings ----
+
+    def act(self, title: str) -> None:
+        """What follows is another story."""
+        self.out()
+        self.out(self.paint(f"== {title} ".ljust(MARGIN + INNER + 18, "="), "bold"))
+        self.out()
+
+    def cast(self, left: "Party", right: "Party") -> None:
+        """Whose lines these are from now on."""
+        self.who, self.alive = left.title, True
+        self.head(f"{left.title} (C)", f"{right.title} (Python)")
+        self.head(f"process {left.process.pid}", f"process {right.process.pid}")
 
     def head(self, left: str, right: str) -> None:
         self.out(self.paint(" " * MARGIN + left + right.rjust(INNER + 2 - len(left)), "bold"))
@@ -79,13 +103,16 @@ class Diagram:
         """The device's line; `here`: instead of it."""
         return here or self.paint(self.glyph("│", "|") if self.alive else self.glyph("┊", ":"), "dim")
 
-    def passed(self, passed: Passed) -> None:
-        """A datagram, as the link got it."""
+    def passed(self, who: str, passed: Passed) -> None:
+        """A datagram between this device and the hub, as the link got it."""
         label, size = name(passed.data), len(passed.data)
-        self.phases[-1].add(passed)
+        self.phases[-1].add(label, passed)
         line, right, left, cross = self.glyph("─", "-"), self.glyph("▶", ">"), self.glyph("◀", "<"), self.glyph("✗", "x")
         colour = "green" if label == "record" else "magenta" if label == "control record" else "cyan"
-        marks = {"again": passed.again, "arrives twice": passed.twice, "overtakes": passed.overtakes, "lost": passed.lost}
+        marks = {
+            f"of the {who}": who != self.who, "again": passed.again, "arrives twice": passed.twice,
+            "overtakes": passed.overtakes, "lost": passed.lost,
+        }
         length = INNER * 3 // 5 if passed.lost else INNER
         tail = length - len(label) - 6
         if passed.from_device:
@@ -123,9 +150,9 @@ class Diagram:
         for phase in self.phases:
             total.counts += phase.counts
         self.out()
-        self.out(self.paint(f"   {'on the air':34}{'datagrams':>10}{'bytes':>8}{'lost':>7}{'twice':>7}{'seconds':>10}", "bold"))
+        self.out(self.paint(f"   {'on the air':40}{'datagrams':>10}{'bytes':>8}{'lost':>7}{'twice':>7}{'seconds':>10}", "bold"))
         for number, phase in enumerate(self.phases, 1):
-            self.out(f"{number}  {phase.row()}")
+            self.out(f"{number:<3}{phase.row()}")
         self.out(self.paint(f"   {total.row()}", "bold"))
         return total
 
@@ -138,16 +165,23 @@ class Phase:
         self.start = start
         self.end = start
         self.counts: Counter[str] = Counter()
+        self.sizes: dict[str, int] = {}
+        """Of each message, by its name, the bytes without what follows it."""
 
-    def add(self, passed: Passed) -> None:
+    def add(self, label: str, passed: Passed) -> None:
+        self.sizes.setdefault(label.partition(",")[0], len(passed.data))
         self.counts.update(
             datagrams=1, bytes=len(passed.data), lost=passed.lost, twice=passed.twice,
             overtaking=passed.overtakes, again=passed.again,
         )
 
+    def sum(self, *names: str) -> int:
+        """Bytes of these messages, each once."""
+        return sum(self.sizes.get(name, 0) for name in names)
+
     def row(self) -> str:
         counts = self.counts
         return (
-            f"{self.title:34}{counts['datagrams']:10}{counts['bytes']:8}{counts['lost']:7}{counts['twice']:7}"
+            f"{self.title:40}{counts['datagrams']:10}{counts['bytes']:8}{counts['lost']:7}{counts['twice']:7}"
             f"{self.end - self.start:10.1f}"
         )

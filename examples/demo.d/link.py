@@ -33,7 +33,7 @@ class Passed:
 class Direction:
     """One way of the link."""
 
-    def __init__(self, seed: int, name: str, loss: float) -> None:
+    def __init__(self, seed: str, name: str, loss: float) -> None:
         self.random = Random(f"{seed} {name}")
         self.loss = loss
         self.latest = 0.0
@@ -59,7 +59,7 @@ class Direction:
 class Link:
     """The link. The device sends to `address`; the hub gets everything from one address, too."""
 
-    def __init__(self, hub: Address, seed: int, loss: float, watch: Callable[[Passed], None]) -> None:
+    def __init__(self, hub: Address, seed: str, loss: float, watch: Callable[[Passed], None]) -> None:
         self.hub = hub
         self.watch = watch
         self.to_hub = Direction(seed, "device to hub", loss)

@@ -1,6 +1,6 @@
-"""The hub of examples/demo: knows its devices, notes what they measure, answers each.
+"""The hub of the demo's first part: knows its devices, notes what they measure, answers each.
 
-    python hub.py FOLDER PORT
+    python hub_history.py FOLDER PORT
 
 FOLDER keeps what has to survive; port 0 is any. What a person does at the hub comes as lines on standard input:
 ``listen SECRET``, ``update``, ``close``; at the end of input it ends. What happens goes out as lines, for people and for
@@ -8,14 +8,11 @@ stage.py.
 """
 
 import asyncio
-import logging
 import sys
 
-from iotkm import Established, Event, Failed, IotkmError, KeyReplaced, Paired, Resumed, UpdateAgreed, UpdateFailed, aio
+from lines import run, say, typed
 
-
-def say(*words: object) -> None:
-    print(*words, flush=True)
+from iotkm import Established, Event, Failed, KeyReplaced, Paired, Resumed, UpdateAgreed, UpdateFailed, aio
 
 
 def happened(_: aio.Peer | None, event: Event) -> None:
@@ -46,12 +43,6 @@ async def answer(device: aio.Peer) -> None:
             await device.send(b"noted %d" % count)
 
 
-async def typed() -> asyncio.StreamReader:
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    return reader
-
-
 async def main(folder: str, port: int) -> None:
     lines = await typed()
     storage = aio.Directory(folder)
@@ -74,9 +65,4 @@ async def main(folder: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.WARNING, format="warning %(message)s", stream=sys.stdout)
-    try:
-        asyncio.run(main(sys.argv[1], int(sys.argv[2])))
-    except* (IotkmError, OSError) as trouble:
-        say("error", trouble.exceptions[0])
-        sys.exit(1)
+    run(main(sys.argv[1], int(sys.argv[2])))
