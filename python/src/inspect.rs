@@ -155,6 +155,13 @@ fn self_certified<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Option<Seen<'py
             put_credential(&seen, &credential, data)?;
             return Ok(Some(seen));
         }
+        // An answer to a device's request: s stands behind it, which without the device's own part is of no use.
+        let Some((front, _)) = data.split_last_chunk::<32>() else { continue };
+        if let Ok(credential) = Credential::read(front, setting) {
+            let seen = Seen::new(py, "answer to a request for a credential", data)?;
+            put_credential(&seen, &credential, front)?;
+            return Ok(Some(seen));
+        }
     }
     Ok(None)
 }

@@ -12,15 +12,17 @@ from iotkm import (
     SUITE_2,
     CredentialRequest,
     Holder,
+    Operator,
     Platform,
     RevocationList,
     StaticKey,
+    Ticket,
     TicketRefusedError,
     Wallet,
     WrongStateError,
     sim,
 )
-from iotkm.aio import Directory, FailedError, Hub
+from iotkm.aio import Directory, Distributor, FailedError, Hub, Receiver
 
 LOOPBACK = ("127.0.0.1", 0)
 KEY = 20_000
@@ -122,7 +124,7 @@ def test_a_revocation_is_stored_and_counts_after_a_restart(tmp_path: Path) -> No
 
 
 def test_a_storage_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iotkm.aio._hub._AGAIN", 0.05)
+    monkeypatch.setattr("iotkm.aio._kept._AGAIN", 0.05)
 
     async def work() -> None:
         issuer = sim.Issuer(SUITE_2)
@@ -148,6 +150,38 @@ def test_a_storage_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest
             assert not fails[0]
         async with meter():
             assert meter.holder.list_number == 1
+
+    run(work())
+
+
+def test_a_revocation_list_comes_over_the_association(tmp_path: Path) -> None:
+    """From an operator whose devices have credentials; one of them is away when it comes out."""
+
+    async def work() -> None:
+        issuer = sim.Issuer(SUITE_2)
+        office, meter, lock = (Device(issuer, tmp_path, name) for name in ("operator", "meter", "lock"))
+        revoked = RevocationList.issue(sim.AGENT, agent="agent", number=1, issued_at=sim.NOW, serials=[77])
+
+        async def issue(_: str) -> Ticket:
+            raise AssertionError("nobody has a ticket here")
+
+        async with office() as hub, Distributor(
+            hub, Operator(capacity=4, lead=1, retry=1), issue, now=lambda: sim.NOW, again=0.1
+        ) as distributor:
+            for name in ("meter", "lock"):
+                await hub.expect(name)
+            async with meter() as own, Receiver(own, meter.holder, "operator"):
+                await (await own.expect("operator")).connect(hub.address)
+                distributor.revoke(revoked)
+                while meter.holder.list_number != 1 or distributor._has_list.get("meter") != 1:
+                    await asyncio.sleep(0.02)
+                assert not meter.holder.needs_store
+            assert "lock" not in distributor._has_list
+            async with lock() as own, Receiver(own, lock.holder, "operator"):
+                await (await own.expect("operator")).connect(hub.address)
+                while distributor._has_list.get("lock") != 1:
+                    await asyncio.sleep(0.02)
+                assert lock.holder.list_number == 1 and not distributor.refused
 
     run(work())
 

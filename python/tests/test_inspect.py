@@ -10,6 +10,7 @@ import pytest
 from iotkm import (
     Acknowledged,
     BadArgumentError,
+    CredentialRequest,
     Platform,
     Refusal,
     RevocationList,
@@ -19,6 +20,7 @@ from iotkm import (
     TicketRequest,
     Wallet,
     inspect,
+    sim,
     write_ticket_message,
 )
 
@@ -107,8 +109,9 @@ def test_objects_and_what_is_said_about_them() -> None:
     assert inspect(write_ticket_message(Acknowledged(bytes(8), 4)))["list_number"] == 4
     assert inspect(write_ticket_message(Refusal(-208)))["code"] == -208
     credential = bytes.fromhex("00000007 6553f100 0018") + b"\x04lamp" + bytes([2]) * 32
-    shown = inspect(credential)
-    assert (shown["what"], shown["device"], shown["serial"], shown["expires"]) == ("credential", "lamp", 7, 1700086400)
+    for data, what in ((credential, "credential"), (credential + bytes(32), "answer to a request for a credential")):
+        shown = inspect(data)
+        assert (shown["what"], shown["device"], shown["serial"], shown["expires"]) == (what, "lamp", 7, 1700086400)
 
 
 def test_blobs() -> None:
@@ -123,6 +126,17 @@ def test_blobs() -> None:
         shown = inspect(blob)
         assert shown["what"] == f"stored {what}" and shown["version"] == 1 and shown["bytes"] == len(blob)
         assert "acme" not in str(shown)
+    net = sim.noninteractive_pair()
+    assert net.a.holder is not None and net.a.key is not None
+    blobs = [
+        (net.a.stored[1], "noninteractive peer"),
+        (net.a.holder.seal()[0], "holder of a credential"),
+        (net.a.key.seal(net.a.platform), "static key"),
+        (CredentialRequest(net.a.platform, "lamp").seal(net.a.platform), "static key"),
+    ]
+    for blob, what in blobs:
+        shown = inspect(blob)
+        assert (shown["what"], shown["bytes"]) == (f"stored {what}", len(blob)) and "device-a" not in str(shown)
 
 
 def test_garbage_and_what_is_in_itself() -> None:

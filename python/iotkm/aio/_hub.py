@@ -38,6 +38,7 @@ from iotkm import (
     inspect,
     prepare_secret,
 )
+from iotkm.aio._kept import Kept
 from iotkm.aio._peer import Address, Peer, Waiters, decode, encode, paired
 from iotkm.storage import Directory, Storage
 
@@ -52,8 +53,6 @@ _WALLET = _ATTEMPTS | _SESSIONS
 """Slot of the wallet."""
 _HOLDER = 0xFFFF
 """Slot of the holder."""
-_AGAIN = 8.0
-"""Seconds after which wallet and holder are stored again where that failed."""
 
 
 class Hub:
@@ -120,9 +119,7 @@ class Hub:
         self._log, self._mtu, self._tries = log, mtu, tries
         self._wallet, self._suites = wallet, suites
         self._holder, self._epochs, self._keys = holder, epochs, keys
-        self._keeping: asyncio.Task[None] | None = None
-        self._keep_lock = asyncio.Lock()
-        self._keep_after = 0.0
+        self._kept = Kept(self._write_slot, {_WALLET: wallet, _HOLDER: holder})
         self._hub = iotkm.Hub(self.platform, capacity=capacity + 1)
         self._peers: dict[int, Peer] = {}
         self._by_association: dict[int, Peer] = {}
@@ -165,10 +162,7 @@ class Hub:
         was_open, self._closed = not self._closed, True
         if self._timer is not None:
             self._timer.cancel()
-        if self._keeping is not None:
-            await asyncio.gather(self._keeping, return_exceptions=True)
-        if was_open and error is None:
-            await self._keep_again()
+        await self._kept.end(was_open)
         while self._writes:
             await asyncio.gather(*self._writes, return_exceptions=True)
         if self._transport is not None:
@@ -292,47 +286,11 @@ class Hub:
             OSError: the storage refuses it; nobody was told.
         """
         self._check_open()
-        await self._keep()
+        await self._kept.store()
         for peer in self.peers:
             if isinstance(peer.association, Interactive | Noninteractive):
                 peer.association.recheck()
                 self._pump()
-
-    async def _keep(self) -> None:
-        """Stores the wallet and the holder where they have changed."""
-        async with self._keep_lock:
-            for held, slot in ((self._wallet, _WALLET), (self._holder, _HOLDER)):
-                if held is not None and held.needs_store:
-                    blob, _ = held.seal()
-                    await self._in_writer(self.storage.write, slot, blob)
-                    held.persisted()
-
-    async def _keep_again(self) -> None:
-        try:
-            await self._keep()
-        except Exception as error:
-            _log.error("wallet or holder cannot be stored, will be tried again: %s", error)
-            self._keep_after = asyncio.get_running_loop().time() + _AGAIN
-
-    def _start_keeping(self) -> None:
-        loop = asyncio.get_running_loop()
-        busy = self._keeping is not None and not self._keeping.done()
-        if busy or loop.time() < self._keep_after:
-            return
-        if any(held is not None and held.needs_store for held in (self._wallet, self._holder)):
-            self._keeping = loop.create_task(self._keep_again())
-
-    async def _load_held(self) -> None:
-        """Wallet and holder as they were stored, with what the application has put into them since."""
-        for held, slot in ((self._wallet, _WALLET), (self._holder, _HOLDER)):
-            blob = await self._in_writer(self.storage.read, slot) if held is not None else None
-            if held is not None and blob is not None:
-                try:
-                    held.load(blob)
-                except IotkmError as error:
-                    _log.error("slot %d: %s", slot, error)
-                    self.unreadable[slot] = error
-        await self._keep()
 
     async def _take_in(self, slot: int, made: iotkm.Peer | TicketPeer | CredentialPeer) -> Peer:
         blob, _ = made.seal(self.platform)
@@ -489,7 +447,13 @@ class Hub:
         return iotkm.Peer.restore(self.platform, slot=slot, blob=blob)
 
     async def _load(self) -> None:
-        await self._load_held()
+        for slot in self._kept.slots:
+            try:
+                self._kept.load(slot, await self._in_writer(self.storage.read, slot))
+            except IotkmError as error:
+                _log.error("slot %d: %s", slot, error)
+                self.unreadable[slot] = error
+        await self._kept.store()
         for slot in await self._in_writer(self.storage.slots):
             if not 1 <= slot < self._hub.capacity:
                 continue
@@ -529,6 +493,9 @@ class Hub:
     async def _in_writer(self, call: Callable[..., _T], *arguments: Any) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._writer, call, *arguments)
 
+    async def _write_slot(self, slot: int, data: bytes) -> None:
+        await self._in_writer(self.storage.write, slot, data)
+
     def _send(self, to: bytes, data: bytes) -> None:
         assert self._transport is not None
         try:
@@ -554,7 +521,7 @@ class Hub:
     def _pump(self) -> None:
         """Sends, stores and tells what there is, then sleeps until the next timer."""
         if not self._closed:
-            self._start_keeping()
+            self._kept.start()
         while not self._closed:
             association, output = self._hub.poll()
             match output:

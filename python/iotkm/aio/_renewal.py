@@ -10,6 +10,7 @@ from iotkm import (
     Acknowledged,
     Established,
     Event,
+    Holder,
     IotkmError,
     Operator,
     Received,
@@ -209,18 +210,20 @@ class Distributor:
 
 
 class Receiver:
-    """The device's side: takes in what its operator sends (its next ticket, the newest revocation list), stores it, says so,
+    """The device's side: takes in what its operator sends (its next ticket, the newest revocation list; with a holder the list
+    alone: the next credential begins with a request of the device's), stores it, says so,
     and has the hub act on it: `Hub.recheck`. What cannot be stored is not acknowledged, so it will come again. To be used as
     ``async with``, inside the hub's.
 
     Args:
-        hub: with this device's wallet, which it stores.
-        wallet: the device's.
+        hub: with this device's wallet or holder, which it stores.
+        wallet: the device's wallet, or its holder.
         operator: the operator's id among the hub's peers.
     """
 
-    def __init__(self, hub: "Hub", wallet: Wallet, operator: str) -> None:
-        self._hub, self._wallet, self._operator = hub, wallet, operator
+    def __init__(self, hub: "Hub", wallet: Wallet | Holder, operator: str) -> None:
+        self._hub, self._held, self._operator = hub, wallet, operator
+        self._takes = Ticket | RevocationList if isinstance(wallet, Wallet) else RevocationList
         self._work: set[asyncio.Task[None]] = set()
         self._order = asyncio.Lock()
 
@@ -236,7 +239,7 @@ class Receiver:
             await asyncio.gather(*self._work, return_exceptions=True)
 
     def _take(self, peer: "Peer", received: Received) -> bool:
-        if _name(peer) != self._operator or not isinstance(_read(received), Ticket | RevocationList):
+        if _name(peer) != self._operator or not isinstance(_read(received), self._takes):
             return False
         task = asyncio.create_task(self._accept(peer, received.payload))
         self._work.add(task)
@@ -246,20 +249,37 @@ class Receiver:
     async def _accept(self, peer: "Peer", message: bytes) -> None:
         async with self._order:
             try:
-                due = self._wallet.handle(message)
+                due = self._handle(message)
             except TicketRefusedError as refused:
                 _log.error("what the operator sent is not taken: %s", refused)
                 await self._say(peer, write_ticket_message(Refusal(refused.code)))
                 return
             try:
-                await self._hub._keep()
+                await self._hub._kept.store()
             except Exception as error:
-                _log.error("the wallet cannot be stored, the operator will send it again: %s", error)
+                _log.error("that cannot be stored, the operator will send it again: %s", error)
                 return
-            answer = self._wallet.acknowledgement()
+            answer = self._acknowledgement()
             if due and answer is not None:
                 await self._say(peer, answer)
             await self._hub.recheck()
+
+    def _handle(self, message: bytes) -> bool:
+        """Takes a message in; whether an acknowledgement is due."""
+        if isinstance(self._held, Wallet):
+            return self._held.handle(message)
+        read = read_ticket_message(message)
+        if isinstance(read, RevocationList):
+            self._held.revoke(read)
+        return isinstance(read, RevocationList)
+
+    def _acknowledgement(self) -> bytes | None:
+        if isinstance(self._held, Wallet):
+            return self._held.acknowledgement()
+        credential = self._held.credential
+        if credential is None:
+            return None
+        return write_ticket_message(Acknowledged(credential.reference, self._held.list_number))
 
     async def _say(self, peer: "Peer", message: bytes) -> None:
         try:
