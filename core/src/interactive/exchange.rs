@@ -306,7 +306,9 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
         let mut over = left == 0 || now.is_some_and(|now| now >= ends);
         let tickets = peer.tickets_end();
         if let Some((end, serial)) = tickets {
-            self.wallet.lend(&mut |credentials| over |= credentials.is_over(end, Some(serial), cx.wall));
+            self.wallet.lend(&mut |credentials| {
+                over |= credentials.is_over(end, Some(serial), cx.wall) || !credentials.has_own();
+            });
         }
         // By the wall clock it may be over before the next look.
         let end = tickets.map_or(ends, |(end, _)| end.min(ends));

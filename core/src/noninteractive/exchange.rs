@@ -250,11 +250,13 @@ impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F:
         }
     }
 
-    /// Whether a credential is over or the peer's revoked.
+    /// Whether a credential is over, or the peer's revoked, or this side's with none in its place.
     fn is_over(&self, cx: &Cx<'_>) -> bool {
         let peer = self.peer.borrow();
         let mut over = false;
-        self.credentials.lend(&mut |credentials| over = credentials.is_over(peer.ends, Some(peer.serial), cx.wall));
+        self.credentials.lend(&mut |credentials| {
+            over = credentials.is_over(peer.ends, Some(peer.serial), cx.wall) || !credentials.has_own();
+        });
         over
     }
 

@@ -132,6 +132,11 @@ pub trait Credentials {
 
     /// Whether a credential that ends then and has this number is over or revoked, as far as one can tell.
     fn is_over(&self, ends: u64, serial: Option<u32>, wall: Option<UnixTime>) -> bool;
+
+    /// Whether this side has a credential that is not revoked. The wall clock is not asked: it may be set back.
+    fn has_own(&self) -> bool {
+        self.own(None, None).is_some()
+    }
 }
 
 /// Lends a device's credentials to one association after another, for the time of one call.

@@ -41,6 +41,8 @@ pub type Tickets<const RUNS: usize = 2> = Net<Assoc<RUNS>, Assoc<RUNS>>;
 pub const SLOT: Slot = Slot(1);
 /// Where a device's key is.
 pub const KEY: KeySlot = KeySlot(7);
+/// Where its next key is.
+pub const NEXT_KEY: KeySlot = KeySlot(8);
 /// Names and addresses of both nodes.
 pub const NAMES: [&str; 2] = ["aaaaaaaa", "bbbbbbbb"];
 /// When the nodes' clocks begin, in seconds since 1970.
@@ -105,7 +107,7 @@ impl Plan {
     /// An association at rest with this peer.
     pub fn open<const RUNS: usize>(&self, who: usize, peer: Peer<ROOM>, purse: &Shared) -> Assoc<RUNS> {
         let Group { kem, suites, .. } = self.group;
-        let setup = Setup { kem, suites, slots: [KEY; 2], life: self.life };
+        let setup = Setup { kem, suites, slots: [KEY, NEXT_KEY], life: self.life };
         Interactive::open(peer, purse.clone(), setup, self.config(who), Memory::new()).expect("valid")
     }
 
@@ -148,17 +150,22 @@ pub fn list(number: u32, serials: &[u32]) -> Vec<u8> {
 
 /// A device's key from a seed, and its public key.
 pub fn key(kem: &'static dyn Kem, seed: u8) -> (Box<dyn StaticKeys>, Vec<u8>) {
+    key_in(KEY, kem, seed)
+}
+
+/// The same in another slot.
+pub fn key_in(slot: KeySlot, kem: &'static dyn Kem, seed: u8) -> (Box<dyn StaticKeys>, Vec<u8>) {
     let mut scalar = [seed | 0x40; 32];
     scalar[0] = 0x11;
     let scalar = Secret::new(scalar);
     let len = kem.group().share_len();
     let keys: Box<dyn StaticKeys> = match len {
-        32 => Box::new(StaticKey::<32>::new(KEY, kem, &scalar).expect("a scalar")),
-        256 => Box::new(StaticKey::<256>::new(KEY, kem, &scalar).expect("a scalar")),
-        _ => Box::new(StaticKey::<384>::new(KEY, kem, &scalar).expect("a scalar")),
+        32 => Box::new(StaticKey::<32>::new(slot, kem, &scalar).expect("a scalar")),
+        256 => Box::new(StaticKey::<256>::new(slot, kem, &scalar).expect("a scalar")),
+        _ => Box::new(StaticKey::<384>::new(slot, kem, &scalar).expect("a scalar")),
     };
     let mut share = vec![0; len];
-    keys.public_key(KEY, kem, &mut share).expect("its own");
+    keys.public_key(slot, kem, &mut share).expect("its own");
     (keys, share)
 }
 

@@ -8,9 +8,11 @@
     clippy::arithmetic_side_effects
 )]
 
+use iotkm::cose::Ticket;
 use iotkm::{Association, Event, Reason, Stage, UnixTime};
 use iotkm_netsim::Link;
-use iotkm_netsim::tickets::{GROUPS, NAMES, NOW, Plan, Shared, Tickets, key, list, ticket, tickets};
+use iotkm_netsim::node::Keys;
+use iotkm_netsim::tickets::{GROUPS, NAMES, NEXT_KEY, NOW, Plan, Shared, Tickets, key, key_in, list, ticket, tickets};
 
 fn plan() -> Plan {
     Plan::new(GROUPS[0])
@@ -163,6 +165,66 @@ fn a_new_ticket_on_a_living_association() {
     next(&mut net, |net| net.call(0, |a, cx, to| a.authenticate(cx, to)).unwrap());
     assert_eq!(lengths(&net)[0], (1, 52));
     assert!(net.talk(5_000));
+}
+
+/// The next ticket has a key of its own: while both are good phase 1 takes the one that the peer knows, or either of both that it
+/// is shown, and the session goes on all the while.
+#[test]
+fn two_static_keys_while_tickets_overlap() {
+    let serial = |net: &Tickets| Ticket::peek(net.a.a.peer().ticket()).unwrap().claims().serial;
+    for group in [0, 2] {
+        let plan = Plan::new(GROUPS[group]);
+        let (mut net, purses) = established(&plan, 9, 0);
+        let (old, _) = key(plan.group.kem, 2);
+        let (new, share) = key_in(NEXT_KEY, plan.group.kem, 77);
+        let both: &'static [&'static dyn iotkm::StaticKeys] = vec![&*Box::leak(old), &*Box::leak(new)].leak();
+        net.b.keys = Keys(Box::new(both));
+        // The peer knows the old ticket by reference: the old key.
+        let second = ticket(plan.group.key, NAMES[1], &share, 12, NOW, 1 << 31);
+        purses[1].0.borrow_mut().install(&second, None).unwrap();
+        assert_eq!(purses[1].0.borrow().tickets().count(), 2);
+        next(&mut net, |net| net.call(0, |a, cx, to| a.authenticate(cx, to)).unwrap());
+        assert_eq!(serial(&net), 2, "{}", net.state());
+        // b shows the newest itself, and has the key of both.
+        next(&mut net, |net| net.call(1, |a, cx, to| a.authenticate(cx, to)).unwrap());
+        assert_eq!(serial(&net), 12, "{}", net.state());
+        next(&mut net, |net| net.connect(0).unwrap());
+        next(&mut net, |net| net.call(0, |a, cx, to| a.authenticate(cx, to)).unwrap());
+        assert!(net.talk(5_000), "{}", net.state());
+    }
+}
+
+/// Memory for one run at a time is enough, on a bad link too.
+#[test]
+fn one_run_at_a_time() {
+    for seed in 0..20 {
+        let (mut net, _): (Tickets<1>, _) = tickets(&plan(), seed, Link::BAD);
+        net.connect((seed % 2) as usize).unwrap();
+        net.drive(400_000, |n| n.both() && !n.busy());
+        net.lives_on().unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+    }
+}
+
+/// Its owner hears of it too, and stops; with another ticket in its place it goes on.
+#[test]
+fn ones_own_ticket_is_revoked() {
+    for renewed in [false, true] {
+        let (mut net, purses) = established(&plan(), 9, 0);
+        let mut purse = purses[1].0.borrow_mut();
+        if renewed {
+            let own = purse.ticket(None).unwrap();
+            let key = own.claims().key.as_bytes().to_vec();
+            let next = ticket(GROUPS[0].key, NAMES[1], &key, 12, NOW, 1 << 31);
+            purse.install(&next, None).unwrap();
+        }
+        let serial = 2;
+        assert!(purse.tickets().any(|ticket| ticket.claims().serial == serial));
+        purse.revoke(&list(1, &[serial])).unwrap();
+        drop(purse);
+        net.call(1, |a, cx, _| a.recheck(cx)).unwrap();
+        assert_eq!(net.b.saw(|e| *e == Event::Terminated), !renewed, "{}", net.state());
+        assert_eq!(net.b.a.is_established(), renewed, "{}", net.state());
+    }
 }
 
 #[test]

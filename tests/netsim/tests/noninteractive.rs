@@ -209,6 +209,22 @@ fn the_chain_ends() {
     }
 }
 
+/// The owner of a revoked credential hears of it too, and stops.
+#[test]
+fn ones_own_credential_is_revoked() {
+    let mut net: Lab<32> = lab(&Plan::new(&SETTING_0), 1, Link::GOOD);
+    net.shake(0).unwrap();
+    assert!(net.drive(5_000, Lab::joined));
+    let serial = net.b.a.peer().serial().unwrap();
+    let mut list = [0; 200];
+    let signer = Ed25519Key::new(Secret::new([8; 32]));
+    let len = RevocationList::issue(&signer, "acme", u64::from(WALL), 1, &[serial], &mut list).unwrap();
+    net.a.a.credentials().borrow_mut().revoke(&list[..len]).unwrap();
+    net.drive(61_000, |_| false);
+    assert_eq!(net.epochs().0, None, "{}", net.report());
+    assert_eq!(net.shake(0), Err(Error::NoCredential));
+}
+
 /// A credential that ends, and one that is revoked, end what there is.
 #[test]
 fn over_or_revoked() {
