@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 from test_cli import iotkm
 
-from iotkm import BadArgumentError, KeyFailedError, Platform, RevocationList, StaticKey, Ticket, VerifyKey
+from iotkm import (
+    SUITE_2,
+    BadArgumentError,
+    CredentialPeer,
+    KeyFailedError,
+    Noninteractive,
+    Platform,
+    RevocationList,
+    StaticKey,
+    Ticket,
+    VerifyKey,
+    sim,
+)
 
 MODULES = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so"]
 MODULE = next((module for module in MODULES if Path(module).exists()), None)
@@ -66,6 +78,17 @@ def test_static_key(token: Token, group: str) -> None:
             ours.agree((b"\xff" if group == "p256" else b"\0") * 32)
 
 
+def test_x_alone_is_no_key_of_a_credential(token: Token) -> None:
+    with token:
+        key = token.static_key("of a credential", create="p256")
+        net = sim.noninteractive_pair(suite=SUITE_2)
+        assert not key.can_step and net.a.holder is not None
+        net.a.platform.set_key(0, key)
+        peer = CredentialPeer.named(slot=1, own_id="device-a", id="device-b", suite=SUITE_2)
+        with pytest.raises(BadArgumentError, match="PKCS#11"):
+            Noninteractive(net.a.platform, peer, net.a.holder)
+
+
 def test_refused(token: Token, label: str) -> None:
     assert MODULE is not None
     with token:
@@ -105,6 +128,8 @@ def test_agent_with_its_key_in_a_token(tmp_path: Path, label: str) -> None:
         assert agent.renew(within=400, days=800, now=ticket.issued_at) == 1
         revoked = agent.revoke([1], now=ticket.issued_at + DAY)
         assert RevocationList.verify(bytes(revoked), "acme", key).serials == [1]
+        with pytest.raises(BadArgumentError, match="token"):
+            agent.add_suite(SUITE_2)
         agent.lock()
         with pytest.raises(PassphraseError):
             agent.revoke([2], now=ticket.issued_at)

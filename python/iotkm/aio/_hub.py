@@ -402,7 +402,7 @@ class Hub:
     def _free_slot(self) -> int:
         """Above all others where there is room, so that of two with one id the newer one has the higher slot."""
         end = self._hub.capacity
-        taken = {*self._peers, *self.unreadable, *self._reserved}
+        taken = {*self._peers, *(slot for slot in self.unreadable if slot < end), *self._reserved}
         slot = max(taken, default=0) + 1
         if slot < end:
             return slot
