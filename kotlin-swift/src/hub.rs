@@ -1,21 +1,22 @@
 //! Many associations on one socket.
-#![expect(clippy::result_large_err, reason = "a full hub gives the association back")]
 
+use crate::association::Held;
 use crate::driver::Driver;
 use crate::error::IotkmError;
-use crate::history::{Core, History};
-use crate::peer::{PeerInfo, info};
+use crate::history::History;
+use crate::interactive::Interactive;
+use crate::member::Member;
 use crate::surroundings::{BlobStore, Cx, Device};
-use crate::values::{Assurance, Output, Received, Sent, addr, drops, slot};
+use crate::values::{Output, Received, addr, drops};
 use iotkm::engine::timers::Timer;
 use iotkm::hub::{Hub as CoreHub, Limits, Place, Route};
-use iotkm::{Association, StoreError};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-type Many = CoreHub<Core, Vec<Place<Core>>, Vec<Timer>, Vec<Route>>;
+/// The core's hub, shared with the associations in it.
+pub(crate) type Many = Driver<CoreHub<Member, Vec<Place<Member>>, Vec<Timer>, Vec<Route>>>;
 
 /// Places that a hub may have.
 const PLACES_MAX: u32 = 1 << 20;
@@ -42,11 +43,29 @@ pub struct HubOutput {
     pub output: Output,
 }
 
-/// Many associations on one socket, in bounded memory: it finds the one that a datagram is for. Associations are named by
-/// their places. Every method may throw `Busy`; `BadArgument` names an empty place.
+/// An association of one of the schemes, for a hub.
+#[derive(Clone, Debug, uniffi::Enum)]
+pub enum Association {
+    /// Of paired devices.
+    History(Arc<History>),
+    /// Of devices with tickets.
+    Interactive(Arc<Interactive>),
+}
+
+impl Association {
+    fn held(&self) -> &Held {
+        match self {
+            Self::History(history) => &history.0,
+            Self::Interactive(interactive) => &interactive.0,
+        }
+    }
+}
+
+/// Many associations on one socket, in bounded memory: it finds the one that a datagram is for. Associations keep their own
+/// verbs (`connect`, `send`, ...); input, time and outputs go through the hub. Every method may throw `Busy`.
 #[derive(uniffi::Object)]
 #[uniffi::export(Debug, Display)]
-pub struct Hub(Driver<Many>);
+pub struct Hub(Arc<Many>);
 
 #[uniffi::export]
 impl Hub {
@@ -70,89 +89,34 @@ impl Hub {
         let core = device.with(&cx, |cx| {
             let free = std::iter::repeat_with(Place::free).take(count).collect();
             let routes = vec![Route::default(); count.saturating_mul(ROUTES)];
-            Ok(Many::new(cx, free, vec![Timer::NONE; count], routes, Limits { busy })?)
+            Ok(CoreHub::new(cx, free, vec![Timer::NONE; count], routes, Limits { busy })?)
         })?;
-        Ok(Self(Driver::new(device, store, core, ROOM)))
+        Ok(Self(Arc::new(Driver::new(device, store, core, ROOM))))
     }
 
-    /// Takes an association over and gives it a connection id; its place. `history` is used up then, unless this fails.
+    /// Takes an association in and gives it its connection id; its place. What it stores goes to the hub's store from now
+    /// on.
     ///
     /// # Errors
-    /// `Full`; `WrongState` where `history` is used up already.
-    pub fn insert(&self, history: &History) -> Result<u32, IotkmError> {
-        self.0.core(|hub| history.0.give(|core| hub.insert(core)).map(|place| place as u32))
+    /// `Full`; `WrongState` where it is in a hub already; `BadArgument` for one of another device.
+    pub fn insert(&self, association: Association) -> Result<u32, IotkmError> {
+        Ok(association.held().move_in(&self.0, None)? as u32)
     }
 
     /// As `insert`, at this place: for associations that go on after a restart under the connection id they had.
     ///
     /// # Errors
     /// As `insert`; `Full` for a place that is taken or not there.
-    pub fn insert_at(&self, place: u32, history: &History) -> Result<(), IotkmError> {
-        self.0.core(|hub| history.0.give(|core| hub.insert_at(place as usize, core)))
+    pub fn insert_at(&self, place: u32, association: Association) -> Result<(), IotkmError> {
+        association.held().move_in(&self.0, Some(place as usize)).map(|_| ())
     }
 
-    /// Takes an association out.
+    /// Takes an association out: it goes on by itself.
     ///
     /// # Errors
-    /// `BadArgument`.
-    pub fn remove(&self, place: u32) -> Result<Arc<History>, IotkmError> {
-        let core = self.0.core(|hub| hub.remove(place as usize).ok_or(IotkmError::BadArgument))?;
-        let (device, store) = (self.0.device.clone(), self.0.store.clone());
-        Ok(Arc::new(History(Driver::new(device, store, core, ROOM))))
-    }
-
-    /// See `History.connect`.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn connect(&self, place: u32, cx: Cx, to: Vec<u8>) -> Result<(), IotkmError> {
-        let to = addr(&to)?;
-        self.at(place, &cx, |core, cx| Ok(core.connect(cx, &to)?))
-    }
-
-    /// See `History.restore`.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn restore(&self, place: u32, cx: Cx, blob: Vec<u8>) -> Result<(), IotkmError> {
-        self.at(place, &cx, |core, cx| Ok(core.restore(cx, &blob)?))
-    }
-
-    /// See `History.update`.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn update(&self, place: u32, cx: Cx) -> Result<(), IotkmError> {
-        self.at(place, &cx, |core, cx| Ok(core.update(cx)?))
-    }
-
-    /// See `History.close`.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn close(&self, place: u32) -> Result<(), IotkmError> {
-        self.0.core(|hub| Ok(hub.with(place as usize, |core| core.close()).ok_or(IotkmError::BadArgument)??))
-    }
-
-    /// See `History.export`.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn export(&self, place: u32, cx: Cx) -> Result<Vec<u8>, IotkmError> {
-        self.at(place, &cx, crate::history::export)
-    }
-
-    /// See `History.send`.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn send(&self, place: u32, cx: Cx, payload: Vec<u8>) -> Result<Sent, IotkmError> {
-        self.0.state(|state| {
-            self.0.device.with(&cx, |cx| {
-                let sent = state.core.send(place as usize, cx, &payload, &mut state.out)?;
-                Ok(Sent { to: sent.to.as_bytes().to_vec(), bytes: sent.bytes.to_vec() })
-            })
-        })
+    /// `WrongState` where it is not in this hub.
+    pub fn remove(&self, association: Association) -> Result<(), IotkmError> {
+        association.held().move_out(&self.0)
     }
 
     /// Takes in a datagram and finds its association: which one, and what it got for the application.
@@ -176,7 +140,8 @@ impl Hub {
         self.0.call(&cx, |hub, cx| Ok(hub.handle_timeout(cx)?))
     }
 
-    /// The next thing to do, and whose it is. Call it until `Idle` after every other call.
+    /// The next thing to do, and whose it is. Call it until `Idle` after every other call. A `Persist` is answered with the
+    /// association's `persisted`.
     ///
     /// # Errors
     /// `Vault`: nothing is lost, poll again.
@@ -197,73 +162,12 @@ impl Hub {
         Ok(HubOutput { place: place.map(|place| place as u32), output })
     }
 
-    /// The answer to `Persist` of the association in this place.
+    /// How many datagrams the hub itself dropped, by reason; associations count theirs.
     ///
     /// # Errors
     /// `Busy`.
-    pub fn persisted(&self, place: u32, slot_number: u16, stored: bool) -> Result<(), IotkmError> {
-        self.0.core(|hub| {
-            hub.persisted(place as usize, slot(slot_number), if stored { Ok(()) } else { Err(StoreError) });
-            Ok(())
-        })
-    }
-
-    /// See `History.is_established`.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn is_established(&self, place: u32) -> Result<bool, IotkmError> {
-        self.look(place, |core| core.is_established())
-    }
-
-    /// See `History.peer`.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn peer(&self, place: u32) -> Result<PeerInfo, IotkmError> {
-        self.look(place, |core| info(core.peer()))
-    }
-
-    /// See `History.assurance`.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn assurance(&self, place: u32) -> Result<Option<Assurance>, IotkmError> {
-        self.look(place, |core| core.assurance().map(Assurance::from))
-    }
-
-    /// See `History.fingerprint`.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn fingerprint(&self, place: u32) -> Result<Option<String>, IotkmError> {
-        self.look(place, |core| core.fingerprint().map(|f| f.to_string()))
-    }
-
-    /// How many datagrams were dropped, by reason: by the association in this place, or (`null`, `nil`) by the hub itself.
-    ///
-    /// # Errors
-    /// As `History.drops`.
-    pub fn drops(&self, place: Option<u32>) -> Result<HashMap<String, u16>, IotkmError> {
-        match place {
-            Some(place) => self.look(place, |core| drops(core.drops())),
-            None => self.0.core(|hub| Ok(drops(hub.drops()))),
-        }
-    }
-}
-
-impl Hub {
-    fn look<R>(&self, place: u32, f: impl FnOnce(&Core) -> R) -> Result<R, IotkmError> {
-        self.0.core(|hub| hub.get(place as usize).map(f).ok_or(IotkmError::BadArgument))
-    }
-
-    fn at<R>(
-        &self,
-        place: u32,
-        cx: &Cx,
-        f: impl FnOnce(&mut Core, &mut iotkm::Cx<'_>) -> Result<R, IotkmError>,
-    ) -> Result<R, IotkmError> {
-        self.0.call(cx, |hub, cx| hub.with(place as usize, |core| f(core, cx)).ok_or(IotkmError::BadArgument)?)
+    pub fn drops(&self) -> Result<HashMap<String, u16>, IotkmError> {
+        self.0.core(|hub| Ok(drops(hub.drops())))
     }
 }
 

@@ -2,19 +2,23 @@
 //!
 //! - [`KeyVault`], [`BlobStore`], [`RandomSource`], [`Cx`]: what an application lends; [`Device`]: what comes of it.
 //! - [`Pairing`], [`Peer`], [`History`]: two devices meet; what each knows of the other; the association.
-//!   [`Hub`]: many of them on one socket.
 //! - [`Ticket`], [`RevocationList`], [`Wallet`]: whom an agent vouches for. [`StaticKey`]: a device's key in memory.
+//!   [`TicketPeer`], [`Interactive`]: what a device with tickets knows of another; the association.
+//! - [`Hub`]: many associations on one socket.
 //! - [`Output`], [`Event`] and the other words; [`IotkmError`]; [`SecretBytes`].
-//! - `driver`: what the objects share. `lock`: one caller at a time, `Busy` instead of a deadlock.
+//! - `driver`, `association`, `member`: what the objects share. `lock`: one caller at a time, `Busy` instead of a deadlock.
 //!
 //! Nothing happens here that the core does not do: each method locks its object, lends the core its surroundings, and
 //! copies what comes out.
 
+mod association;
 mod driver;
 mod error;
 mod history;
 mod hub;
+mod interactive;
 mod lock;
+mod member;
 mod pairing;
 mod peer;
 mod secret;
@@ -26,7 +30,8 @@ mod wallet;
 
 pub use error::{CallbackError, IotkmError};
 pub use history::History;
-pub use hub::{Hub, HubOutput, HubReceived};
+pub use hub::{Association, Hub, HubOutput, HubReceived};
+pub use interactive::{Interactive, Pending, TicketPeer, TicketPeerInfo, TicketSetup};
 pub use pairing::{Pace, Pairing, Setup};
 pub use peer::{Peer, PeerInfo, Sealed};
 pub use secret::SecretBytes;

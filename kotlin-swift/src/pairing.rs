@@ -71,7 +71,7 @@ impl Pairing {
     ) -> Result<Self, IotkmError> {
         let inner = pairing::Setup {
             me: Id::new(&setup.me).ok_or(IotkmError::BadArgument)?,
-            suite: setup.suite.core(),
+            suite: setup.suite.on_curve()?,
             cpace: setup.pace.core(),
             peer_slot: slot(setup.peer_slot),
             attempts_slot: slot(setup.attempts_slot),

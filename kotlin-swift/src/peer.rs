@@ -1,19 +1,92 @@
-//! A paired peer of the history scheme: what is stored of it, until an association takes it.
+//! Peers: what is stored of them, until an association takes them. The history scheme's.
 
 use crate::error::IotkmError;
 use crate::lock::Shared;
 use crate::secret::SecretBytes;
-use crate::surroundings::{BlobStore, Device};
+use crate::surroundings::{BlobStore, Device, Stored};
 use crate::values::{Suite, slot};
 use iotkm::history::{Id, Peer as CorePeer, Triple};
+use iotkm::{Error, Slot};
 use std::fmt;
 use std::sync::Arc;
+
+/// What is stored in a slot and belongs to one association at a time.
+pub(crate) trait Kept {
+    /// Its slot.
+    fn slot(&self) -> Slot;
+    /// Seals it: the blob's length and version.
+    fn seal(&mut self, device: &iotkm::Device, out: &mut Vec<u8>) -> Result<(usize, u32), Error>;
+}
+
+/// A peer until an association takes it.
+pub(crate) struct Holding<P>(Shared<Option<P>>);
+
+impl<P: Kept> Holding<P> {
+    pub(crate) fn new(peer: P) -> Self {
+        Self(Shared::new(Some(peer)))
+    }
+
+    /// Lends the peer.
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut P) -> Result<R, IotkmError>) -> Result<R, IotkmError> {
+        self.0.with(|peer| f(peer.as_mut().ok_or(IotkmError::WrongState)?))
+    }
+
+    /// Gives a copy to an association; where that fails, the peer is still here.
+    pub(crate) fn take<R>(&self, open: impl FnOnce(P) -> Result<R, IotkmError>) -> Result<R, IotkmError>
+    where
+        P: Clone,
+    {
+        self.0.with(|peer| {
+            let result = open(peer.as_ref().ok_or(IotkmError::WrongState)?.clone())?;
+            *peer = None;
+            Ok(result)
+        })
+    }
+
+    /// Seals it.
+    pub(crate) fn seal(&self, device: &Device) -> Result<Sealed, IotkmError> {
+        self.with(|peer| seal(peer, device))
+    }
+
+    /// Seals it and writes it to its slot.
+    pub(crate) fn save(&self, device: &Device, store: &dyn BlobStore) -> Result<(), IotkmError> {
+        self.with(|peer| {
+            let sealed = seal(peer, device)?;
+            let written = store.write(peer.slot().0, sealed.version, sealed.bytes);
+            written.map_err(|e| IotkmError::Store { reason: e.reason() })
+        })
+    }
+}
+
+fn seal(peer: &mut impl Kept, device: &Device) -> Result<Sealed, IotkmError> {
+    let known = device.known()?;
+    let mut bytes = Vec::new();
+    let (len, version) = peer.seal(&known.device, &mut bytes)?;
+    bytes.truncate(len);
+    Ok(Sealed { version, bytes })
+}
+
+/// What `store` has in this slot.
+pub(crate) fn stored(store: &dyn BlobStore, slot: u16) -> Result<Stored, IotkmError> {
+    let stored = store.read(slot).map_err(|e| IotkmError::Store { reason: e.reason() })?;
+    stored.ok_or(IotkmError::NotFound)
+}
+
+impl Kept for CorePeer {
+    fn slot(&self) -> Slot {
+        self.slot()
+    }
+    fn seal(&mut self, device: &iotkm::Device, out: &mut Vec<u8>) -> Result<(usize, u32), Error> {
+        out.resize(Self::BLOB_MAX, 0);
+        self.seal(device, out)
+    }
+}
 
 /// What this device knows about one peer: the triple (SK, T, LI), its successor, counters. An association takes it over;
 /// the handle is used up then.
 #[derive(uniffi::Object)]
 #[uniffi::export(Debug, Display)]
-pub struct Peer(Shared<Option<CorePeer>>);
+pub struct Peer(pub(crate) Holding<CorePeer>);
 
 /// A peer's sealed blob.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
@@ -60,7 +133,7 @@ impl Peer {
     ) -> Result<Self, IotkmError> {
         let id = |bytes: &[u8]| Id::new(bytes).ok_or(IotkmError::BadArgument);
         let triple = Triple::new(sk.key()?, t.key()?, li.key()?, 0);
-        Ok(Self::of(CorePeer::provisioned(slot(slot_number), id(&me)?, id(&peer)?, suite.core(), triple)?))
+        Ok(Self::of(CorePeer::provisioned(slot(slot_number), id(&me)?, id(&peer)?, suite.on_curve()?, triple)?))
     }
 
     /// The peer that `store` has in this slot.
@@ -69,8 +142,7 @@ impl Peer {
     /// `NotFound`, `Store`, `Vault`; `BadBlob` for another device's or a damaged blob; `BlobRolledBack`.
     #[uniffi::constructor]
     pub fn restore(device: &Device, store: Arc<dyn BlobStore>, slot: u16) -> Result<Self, IotkmError> {
-        let stored = store.read(slot).map_err(|e| IotkmError::Store { reason: e.reason() })?;
-        let stored = stored.ok_or(IotkmError::NotFound)?;
+        let stored = stored(&*store, slot)?;
         Self::from_blob(device, slot, stored.floor, stored.bytes)
     }
 
@@ -89,11 +161,7 @@ impl Peer {
     /// # Errors
     /// `Vault`, `Store`; `WrongState` once an association has it.
     pub fn save(&self, device: &Device, store: Arc<dyn BlobStore>) -> Result<(), IotkmError> {
-        self.peer(|peer| {
-            let sealed = seal(peer, device)?;
-            let written = store.write(peer.slot().0, sealed.version, sealed.bytes);
-            written.map_err(|e| IotkmError::Store { reason: e.reason() })
-        })
+        self.0.save(device, &*store)
     }
 
     /// Seals the peer, for an application that stores by itself.
@@ -101,7 +169,7 @@ impl Peer {
     /// # Errors
     /// `Vault`; `WrongState` once an association has it.
     pub fn seal(&self, device: &Device) -> Result<Sealed, IotkmError> {
-        self.peer(|peer| seal(peer, device))
+        self.0.seal(device)
     }
 
     /// Key material from elsewhere that goes into every exchange from now on, or (`null`, `nil`) stops doing so. Both
@@ -111,7 +179,7 @@ impl Peer {
     /// `BadArgument` unless it is 32 bytes; `WrongState` once an association has it.
     pub fn set_psk(&self, psk: Option<Arc<SecretBytes>>) -> Result<(), IotkmError> {
         let psk = psk.map(|secret| secret.key()).transpose()?;
-        self.peer(|peer| {
+        self.0.with(|peer| {
             peer.set_psk(psk);
             Ok(())
         })
@@ -122,36 +190,14 @@ impl Peer {
     /// # Errors
     /// `WrongState` once an association has it.
     pub fn info(&self) -> Result<PeerInfo, IotkmError> {
-        self.peer(|peer| Ok(info(peer)))
+        self.0.with(|peer| Ok(info(peer)))
     }
 }
 
 impl Peer {
     pub(crate) fn of(peer: CorePeer) -> Self {
-        Self(Shared::new(Some(peer)))
+        Self(Holding::new(peer))
     }
-
-    /// Lends the peer.
-    fn peer<R>(&self, f: impl FnOnce(&mut CorePeer) -> Result<R, IotkmError>) -> Result<R, IotkmError> {
-        self.0.with(|peer| f(peer.as_mut().ok_or(IotkmError::WrongState)?))
-    }
-
-    /// Takes a copy for an association; `done` says whether it was put to use.
-    pub(crate) fn take<R>(&self, done: impl FnOnce(CorePeer) -> Result<R, IotkmError>) -> Result<R, IotkmError> {
-        self.0.with(|peer| {
-            let result = done(peer.as_ref().ok_or(IotkmError::WrongState)?.clone())?;
-            *peer = None;
-            Ok(result)
-        })
-    }
-}
-
-fn seal(peer: &mut CorePeer, device: &Device) -> Result<Sealed, IotkmError> {
-    let known = device.known()?;
-    let mut bytes = vec![0; CorePeer::BLOB_MAX];
-    let (len, version) = peer.seal(&known.device, &mut bytes)?;
-    bytes.truncate(len);
-    Ok(Sealed { version, bytes })
 }
 
 pub(crate) fn info(peer: &CorePeer) -> PeerInfo {
@@ -167,7 +213,7 @@ pub(crate) fn info(peer: &CorePeer) -> PeerInfo {
 
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.peer(|peer| Ok(format!("{peer:?}"))) {
+        match self.0.with(|peer| Ok(format!("{peer:?}"))) {
             Ok(text) => f.write_str(&text),
             Err(_) => f.write_str("Peer(in use)"),
         }

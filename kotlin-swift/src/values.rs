@@ -33,10 +33,14 @@ pub enum Suite {
     Suite4Symmetric,
     /// Suite 5 without Diffie-Hellman.
     Suite5Symmetric,
+    /// AES-CCM-16-64-128, the 2048-bit subgroup: suite -21. Not for the history scheme.
+    SuiteFfc2048,
+    /// AES-CCM-16-64-128, the 3072-bit subgroup: suite -22. Not for the history scheme.
+    SuiteFfc3072,
 }
 
 impl Suite {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 14] = [
         Self::Suite0,
         Self::Suite1,
         Self::Suite2,
@@ -49,6 +53,8 @@ impl Suite {
         Self::Suite3Symmetric,
         Self::Suite4Symmetric,
         Self::Suite5Symmetric,
+        Self::SuiteFfc2048,
+        Self::SuiteFfc3072,
     ];
 
     pub(crate) const fn core(self) -> &'static CoreSuite {
@@ -65,7 +71,14 @@ impl Suite {
             Self::Suite3Symmetric => &crypto::SUITE_3_SYMMETRIC,
             Self::Suite4Symmetric => &crypto::SUITE_4_SYMMETRIC,
             Self::Suite5Symmetric => &crypto::SUITE_5_SYMMETRIC,
+            Self::SuiteFfc2048 => &crypto::SUITE_FFC2048,
+            Self::SuiteFfc3072 => &crypto::SUITE_FFC3072,
         }
+    }
+
+    /// For the history scheme, whose shares are those of curves.
+    pub(crate) fn on_curve(self) -> Result<&'static CoreSuite, IotkmError> {
+        Some(self.core()).filter(|suite| suite.id >= 0).ok_or(IotkmError::BadArgument)
     }
 
     /// The one that a stored peer names.
@@ -89,7 +102,7 @@ pub struct Config {
     /// Records sent under one key generation before the next begins, at most 2^20.
     #[uniffi(default = 1048576)]
     pub rekey_after: u32,
-    /// Messages that the log remembers, a third of them received ones; 0: no updates.
+    /// The history scheme's: messages that the log remembers, a third of them received ones; 0: no updates.
     #[uniffi(default = 48)]
     pub log: u16,
 }
@@ -176,7 +189,9 @@ pub enum Event {
         /// Generation of the triple now in use.
         generation: u32,
     },
-    /// The session has ended.
+    /// The peer has answered a ping: it is there and has the common key.
+    PeerAlive,
+    /// The session has ended, by this side or the peer, or because a credential is over or revoked.
     Terminated,
     /// The peer has moved, and its new address answered a challenge.
     PeerMoved {
@@ -224,6 +239,7 @@ impl From<iotkm::Event> for Event {
             E::UpdateAgreed { generation } => Self::UpdateAgreed { generation },
             E::UpdateFailed { reason } => Self::UpdateFailed { reason: reason.into() },
             E::KeyReplaced { generation } => Self::KeyReplaced { generation },
+            E::PeerAlive => Self::PeerAlive,
             E::Terminated => Self::Terminated,
             E::PeerMoved { to } => Self::PeerMoved { to: to.as_bytes().to_vec() },
             E::Hint { reason } => Self::Hint { reason: reason.into() },
@@ -245,6 +261,10 @@ pub enum Stage {
     Update,
     /// Going on from stored state.
     Resume,
+    /// Showing each other credentials.
+    Authentication,
+    /// Asking whether the peer is there.
+    Ping,
     /// One that is younger than this list.
     Other,
 }
@@ -256,6 +276,8 @@ impl From<iotkm::Stage> for Stage {
             iotkm::Stage::Exchange => Self::Exchange,
             iotkm::Stage::Update => Self::Update,
             iotkm::Stage::Resume => Self::Resume,
+            iotkm::Stage::Authentication => Self::Authentication,
+            iotkm::Stage::Ping => Self::Ping,
             _ => Self::Other,
         }
     }
@@ -282,6 +304,12 @@ pub enum Reason {
     Cancelled,
     /// Randomness or storage failed.
     Resource,
+    /// No suite in common.
+    NoSuite,
+    /// A credential is not accepted, or is over: expired or revoked.
+    Credential,
+    /// One side has a psk for the other, which has none.
+    Psk,
     /// One that is younger than this list.
     Other,
 }
@@ -299,6 +327,9 @@ impl From<iotkm::Reason> for Reason {
             R::NoRecord => Self::NoRecord,
             R::Cancelled => Self::Cancelled,
             R::Resource => Self::Resource,
+            R::NoSuite => Self::NoSuite,
+            R::Credential => Self::Credential,
+            R::Psk => Self::Psk,
             _ => Self::Other,
         }
     }
@@ -352,6 +383,8 @@ pub enum Authenticated {
     Nobody,
     /// The peer of a pairing under the user's secret.
     PairedPeer,
+    /// The holder of a ticket or a credential, by its static key.
+    Holder,
     /// One that is younger than this list.
     Other,
 }
@@ -362,6 +395,7 @@ impl From<iotkm::Assurance> for Assurance {
             authenticated: match assurance.authenticated {
                 iotkm::Authenticated::Nobody => Authenticated::Nobody,
                 iotkm::Authenticated::PairedPeer => Authenticated::PairedPeer,
+                iotkm::Authenticated::Holder => Authenticated::Holder,
                 _ => Authenticated::Other,
             },
             forward_secrecy_since: assurance.forward_secrecy_since.map(|t| t.0),

@@ -2,7 +2,7 @@
 
 use crate::error::IotkmError;
 use crate::lock::Shared;
-use crate::peer::Sealed;
+use crate::peer::{Sealed, stored};
 use crate::surroundings::{BlobStore, Device};
 use crate::tickets::{Agent, RevocationList, Ticket};
 use iotkm::UnixTime;
@@ -10,11 +10,12 @@ use iotkm::cose::revocation::{LIST_MAX, LIST_OVERHEAD};
 use iotkm::cose::ticket::TICKET_MAX_FFC;
 use iotkm::cose::wallet::NotTaken;
 use iotkm::cose::{Agent as CoreAgent, Message, WalletIn};
+use iotkm::phase1::{Credentials, Lend};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-type Core = WalletIn<'static, Vec<u8>, Vec<u8>>;
+pub(crate) type Core = WalletIn<'static, Vec<u8>, Vec<u8>>;
 
 /// A wallet borrows its names. Here they live as long as the process, each once.
 fn lasting(name: String) -> &'static str {
@@ -46,7 +47,27 @@ impl From<NotTaken> for IotkmError {
 #[uniffi::export(Debug, Display)]
 pub struct Wallet {
     name: &'static str,
-    core: Shared<Core>,
+    core: Arc<Shared<Core>>,
+}
+
+/// What a device holds of credentials, lent to its associations.
+pub(crate) struct Lent<C>(Arc<Shared<C>>);
+
+impl<C: Credentials> Lend for Lent<C> {
+    fn lend(&self, work: &mut dyn FnMut(&mut dyn Credentials)) {
+        // Refused to a callback that came back while they are lent: then nothing goes on.
+        let _ = self.0.with(|credentials| {
+            work(credentials);
+            Ok(())
+        });
+    }
+}
+
+impl Wallet {
+    /// For an association.
+    pub(crate) fn lent(&self) -> Lent<Core> {
+        Lent(self.core.clone())
+    }
 }
 
 fn milliseconds(wall: Option<u64>) -> Option<UnixTime> {
@@ -65,7 +86,7 @@ impl Wallet {
         let (name, agent) = (lasting(name), CoreAgent { name: lasting(agent.name), key });
         let ticket = || vec![0; TICKET_MAX_FFC];
         let list = vec![0; LIST_MAX.saturating_mul(4).saturating_add(LIST_OVERHEAD)];
-        Ok(Self { name, core: Shared::new(Core::within(agent, name, [ticket(), ticket()], list)?) })
+        Ok(Self { name, core: Arc::new(Shared::new(Core::within(agent, name, [ticket(), ticket()], list)?)) })
     }
 
     /// Takes in what `store` has in this slot, where the wallet is empty. All of it is verified again.
@@ -73,8 +94,7 @@ impl Wallet {
     /// # Errors
     /// `NotFound`, `Store`, `Vault`; as `restore`.
     pub fn load(&self, device: &Device, store: Arc<dyn BlobStore>, slot: u16) -> Result<(), IotkmError> {
-        let stored = store.read(slot).map_err(|e| IotkmError::Store { reason: e.reason() })?;
-        let stored = stored.ok_or(IotkmError::NotFound)?;
+        let stored = stored(&*store, slot)?;
         self.restore(device, stored.bytes, stored.floor)
     }
 
