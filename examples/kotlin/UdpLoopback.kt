@@ -23,6 +23,7 @@ class ProcessVault : KeyVault {
     // No static keys: paired devices need none.
     override fun publicKey(key: UShort, curve: Curve): ByteArray? = null
     override fun agree(key: UShort, curve: Curve, share: ByteArray): ByteArray? = null
+    override fun power(key: UShort, curve: Curve, element: ByteArray): ByteArray? = null
 }
 
 /** Stands for files or a database. */

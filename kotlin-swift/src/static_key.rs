@@ -2,11 +2,15 @@
 
 use crate::error::{CallbackError, IotkmError};
 use crate::lock::Shared;
+use crate::secret::SecretBytes;
 use crate::surroundings::{Cx, Device, KeyVault};
 use iotkm::cose::KeyGroup;
+use iotkm::crypto::PrimeGroup;
+use iotkm::crypto::group::{FFC2048, FFC3072, P256, Ristretto255, Scalar, lend};
 use iotkm::crypto::hpke::{self, Kem};
-use iotkm::crypto::keys::{KEY_BLOB, KeyError, KeySlot, StaticKey as CoreKey, StaticKeys};
+use iotkm::crypto::keys::{KEY_BLOB, KeyError, KeySlot, StaticKey as CoreKey, StaticKeys, Step};
 use std::fmt;
+use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
 /// The group of a static key, as COSE numbers curves.
@@ -20,10 +24,12 @@ pub enum Curve {
     Ffc2048,
     /// The 3072-bit subgroup of suite -22: 384 bytes.
     Ffc3072,
+    /// ristretto255, for credentials of suites 0, 1 and 4: 32 bytes.
+    Ristretto255,
 }
 
 impl Curve {
-    const ALL: [Self; 4] = [Self::X25519, Self::P256, Self::Ffc2048, Self::Ffc3072];
+    const ALL: [Self; 5] = [Self::X25519, Self::P256, Self::Ffc2048, Self::Ffc3072, Self::Ristretto255];
 
     pub(crate) const fn kem(self) -> &'static dyn Kem {
         match self {
@@ -31,20 +37,34 @@ impl Curve {
             Self::P256 => &hpke::DHKEM_P256,
             Self::Ffc2048 => &hpke::KEM_FFC2048,
             Self::Ffc3072 => &hpke::KEM_FFC3072,
+            Self::Ristretto255 => &hpke::KEM_RISTRETTO255,
         }
     }
 
-    pub(crate) const fn group(self) -> KeyGroup {
+    /// As tickets name it.
+    pub(crate) fn group(self) -> Result<KeyGroup, IotkmError> {
         match self {
-            Self::X25519 => KeyGroup::X25519,
-            Self::P256 => KeyGroup::P256,
-            Self::Ffc2048 => KeyGroup::Ffc2048,
-            Self::Ffc3072 => KeyGroup::Ffc3072,
+            Self::X25519 => Ok(KeyGroup::X25519),
+            Self::P256 => Ok(KeyGroup::P256),
+            Self::Ffc2048 => Ok(KeyGroup::Ffc2048),
+            Self::Ffc3072 => Ok(KeyGroup::Ffc3072),
+            Self::Ristretto255 => Err(IotkmError::BadArgument),
         }
     }
 
     pub(crate) fn of(group: KeyGroup) -> Result<Self, IotkmError> {
-        Self::ALL.into_iter().find(|curve| curve.group() == group).ok_or(IotkmError::BadArgument)
+        Self::ALL.into_iter().find(|curve| curve.group() == Ok(group)).ok_or(IotkmError::BadArgument)
+    }
+
+    /// Its algebra, where its order is prime.
+    fn prime(self) -> Option<&'static dyn PrimeGroup> {
+        Some(match self {
+            Self::X25519 => return None,
+            Self::P256 => &P256,
+            Self::Ffc2048 => &FFC2048,
+            Self::Ffc3072 => &FFC3072,
+            Self::Ristretto255 => &Ristretto255,
+        })
     }
 }
 
@@ -79,10 +99,22 @@ impl StaticKeys for Vaulted<'_> {
         // A vault that does not check small orders (RFC 7748, section 6.1).
         if secret.iter().fold(0, |any, byte| any | byte) == 0 { Err(KeyError::BadElement) } else { Ok(()) }
     }
+
+    fn step(&self, slot: KeySlot, kem: &dyn Kem, step: &Step<'_>, out: &mut [u8]) -> Result<(), KeyError> {
+        let curve = curve_of(kem)?;
+        let prime = curve.prime().ok_or(KeyError::NoKey)?;
+        lend(prime.element_len(), &mut |base| {
+            prime.double_power(step.a, step.u, step.b, &prime.one(), base)?;
+            lend(prime.element_len(), &mut |own| {
+                answered(self.0.power(slot.0, curve, base.to_vec()), own)?;
+                Ok(prime.double_power(own, step.h, base, step.k, out)?)
+            })
+        })
+    }
 }
 
 fn curve_of(kem: &dyn Kem) -> Result<Curve, KeyError> {
-    Curve::ALL.into_iter().find(|curve| curve.kem().curve() == kem.curve()).ok_or(KeyError::NoKey)
+    Curve::ALL.into_iter().find(|curve| curve.kem().label() == kem.label()).ok_or(KeyError::NoKey)
 }
 
 enum Inner {
@@ -98,6 +130,22 @@ impl Inner {
             Self::Ffc2048(key) => short(key),
             Self::Ffc3072(key) => short(key),
         }
+    }
+
+    const fn scalar(&self) -> &Scalar {
+        match self {
+            Self::Short(key) => key.scalar(),
+            Self::Ffc2048(key) => key.scalar(),
+            Self::Ffc3072(key) => key.scalar(),
+        }
+    }
+
+    fn new(curve: Curve, scalar: &Scalar) -> Result<Self, KeyError> {
+        Ok(match curve {
+            Curve::Ffc2048 => Self::Ffc2048(CoreKey::new(SLOT, curve.kem(), scalar)?),
+            Curve::Ffc3072 => Self::Ffc3072(CoreKey::new(SLOT, curve.kem(), scalar)?),
+            _ => Self::Short(CoreKey::new(SLOT, curve.kem(), scalar)?),
+        })
     }
 }
 
@@ -119,8 +167,30 @@ fn failed(error: KeyError) -> IotkmError {
     }
 }
 
+impl StaticKey {
+    /// The key with this scalar.
+    pub(crate) fn of(curve: Curve, scalar: &Scalar) -> Result<Self, IotkmError> {
+        let key = Inner::new(curve, scalar).map_err(|_| IotkmError::BadArgument)?;
+        Ok(Self { curve, key: Shared::new(key) })
+    }
+
+    /// Calls `f` with the private key.
+    pub(crate) fn scalar<R>(&self, f: impl FnOnce(&Scalar) -> Result<R, IotkmError>) -> Result<R, IotkmError> {
+        self.key.with(|key| f(key.scalar()))
+    }
+}
+
 #[uniffi::export]
 impl StaticKey {
+    /// The key with this secret of 32 bytes: little-endian for X25519 and ristretto255, big-endian for the others.
+    ///
+    /// # Errors
+    /// `BadArgument` for a secret that is none.
+    #[uniffi::constructor]
+    pub fn new(curve: Curve, secret: Arc<SecretBytes>) -> Result<Self, IotkmError> {
+        Self::of(curve, &secret.key()?)
+    }
+
     /// A new key; save it (`seal`).
     ///
     /// # Errors
@@ -131,7 +201,7 @@ impl StaticKey {
         let rng = |_| IotkmError::Rng { reason: String::new() };
         let key = device.with(&cx, |cx| {
             Ok(match curve {
-                Curve::X25519 | Curve::P256 => Inner::Short(CoreKey::generate(SLOT, curve.kem(), cx.rng).map_err(rng)?),
+                Curve::X25519 | Curve::P256 | Curve::Ristretto255 => Inner::Short(CoreKey::generate(SLOT, curve.kem(), cx.rng).map_err(rng)?),
                 Curve::Ffc2048 => Inner::Ffc2048(CoreKey::generate(SLOT, curve.kem(), cx.rng).map_err(rng)?),
                 Curve::Ffc3072 => Inner::Ffc3072(CoreKey::generate(SLOT, curve.kem(), cx.rng).map_err(rng)?),
             })
@@ -147,7 +217,7 @@ impl StaticKey {
     pub fn restore(device: &Device, curve: Curve, blob: Vec<u8>) -> Result<Self, IotkmError> {
         let device = device.known()?.device;
         let key = match curve {
-            Curve::X25519 | Curve::P256 => Inner::Short(CoreKey::restore(SLOT, curve.kem(), &device, &blob)?),
+            Curve::X25519 | Curve::P256 | Curve::Ristretto255 => Inner::Short(CoreKey::restore(SLOT, curve.kem(), &device, &blob)?),
             Curve::Ffc2048 => Inner::Ffc2048(CoreKey::restore(SLOT, curve.kem(), &device, &blob)?),
             Curve::Ffc3072 => Inner::Ffc3072(CoreKey::restore(SLOT, curve.kem(), &device, &blob)?),
         };
@@ -197,6 +267,17 @@ impl StaticKey {
         let mut secret = Zeroizing::new(vec![0; kem.group().secret_len()]);
         self.key.with(|key| key.with(|keys| keys.agree(SLOT, kem, &share, &mut secret)).map_err(failed))?;
         Ok(std::mem::take(&mut secret))
+    }
+
+    /// `element` to the power of the key: what a vault answers to `power`.
+    ///
+    /// # Errors
+    /// `BadArgument` for what is no element of the group, and for a key on X25519.
+    pub fn power(&self, element: Vec<u8>) -> Result<Vec<u8>, IotkmError> {
+        let prime = self.curve.prime().ok_or(IotkmError::BadArgument)?;
+        let mut out = Zeroizing::new(vec![0; prime.element_len()]);
+        self.scalar(|scalar| prime.power(&element, scalar, &mut out).map_err(|_| IotkmError::BadArgument))?;
+        Ok(std::mem::take(&mut out))
     }
 }
 

@@ -34,6 +34,13 @@ pub trait KeyVault: Send + Sync {
     /// # Errors
     /// As `public_key`; whatever says that `share` is not in the group.
     fn agree(&self, key: u16, curve: Curve, share: Vec<u8>) -> Result<Option<Vec<u8>>, CallbackError>;
+
+    /// The whole `element` to the power of this key (P-256: 04 | x | y, 65 bytes; else as long as the curve says); none where
+    /// there is no such key, or it gives x alone, as ECDH does. Only keys of the noninteractive scheme are asked.
+    ///
+    /// # Errors
+    /// As `agree`.
+    fn power(&self, key: u16, curve: Curve, element: Vec<u8>) -> Result<Option<Vec<u8>>, CallbackError>;
 }
 
 /// Storage in slots, each of which holds one sealed blob.

@@ -145,7 +145,7 @@ impl Ticket {
             not_before: claims.not_before,
             issued_at: claims.issued_at,
             serial: claims.serial,
-            key: DeviceKey::new(claims.curve.group(), &claims.key)?,
+            key: DeviceKey::new(claims.curve.group()?, &claims.key)?,
             scope: &claims.scope,
         };
         let mut out = vec![0; TICKET_MAX_FFC];
@@ -312,7 +312,7 @@ pub fn ticket_request(
             }
             .to_owned(),
         })?;
-        let key = DeviceKey::new(curve.group(), &share)?;
+        let key = DeviceKey::new(curve.group()?, &share)?;
         let message = Message::Request(Request { subject: &name, key, scope: &scope, lifetime });
         let mut out = vec![0; TICKET_MAX_FFC];
         let len = message.write(&mut out).map_err(|needed| IotkmError::BufferTooSmall { needed: needed as u64 })?;

@@ -208,6 +208,19 @@ impl Wallet {
         })
     }
 
+    /// The owner of a peer's ticket has shown to be it: it is at least as late as the agent issued that. Associations do this
+    /// by themselves.
+    ///
+    /// # Errors
+    /// `Refused`, as `check`.
+    pub fn saw(&self, ticket: &Ticket, wall: Option<u64>) -> Result<(), IotkmError> {
+        self.core.with(|core| {
+            let ticket = core.check(&ticket.0, milliseconds(wall))?;
+            core.saw(&ticket);
+            Ok(())
+        })
+    }
+
     /// Its own ticket to show now: the one that ends later, where it has begun; none where none is valid.
     ///
     /// # Errors

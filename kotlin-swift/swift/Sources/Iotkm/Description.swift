@@ -7,4 +7,5 @@ import Foundation
 extension KeyVault {
     public func publicKey(key: UInt16, curve: Curve) throws -> Data? { nil }
     public func agree(key: UInt16, curve: Curve, share: Data) throws -> Data? { nil }
+    public func power(key: UInt16, curve: Curve, element: Data) throws -> Data? { nil }
 }

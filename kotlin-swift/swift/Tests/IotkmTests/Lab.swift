@@ -10,25 +10,22 @@ func cx(_ now: UInt64) -> Cx {
     Cx(now: now, wall: 1_750_000_000_000 + now, place: Data(here.utf8))
 }
 
-/// A vault with a fixed secret, which can be locked.
+/// A vault with a fixed secret and static keys, which can be locked, and be slow.
 final class TestVault: KeyVault, @unchecked Sendable {
     let fill: UInt8
     var locked = false
     var asked = 0
-    init(_ fill: UInt8) { self.fill = fill }
-    func deviceSecret() throws -> Data {
-        asked += 1
-        if locked { throw CallbackError.Failed(reason: "the screen is locked") }
-        return Data(repeating: fill, count: 32)
-    }
-}
-
-/// A vault with static keys, which may be slow.
-final class KeyedVault: KeyVault, @unchecked Sendable {
     var keys: [UInt16: StaticKey] = [:]
     var slow = 0
-    func deviceSecret() throws -> Data { Data(repeating: 5, count: 32) }
+    init(_ fill: UInt8) { self.fill = fill }
+    private func check() throws { if locked { throw CallbackError.Failed(reason: "the screen is locked") } }
+    func deviceSecret() throws -> Data {
+        asked += 1
+        try check()
+        return Data(repeating: fill, count: 32)
+    }
     private func find(_ key: UInt16, _ curve: Curve) throws -> StaticKey? {
+        try check()
         if slow > 0 {
             slow -= 1
             throw CallbackError.Pending
@@ -37,6 +34,7 @@ final class KeyedVault: KeyVault, @unchecked Sendable {
     }
     func publicKey(key: UInt16, curve: Curve) throws -> Data? { try find(key, curve)?.publicKey() }
     func agree(key: UInt16, curve: Curve, share: Data) throws -> Data? { try find(key, curve)?.agree(share: share) }
+    func power(key: UInt16, curve: Curve, element: Data) throws -> Data? { try find(key, curve)?.power(element: element) }
 }
 
 /// A store in memory, which can be broken.
@@ -76,6 +74,24 @@ final class TestRandom: RandomSource, @unchecked Sendable {
     }
 }
 
+/// The verbs that associations of all schemes have.
+protocol Talks: AnyObject {
+    func connect(cx: Cx, to: Data) throws
+    func send(cx: Cx, payload: Data) throws -> Sent
+    func handleInput(cx: Cx, from: Data, datagram: Data) throws -> Received?
+    func handleTimeout(cx: Cx) throws
+    func poll(cx: Cx) throws -> Output
+    func persisted(slot: UInt16, stored: Bool) throws
+    func export(cx: Cx) throws -> Data
+    func restore(cx: Cx, blob: Data) throws
+    func exporter(label: String, context: Data, length: UInt32) throws -> SecretBytes
+    func isEstablished() throws -> Bool
+    func fingerprint() throws -> String?
+}
+
+extension History: Talks {}
+extension Interactive: Talks {}
+
 /// One side: its association and what happened to it.
 final class Side {
     let address: Data
@@ -83,7 +99,10 @@ final class Side {
     let vault: TestVault
     let device: Device
     let store = TestStore()
+    var talks: Talks!
     var history: History!
+    var interactive: Interactive!
+    var wallet: Wallet!
     var events: [Event] = []
     var received: [Received] = []
     var wakeAt: UInt64?
@@ -99,6 +118,14 @@ final class Side {
 
     func open(_ peer: Peer, _ suite: Suite = .suite0) throws {
         history = try History.open(device: device, peer: peer, suite: suite, config: Config(), store: store)
+        talks = history
+    }
+
+    func open(_ peer: TicketPeer, _ suites: [Suite] = [.suite0]) throws {
+        let setup = TicketSetup(suites: suites, key: 1)
+        interactive = try Interactive.open(
+            device: device, peer: peer, wallet: wallet, setup: setup, config: Config(), store: store)
+        talks = interactive
     }
 }
 
@@ -115,6 +142,8 @@ final class Lab {
     let b = Side("b", 22)
     var now: UInt64 = 1_000
     var wire: [Data] = []
+    /// What becomes of each datagram on its way; none is lost at first.
+    var loses: () throws -> Bool = { false }
 
     init(_ suite: Suite = .suite0, open: Bool = true) throws {
         if open {
@@ -128,7 +157,7 @@ final class Lab {
     func drain(_ side: Side) throws -> [Data] {
         var datagrams: [Data] = []
         while true {
-            switch try side.history.poll(cx: cx(now)) {
+            switch try side.talks.poll(cx: cx(now)) {
             case .datagram(_, let bytes): datagrams.append(bytes)
             case .happened(let event): side.events.append(event)
             case .persist: XCTFail("there is a store")
@@ -141,7 +170,8 @@ final class Lab {
 
     func deliver(_ to: Side, _ datagram: Data) throws {
         wire.append(datagram)
-        if let received = try to.history.handleInput(cx: cx(now), from: other(to).address, datagram: datagram) {
+        if try loses() { return }
+        if let received = try to.talks.handleInput(cx: cx(now), from: other(to).address, datagram: datagram) {
             to.received.append(received)
         }
     }
@@ -162,16 +192,61 @@ final class Lab {
     }
 
     func connect() throws {
-        try a.history.connect(cx: cx(now), to: b.address)
+        try a.talks.connect(cx: cx(now), to: b.address)
         try settle()
     }
 
+    /// Lets time pass from timer to timer, until this is so.
+    func until(_ what: String, _ done: () throws -> Bool) throws {
+        for _ in 0..<200 {
+            try settle()
+            if try done() { return }
+            now = [a.wakeAt, b.wakeAt].compactMap { $0 }.min() ?? now
+            for side in [a, b] where side.wakeAt.map({ $0 <= now }) ?? false { try side.talks.handleTimeout(cx: cx(now)) }
+        }
+        XCTFail("never: \(what); \(a.events) \(b.events)")
+    }
+
     func say(_ from: Side, _ text: String) throws {
-        let sent = try from.history.send(cx: cx(now), payload: Data(text.utf8))
+        let sent = try from.talks.send(cx: cx(now), payload: Data(text.utf8))
         XCTAssertEqual(sent.to, other(from).address)
         try deliver(other(from), sent.bytes)
         try settle()
     }
+}
+
+/// The agent of the tests.
+enum Acme {
+    private static let secret = key(7)
+    static let agent = try! agentOf(name: "acme", algorithm: .edDsa, secret: secret)
+    static let day: UInt64 = 86_400
+    static let issued: UInt64 = 1_749_999_000
+
+    static func ticket(_ name: String, _ of: StaticKey, _ serial: UInt32, days: UInt64 = 30) throws -> Ticket {
+        let claims = Claims(
+            agent: "acme", device: name, curve: of.curve(), key: try of.publicKey(), serial: serial, issuedAt: issued,
+            expires: issued + days * day)
+        return try Ticket.issue(algorithm: .edDsa, secret: secret, claims: claims)
+    }
+
+    static func list(_ number: UInt32, _ serials: [UInt32]) throws -> RevocationList {
+        let revoked = Revoked(agent: "acme", issuedAt: issued, number: number, serials: serials)
+        return try RevocationList.issue(algorithm: .edDsa, secret: secret, revoked: revoked)
+    }
+}
+
+/// Two devices with tickets.
+func ticketLab(_ suite: Suite = .suite0, _ curve: Curve = .x25519, psks: [SecretBytes?] = [nil, nil]) throws -> Lab {
+    let lab = try Lab(open: false)
+    let names = ["aaaa", "bbbb"]
+    for (n, side) in [lab.a, lab.b].enumerated() {
+        let key = try StaticKey.generate(device: side.device, curve: curve)
+        side.vault.keys[1] = key
+        side.wallet = try Wallet(name: names[n], agent: Acme.agent)
+        _ = try side.wallet.install(ticket: Acme.ticket(names[n], key, UInt32(n + 1)), wall: nil)
+        try side.open(TicketPeer.named(slotNumber: 1, ownId: names[n], id: names[1 - n], psk: psks[n]), [suite])
+    }
+    return lab
 }
 
 /// The error that `call` throws.

@@ -31,7 +31,7 @@ final class Guest {
     }
 }
 
-/// Two devices meet; a hub serves many.
+/// Two devices meet.
 final class PairingTests: XCTestCase {
     private func meet(_ phone: Guest, _ lamp: Guest, _ ours: String, _ theirs: String) throws {
         try lamp.pairing.listen(cx: cx(1), sk: SecretBytes.opaqueString(text: theirs), windowMs: 60_000)
@@ -72,43 +72,5 @@ final class PairingTests: XCTestCase {
         let attempts = try lamp.pairing.attempts()
         XCTAssertGreaterThan(attempts, 0)
         XCTAssertEqual(try Guest.open("lamp", lamp.side).attempts(), attempts)
-    }
-
-    func testAHubServesManyOnOneSocket() throws {
-        let here = Side("hub", 1)
-        let hub = try Hub.open(device: here.device, cx: cx(0), places: 1, busy: 64, store: here.store)
-        let lamp = Side("lamp", 2)
-        try lamp.open(provisioned("lamp", "hub"))
-        let history = try History.open(
-            device: here.device, peer: provisioned("hub", "lamp"), suite: .suite0, config: Config(), store: nil)
-        XCTAssertEqual(try hub.insert(history: history), 0)
-        XCTAssertEqual(thrown { try history.isEstablished() }, .WrongState)
-        let extra = try History.open(
-            device: here.device, peer: provisioned("hub", "x"), suite: .suite0, config: Config(), store: nil)
-        XCTAssertEqual(thrown { try hub.insert(history: extra) }, .Full)
-        try lamp.history.connect(cx: cx(1), to: here.address)
-        var said = true
-        while said {
-            said = false
-            while case let output = try lamp.history.poll(cx: cx(1)) {
-                if case .idle = output { break }
-                guard case .datagram(_, let bytes) = output else { continue }
-                said = true
-                _ = try hub.handleInput(cx: cx(1), from: lamp.address, datagram: bytes)
-            }
-            while case let output = try hub.poll(cx: cx(1)).output {
-                if case .idle = output { break }
-                guard case .datagram(let to, let bytes) = output else { continue }
-                said = true
-                XCTAssertEqual(to, lamp.address)
-                _ = try lamp.history.handleInput(cx: cx(1), from: here.address, datagram: bytes)
-            }
-        }
-        XCTAssertTrue(try hub.isEstablished(place: 0))
-        let sent = try lamp.history.send(cx: cx(1), payload: Data("hello".utf8))
-        let got = try hub.handleInput(cx: cx(1), from: lamp.address, datagram: sent.bytes)
-        XCTAssertEqual(got?.place, 0)
-        XCTAssertEqual(got?.received.payload, Data("hello".utf8))
-        XCTAssertEqual(thrown { try hub.isEstablished(place: 9) }, .BadArgument)
     }
 }

@@ -9,7 +9,7 @@ private let year: UInt64 = 31_536_000
 
 final class TicketTests: XCTestCase {
     let secret = SecretBytes(bytes: Data(repeating: 7, count: 32))
-    let vault = KeyedVault()
+    let vault = TestVault(5)
     lazy var device = Device(vault: vault, random: nil)
     lazy var agent = try! agentOf(name: "acme", algorithm: .edDsa, secret: secret)
 
@@ -83,6 +83,7 @@ final class TicketTests: XCTestCase {
         XCTAssertEqual(try request(), asked)
         let (a, b) = (try StaticKey.generate(device: device, curve: .p256), try StaticKey.generate(device: device, curve: .p256))
         XCTAssertEqual(try a.agree(share: b.publicKey()), try b.agree(share: a.publicKey()))
+        XCTAssertEqual(thrown { try StaticKey.generate(device: device, curve: .x25519).power(element: b.publicKey()) }, .BadArgument)
         let blob = try a.seal(device: device)
         XCTAssertEqual(try StaticKey.restore(device: device, curve: .p256, blob: blob).publicKey(), try a.publicKey())
     }

@@ -36,47 +36,84 @@ private final class Given: RandomSource, @unchecked Sendable {
 
 private final class VectorVault: KeyVault, @unchecked Sendable {
     let secret: Data
+    var keys: [UInt16: StaticKey] = [:]
     init(_ secret: Data) { self.secret = secret }
     func deviceSecret() throws -> Data { secret }
+    func publicKey(key: UInt16, curve: Curve) throws -> Data? { try keys[key]?.publicKey() }
+    func agree(key: UInt16, curve: Curve, share: Data) throws -> Data? { try keys[key]?.agree(share: share) }
+    func power(key: UInt16, curve: Curve, element: Data) throws -> Data? { try keys[key]?.power(element: element) }
 }
 
-private let suites: [String: Suite] = [
+private let named: [String: Suite] = [
     "0": .suite0, "1": .suite1, "2": .suite2, "3": .suite3, "4": .suite4, "5": .suite5, "0_symmetric": .suite0Symmetric,
     "1_symmetric": .suite1Symmetric, "2_symmetric": .suite2Symmetric, "3_symmetric": .suite3Symmetric,
-    "4_symmetric": .suite4Symmetric, "5_symmetric": .suite5Symmetric,
+    "4_symmetric": .suite4Symmetric, "5_symmetric": .suite5Symmetric, "-21": .suiteFfc2048, "-22": .suiteFfc3072,
 ]
+
+private func curve(_ suite: Suite) -> Curve {
+    switch suite {
+    case .suite2, .suite3, .suite5: .p256
+    case .suiteFfc2048: .ffc2048
+    case .suiteFfc3072: .ffc3072
+    default: .x25519
+    }
+}
 
 private final class Node {
     let given = Given()
     private let about: Json
     private let device: Device
-    private let suite: Suite
+    private let suites: [Suite]
+    private var suite: Suite { suites[0] }
     private let config: Config
     private let other: Data
     private var stored = Data()
-    private var history: History!
+    private var talks: Talks!
     private var pairing: Pairing?
+    private var wallet: Wallet!
 
     init(_ about: Json) throws {
         self.about = about
-        device = Device(vault: VectorVault(unhex(about["device"])), random: given)
-        suite = suites[about["suite"] as! String]!
+        let vault = VectorVault(unhex(about["device"]))
+        device = Device(vault: vault, random: given)
+        suites = (about["suites"] as? [String] ?? [about["suite"] as! String]).map { named[$0]! }
         let rekeyAfter = UInt32(about["rekey_after"] as? Int ?? 1 << 20)
         config = Config(
             cid: unhex(about["cid"]), mtu: UInt16(about["mtu"] as? Int ?? 1200), rekeyAfter: rekeyAfter, log: 24)
         other = Data((about["other"] as! String).utf8)
-        if let cpace = about["cpace"] as? String {
+        if about["ticket"] != nil {
+            vault.keys[1] = try StaticKey(curve: curve(suite), secret: secret("key"))
+            let agent = Agent(name: name("agent"), algorithm: .edDsa, key: unhex(about["agent_key"]))
+            wallet = try Wallet(name: name("id"), agent: agent)
+            _ = try wallet.install(ticket: Ticket.peek(bytes: unhex(about["ticket"])), wall: nil)
+            try open(stranger())
+        } else if let cpace = about["cpace"] as? String {
             let setup = Setup(
                 me: unhex(about["id"]), suite: suite, pace: cpace == "p256" ? .p256 : .ristretto255, peerSlot: 1, attemptsSlot: 2)
             pairing = try Pairing.open(device: device, setup: setup, config: config, store: nil)
         } else {
-            func key(_ name: String) -> SecretBytes { SecretBytes(bytes: unhex(about[name])) }
             let peer = try Peer.provisioned(
-                slotNumber: 1, me: unhex(about["id"]), peer: unhex(about["peer"]), suite: suite, sk: key("sk"), t: key("t"),
-                li: key("li"))
-            if about["psk"] != nil { try peer.setPsk(psk: key("psk")) }
-            history = try History.open(device: device, peer: peer, suite: suite, config: config, store: nil)
+                slotNumber: 1, me: unhex(about["id"]), peer: unhex(about["peer"]), suite: suite, sk: secret("sk"),
+                t: secret("t"), li: secret("li"))
+            if let psk { try peer.setPsk(psk: psk) }
+            try open(peer)
         }
+    }
+
+    private func name(_ field: String) -> String { String(decoding: unhex(about[field]), as: UTF8.self) }
+    private func secret(_ field: String) -> SecretBytes { SecretBytes(bytes: unhex(about[field])) }
+    private var psk: SecretBytes? { about["psk"] == nil ? nil : secret("psk") }
+    private func stranger() throws -> TicketPeer {
+        try TicketPeer.named(slotNumber: 1, ownId: name("id"), id: name("peer"), psk: psk)
+    }
+
+    private func open(_ peer: Peer) throws {
+        talks = try History.open(device: device, peer: peer, suite: suite, config: config, store: nil)
+    }
+
+    private func open(_ peer: TicketPeer) throws {
+        let setup = TicketSetup(suites: suites, key: 1, life: UInt32(about["life"] as? Int ?? 0))
+        talks = try Interactive.open(device: device, peer: peer, wallet: wallet, setup: setup, config: config, store: nil)
     }
 
     private func cx(_ now: UInt64) -> Cx {
@@ -97,24 +134,33 @@ private final class Node {
             return [:]
         }
         switch verb {
-        case "connect": try history.connect(cx: cx, to: other)
-        case "update": try history.update(cx: cx)
-        case "timeout": try history.handleTimeout(cx: cx)
+        case "connect": try talks.connect(cx: cx, to: other)
+        case "update": try (talks as! History).update(cx: cx)
+        case "authenticate": try (talks as! Interactive).authenticate(cx: cx, to: other)
+        case "ping": try (talks as! Interactive).ping(cx: cx, to: other)
+        case "install":
+            _ = try wallet.install(ticket: Ticket.peek(bytes: unhex(step["ticket"])), wall: cx.wall.map { $0 / 1000 })
+            try (talks as! Interactive).recheck(cx: cx)
+        case "timeout": try talks.handleTimeout(cx: cx)
         case "input":
-            if let got = try history.handleInput(cx: cx, from: other, datagram: unhex(step["bytes"])) {
+            if let got = try talks.handleInput(cx: cx, from: other, datagram: unhex(step["bytes"])) {
                 let time: Any = got.time.map { NSNumber(value: $0) } ?? NSNull()
                 return ["payload": hex(got.payload), "time": time, "place": hex(got.place)]
             }
-        case "send": return ["bytes": hex(try history.send(cx: cx, payload: unhex(step["payload"])).bytes)]
-        case "export": return ["bytes": hex(try history.export(cx: cx))]
+        case "send": return ["bytes": hex(try talks.send(cx: cx, payload: unhex(step["payload"])).bytes)]
+        case "export": return ["bytes": hex(try talks.export(cx: cx))]
         case "exporter":
             let label = String(decoding: unhex(step["label"]), as: UTF8.self)
-            return ["bytes": hex(try history.exporter(label: label, context: unhex(step["context"]), length: 40).expose())]
+            return ["bytes": hex(try talks.exporter(label: label, context: unhex(step["context"]), length: 40).expose())]
         case "restart":
             let blob = step["peer"] != nil ? unhex(step["peer"]) : stored
-            let peer = try Peer.fromBlob(device: device, slotNumber: 1, floor: 0, blob: blob)
-            history = try History.open(device: device, peer: peer, suite: suite, config: config, store: nil)
-            if step["bytes"] != nil { try history.restore(cx: cx, blob: unhex(step["bytes"])) }
+            if wallet != nil {
+                let known = { try TicketPeer.fromBlob(device: self.device, slotNumber: 1, floor: 0, blob: blob) }
+                try open(blob.isEmpty ? stranger() : known())
+            } else {
+                try open(Peer.fromBlob(device: device, slotNumber: 1, floor: 0, blob: blob))
+            }
+            if step["bytes"] != nil { try talks.restore(cx: cx, blob: unhex(step["bytes"])) }
         default: XCTFail("no verb \(verb)")
         }
         return [:]
@@ -123,7 +169,7 @@ private final class Node {
     func drain(_ now: UInt64) throws -> ([Json], UInt64?) {
         var outputs: [Json] = []
         while true {
-            switch try pairing?.poll(cx: cx(now)) ?? history.poll(cx: cx(now)) {
+            switch try pairing?.poll(cx: cx(now)) ?? talks.poll(cx: cx(now)) {
             case .idle(let wakeAt): return (outputs, wakeAt)
             case .datagram(let to, let bytes):
                 outputs.append(["datagram": String(decoding: to, as: UTF8.self), "bytes": hex(bytes)])
@@ -133,7 +179,7 @@ private final class Node {
                 if let pairing {
                     try pairing.persisted(slot: slot, stored: true)
                 } else {
-                    try history.persisted(slot: slot, stored: true)
+                    try talks.persisted(slot: slot, stored: true)
                 }
             case .happened(let event): outputs.append(said(event))
             }
@@ -149,6 +195,8 @@ private final class Node {
         case .paired(let fingerprint): return ["event": "paired", "fingerprint": fingerprint]
         case .updateAgreed(let generation): return ["event": "update_agreed", "generation": Int(generation)]
         case .keyReplaced(let generation): return ["event": "key_replaced", "generation": Int(generation)]
+        case .peerAlive: return ["event": "peer_alive"]
+        case .hint(let reason): return ["event": "hint", "reason": snake(reason)]
         case .terminated: return ["event": "terminated"]
         case .rekeyNeeded: return ["event": "rekey_needed"]
         case .updateFailed(let reason): return ["event": "update_failed", "reason": snake(reason)]
@@ -160,8 +208,9 @@ private final class Node {
 
 /// Plays tests/vectors: every call with the same time and randomness gives the same bytes as in every other language.
 final class VectorTests: XCTestCase {
-    func testVectors() throws {
-        let folder = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../../../tests/vectors").standardizedFileURL
+    private func playAll(_ scheme: String) throws {
+        let vectors = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../../../tests/vectors").standardizedFileURL
+        let folder = vectors.appendingPathComponent(scheme)
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".json") }.sorted()
         XCTAssertFalse(names.isEmpty)
         for name in names {
@@ -169,6 +218,9 @@ final class VectorTests: XCTestCase {
             try play(JSONSerialization.jsonObject(with: data) as! Json)
         }
     }
+
+    func testHistory() throws { try playAll("") }
+    func testInteractive() throws { try playAll("interactive") }
 
     private func play(_ vector: Json) throws {
         let nodes = ["a": try Node(vector["a"] as! Json), "b": try Node(vector["b"] as! Json)]

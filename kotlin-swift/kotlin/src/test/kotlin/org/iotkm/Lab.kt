@@ -3,13 +3,16 @@ package org.iotkm
 
 const val HERE = "bench 4"
 
-fun cx(now: ULong, wall: ULong? = 1_750_000_000_000UL + now) = Cx(now, wall, HERE.toByteArray())
+const val WALL = 1_750_000_000_000UL
+
+fun cx(now: ULong, wall: ULong? = WALL + now) = Cx(now, wall, HERE.toByteArray())
 
 /** A vault with nothing but a secret. */
 class SecretVault(private val secret: () -> ByteArray) : KeyVault {
     override fun deviceSecret() = secret()
     override fun publicKey(key: UShort, curve: Curve): ByteArray? = null
     override fun agree(key: UShort, curve: Curve, share: ByteArray): ByteArray? = null
+    override fun power(key: UShort, curve: Curve, element: ByteArray): ByteArray? = null
 }
 
 /** A vault with a fixed secret, which can be locked, and static keys. */
@@ -25,6 +28,7 @@ class TestVault(private val fill: Int) : KeyVault {
     }
     override fun publicKey(key: UShort, curve: Curve) = key(key, curve)?.publicKey()
     override fun agree(key: UShort, curve: Curve, share: ByteArray) = key(key, curve)?.agree(share)
+    override fun power(key: UShort, curve: Curve, element: ByteArray) = key(key, curve)?.power(element)
     override fun deviceSecret(): ByteArray {
         asked += 1
         if (locked) throw CallbackException.Failed("the screen is locked")
@@ -68,12 +72,34 @@ class TestRandom(private var state: ULong) : RandomSource {
     }
 }
 
+/** The verbs that associations of all schemes have. */
+class Talks(
+    val connect: (Cx, ByteArray) -> Unit,
+    val send: (Cx, ByteArray) -> Sent,
+    val handleInput: (Cx, ByteArray, ByteArray) -> Received?,
+    val handleTimeout: (Cx) -> Unit,
+    val poll: (Cx) -> Output,
+    val persisted: (UShort, Boolean) -> Unit,
+    val export: (Cx) -> ByteArray,
+    val restore: (Cx, ByteArray) -> Unit,
+    val exporter: (String, ByteArray, UInt) -> SecretBytes,
+    val isEstablished: () -> Boolean,
+) {
+    constructor(a: History) : this(
+        a::connect, a::send, a::handleInput, a::handleTimeout, a::poll, a::persisted, a::export, a::restore, a::exporter, a::isEstablished)
+    constructor(a: Interactive) : this(
+        a::connect, a::send, a::handleInput, a::handleTimeout, a::poll, a::persisted, a::export, a::restore, a::exporter, a::isEstablished)
+}
+
 /** One side: its association and what happened to it. */
 class Side(val address: ByteArray, seed: Int, val random: TestRandom? = TestRandom(seed.toULong())) {
     val vault = TestVault(seed)
     val device = Device(vault, random)
     val store = TestStore()
+    lateinit var talks: Talks
     lateinit var history: History
+    lateinit var interactive: Interactive
+    lateinit var wallet: Wallet
     val events = mutableListOf<Event>()
     val received = mutableListOf<Received>()
     var wakeAt: ULong? = null
@@ -82,6 +108,12 @@ class Side(val address: ByteArray, seed: Int, val random: TestRandom? = TestRand
 
     fun open(peer: Peer, suite: Suite = Suite.SUITE0, config: Config = Config()) {
         history = History.open(device, peer, suite, config, store)
+        talks = Talks(history)
+    }
+
+    fun open(peer: TicketPeer, suites: List<Suite> = listOf(Suite.SUITE0), life: UInt = 0u) {
+        interactive = Interactive.open(device, peer, wallet, TicketSetup(suites, 1u, life = life), Config(), store)
+        talks = Talks(interactive)
     }
 }
 
@@ -96,6 +128,11 @@ class Lab(suite: Suite = Suite.SUITE0, config: Config = Config(), open: Boolean 
     val b = Side("b".toByteArray(), 22)
     var now = 1_000UL
     val wire = mutableListOf<ByteArray>()
+    var clock = true
+    /** What becomes of each datagram on its way; none is lost at first. */
+    var loses: () -> Boolean = { false }
+
+    fun cx() = cx(now, if (clock) WALL + now else null)
 
     init {
         if (open) {
@@ -109,7 +146,7 @@ class Lab(suite: Suite = Suite.SUITE0, config: Config = Config(), open: Boolean 
     fun drain(side: Side): List<ByteArray> {
         val datagrams = mutableListOf<ByteArray>()
         while (true) {
-            when (val output = side.history.poll(cx(now))) {
+            when (val output = side.talks.poll(cx())) {
                 is Output.Datagram -> datagrams.add(output.bytes)
                 is Output.Happened -> side.events.add(output.event)
                 is Output.Persist -> error("there is a store")
@@ -120,7 +157,8 @@ class Lab(suite: Suite = Suite.SUITE0, config: Config = Config(), open: Boolean 
 
     fun deliver(to: Side, datagram: ByteArray) {
         wire.add(datagram)
-        to.history.handleInput(cx(now), other(to).address, datagram)?.let { to.received.add(it) }
+        if (loses()) return
+        to.talks.handleInput(cx(), other(to).address, datagram)?.let { to.received.add(it) }
     }
 
     /** Carries datagrams to and fro until nobody has any. */
@@ -132,16 +170,56 @@ class Lab(suite: Suite = Suite.SUITE0, config: Config = Config(), open: Boolean 
     }
 
     fun connect() {
-        a.history.connect(cx(now), b.address)
+        a.talks.connect(cx(), b.address)
         settle()
     }
 
+    /** Lets time pass from timer to timer, until this is so. */
+    fun until(what: String, done: () -> Boolean) {
+        repeat(200) {
+            settle()
+            if (done()) return
+            now = listOfNotNull(a.wakeAt, b.wakeAt).min()
+            listOf(a, b).filter { it.wakeAt?.let { at -> at <= now } == true }.forEach { it.talks.handleTimeout(cx()) }
+        }
+        throw AssertionError("never: $what; ${a.events} ${b.events}")
+    }
+
     fun say(from: Side, text: String) {
-        val sent = from.history.send(cx(now), text.toByteArray())
+        val sent = from.talks.send(cx(), text.toByteArray())
         check(sent.to.contentEquals(other(from).address))
         deliver(other(from), sent.bytes)
         settle()
     }
+}
+
+/** The agent of the tests. */
+object Acme {
+    private val secret = key(7)
+    val agent = agentOf("acme", Algorithm.ED_DSA, secret)
+    const val DAY = 86_400UL
+    private val ISSUED = WALL / 1000UL - 1_000UL
+
+    fun ticket(name: String, of: StaticKey, serial: UInt, days: ULong = 30UL, scope: String = "") = Ticket.issue(
+        Algorithm.ED_DSA, secret,
+        Claims("acme", name, of.curve(), of.publicKey(), serial, ISSUED, ISSUED + days * DAY, scope = scope))
+
+    fun list(number: UInt, vararg serials: UInt) =
+        RevocationList.issue(Algorithm.ED_DSA, secret, Revoked("acme", ISSUED, number, serials.toList()))
+}
+
+/** Two devices with tickets. */
+fun ticketLab(suites: List<Suite> = listOf(Suite.SUITE0), curve: Curve = Curve.X25519, days: ULong = 30UL, psks: List<SecretBytes?> = listOf(null, null), life: UInt = 0u): Lab {
+    val lab = Lab(open = false)
+    for ((n, side) in listOf(lab.a, lab.b).withIndex()) {
+        val (me, other) = listOf("aaaa", "bbbb").let { it[n] to it[1 - n] }
+        val key = StaticKey.generate(side.device, curve)
+        side.vault.keys[1u] = key
+        side.wallet = Wallet(me, Acme.agent)
+        side.wallet.install(Acme.ticket(me, key, n.toUInt() + 1u, days), WALL / 1000UL)
+        side.open(TicketPeer.named(1u, me, other, psks[n]), suites, life)
+    }
+    return lab
 }
 
 inline fun <reified E : Throwable> thrown(call: () -> Unit): E =

@@ -16,6 +16,10 @@ private const val PAGE = "d28445a201270440a0584ca6016461636d6502666c616d702d3704
     "ef70f6e3ee009dfc468b38f560eba7bbe48e1a8b3cee9342083ba0d85c899ed6" +
     "f428a92899a45bd5509c33f60bf3f7e469727257d2ac128935f1f6bbbfbfbc05"
 
+/** The generator of P-256, x | y. */
+private val G = ("6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296" +
+    "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5").chunked(2).map { it.toInt(16).toByte() }.toByteArray()
+
 /** Static keys behind the vault, tickets, revocation lists, a device's wallet. */
 class TicketTest {
     private val secret = key(7)
@@ -130,6 +134,13 @@ class TicketTest {
             assertArrayEquals(a.publicKey(), StaticKey.restore(device, curve, a.seal(device)).publicKey())
             val none: Byte = if (curve == Curve.P256) -1 else 0 // P-256 has a point with x = 0
             thrown<IotkmException.BadArgument> { a.agree(ByteArray(a.publicKey().size) { none }) }
+            if (curve != Curve.X25519) {
+                // What a vault of whole points gives: P-256's x is what ECDH gives.
+                val g = if (curve == Curve.P256) byteArrayOf(4) + G else null
+                g?.let { assertArrayEquals(a.agree(G.copyOf(32)), a.power(it).copyOfRange(1, 33)) }
+            } else {
+                thrown<IotkmException.BadArgument> { a.power(b.publicKey()) }
+            }
             thrown<IotkmException.BadBlob> { StaticKey.restore(Device(TestVault(6), null), curve, a.seal(device)) }
             assertTrue("$a".endsWith(", ..)"))
         }

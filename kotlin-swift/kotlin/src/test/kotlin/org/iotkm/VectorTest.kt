@@ -14,9 +14,13 @@ import java.io.File
 class VectorTest {
     @TestFactory
     fun vectors(): List<DynamicTest> {
-        val files = File("../../tests/vectors").listFiles { file -> file.name.endsWith(".json") }!!.sorted()
-        check(files.isNotEmpty())
-        return files.map { file -> DynamicTest.dynamicTest(file.name) { play(JsonParser.parseString(file.readText()).asJsonObject) } }
+        val folder = File("../../tests/vectors")
+        val files = SCHEMES.flatMap { scheme ->
+            folder.resolve(scheme).listFiles { file -> file.name.endsWith(".json") }!!.sorted().also { check(it.isNotEmpty()) }
+        }
+        return files.map { file ->
+            DynamicTest.dynamicTest(file.relativeTo(folder).path) { play(JsonParser.parseString(file.readText()).asJsonObject) }
+        }
     }
 
     private fun play(vector: JsonObject) {
@@ -35,12 +39,19 @@ class VectorTest {
 
     private class Node(private val about: JsonObject) {
         val draws = ArrayDeque<ByteArray>()
-        private val vault = SecretVault { unhex(about.text("device")) }
+        private val vault = object : KeyVault {
+            override fun deviceSecret() = unhex(about.text("device"))
+            override fun publicKey(key: UShort, curve: Curve) = keys[key]?.publicKey()
+            override fun agree(key: UShort, curve: Curve, share: ByteArray) = keys[key]?.agree(share)
+            override fun power(key: UShort, curve: Curve, element: ByteArray) = keys[key]?.power(element)
+        }
+        private val keys: MutableMap<UShort, StaticKey> = mutableMapOf<UShort, StaticKey>()
         private val random = object : RandomSource {
             override fun random(length: UInt) = draws.removeFirst().also { check(it.size == length.toInt()) }
         }
         private val device = Device(vault, random)
-        private val suite = Suite.valueOf("SUITE" + about.text("suite").uppercase())
+        private val suites = (about["suites"]?.asJsonArray?.map { it.asString } ?: listOf(about["suite"].asString)).map { suiteOf(it) }
+        private val suite = suites[0]
         private val config = Config(
             cid = about["cid"]?.let { unhex(it.asString) } ?: byteArrayOf(),
             mtu = about["mtu"]?.asInt?.toUShort() ?: 1200u,
@@ -49,22 +60,46 @@ class VectorTest {
         )
         private val other = about.text("other").toByteArray()
         private var stored: ByteArray? = null
-        private var history: History? = null
+        private lateinit var talks: Talks
         private var pairing: Pairing? = null
+        private var history: History? = null
+        private var interactive: Interactive? = null
+        private var wallet: Wallet? = null
 
         init {
-            if (about.has("cpace")) {
+            if (about.has("ticket")) {
+                keys[1u] = StaticKey(curveOf(suite), secret("key"))
+                wallet = Wallet(name("id"), Agent(name("agent"), Algorithm.ED_DSA, unhex(about.text("agent_key"))))
+                wallet!!.install(Ticket.peek(unhex(about.text("ticket"))), null)
+                open(stranger())
+            } else if (about.has("cpace")) {
                 val pace = if (about.text("cpace") == "p256") Pace.P256 else Pace.RISTRETTO255
                 pairing = Pairing.open(device, Setup(unhex(about.text("id")), suite, pace, 1u, 2u), config, null)
             } else {
-                fun key(name: String) = SecretBytes(unhex(about.text(name)))
-                val peer = Peer.provisioned(1u, unhex(about.text("id")), unhex(about.text("peer")), suite, key("sk"), key("t"), key("li"))
-                if (about.has("psk")) peer.setPsk(key("psk"))
-                history = History.open(device, peer, suite, config, null)
+                val peer = Peer.provisioned(
+                    1u, unhex(about.text("id")), unhex(about.text("peer")), suite, secret("sk"), secret("t"), secret("li"))
+                if (about.has("psk")) peer.setPsk(secret("psk"))
+                open(peer)
             }
         }
 
-        private fun cx(now: ULong) = Cx(now, about["wall"]?.asLong?.let { it.toULong() + now }, unhex(about.text("place")))
+        private fun name(field: String): String = unhex(about.text(field)).decodeToString()
+        private fun secret(field: String): SecretBytes = SecretBytes(unhex(about.text(field)))
+        private fun psk(): SecretBytes? = if (about.has("psk")) secret("psk") else null
+        private fun stranger() = TicketPeer.named(1u, name("id"), name("peer"), psk())
+
+        private fun open(peer: Peer) {
+            history = History.open(device, peer, suite, config, null).also { talks = Talks(it) }
+        }
+
+        private fun open(peer: TicketPeer) {
+            val setup = TicketSetup(suites, 1u, life = about["life"]?.asInt?.toUInt() ?: 0u)
+            interactive = Interactive.open(device, peer, wallet!!, setup, config, null).also { talks = Talks(it) }
+        }
+
+        private fun cx(now: ULong) = Cx(
+            now, about["wall"]?.takeUnless { it.isJsonNull }?.asLong?.let { it.toULong() + now },
+            about["place"]?.let { unhex(it.asString) } ?: byteArrayOf())
 
         fun call(step: JsonObject): JsonObject {
             val cx = cx(step["now"].asLong.toULong())
@@ -80,27 +115,35 @@ class VectorTest {
                 }
                 return returns
             }
-            var history = history!!
             when (step.text("do")) {
-                "connect" -> history.connect(cx, other)
-                "update" -> history.update(cx)
-                "timeout" -> history.handleTimeout(cx)
-                "input" -> history.handleInput(cx, other, bytes("bytes"))?.let {
+                "connect" -> talks.connect(cx, other)
+                "update" -> history!!.update(cx)
+                "authenticate" -> interactive!!.authenticate(cx, other)
+                "ping" -> interactive!!.ping(cx, other)
+                "install" -> {
+                    wallet!!.install(Ticket.peek(bytes("ticket")), cx.wall?.let { it / 1000u })
+                    interactive!!.recheck(cx)
+                }
+                "timeout" -> talks.handleTimeout(cx)
+                "input" -> talks.handleInput(cx, other, bytes("bytes"))?.let {
                     returns.addProperty("payload", hex(it.payload))
                     returns.add("time", it.time?.let { time -> JsonPrimitive(time.toLong()) } ?: JsonNull.INSTANCE)
                     returns.addProperty("place", hex(it.place))
                 }
-                "send" -> returns.addProperty("bytes", hex(history.send(cx, bytes("payload")).bytes))
-                "export" -> returns.addProperty("bytes", hex(history.export(cx)))
+                "send" -> returns.addProperty("bytes", hex(talks.send(cx, bytes("payload")).bytes))
+                "export" -> returns.addProperty("bytes", hex(talks.export(cx)))
                 "exporter" -> {
-                    val secret = history.exporter(bytes("label").decodeToString(), bytes("context"), 40u)
+                    val secret = talks.exporter(bytes("label").decodeToString(), bytes("context"), 40u)
                     returns.addProperty("bytes", hex(secret.expose()))
                 }
                 "restart" -> {
                     val blob = if (step.has("peer")) bytes("peer") else stored!!
-                    history = History.open(device, Peer.fromBlob(device, 1u, 0u, blob), suite, config, null)
-                    this.history = history
-                    if (step.has("bytes")) history.restore(cx, bytes("bytes"))
+                    if (wallet != null) {
+                        open(if (blob.isEmpty()) stranger() else TicketPeer.fromBlob(device, 1u, 0u, blob))
+                    } else {
+                        open(Peer.fromBlob(device, 1u, 0u, blob))
+                    }
+                    if (step.has("bytes")) talks.restore(cx, bytes("bytes"))
                 }
                 else -> error("no verb $step")
             }
@@ -111,7 +154,7 @@ class VectorTest {
             val outputs = JsonArray()
             while (true) {
                 val said = JsonObject()
-                when (val output = pairing?.poll(cx(now)) ?: history!!.poll(cx(now))) {
+                when (val output = pairing?.poll(cx(now)) ?: talks.poll(cx(now))) {
                     is Output.Idle -> return outputs to output.wakeAt
                     is Output.Datagram -> {
                         said.addProperty("datagram", output.to.decodeToString())
@@ -122,7 +165,7 @@ class VectorTest {
                         said.addProperty("version", output.version.toInt())
                         said.addProperty("bytes", hex(output.bytes))
                         if (output.slot == 1.toUShort()) stored = output.bytes
-                        pairing?.persisted(output.slot, true) ?: history!!.persisted(output.slot, true)
+                        pairing?.persisted(output.slot, true) ?: talks.persisted(output.slot, true)
                     }
                     is Output.Happened -> event(output.event, said)
                 }
@@ -144,6 +187,8 @@ class VectorTest {
                 is Event.Paired -> { name("paired"); said.addProperty("fingerprint", event.fingerprint) }
                 is Event.UpdateAgreed -> { name("update_agreed"); generation(event.generation) }
                 is Event.KeyReplaced -> { name("key_replaced"); generation(event.generation) }
+                is Event.PeerAlive -> name("peer_alive")
+                is Event.Hint -> { name("hint"); said.addProperty("reason", event.reason.name.lowercase()) }
                 is Event.Terminated -> name("terminated")
                 is Event.RekeyNeeded -> name("rekey_needed")
                 is Event.UpdateFailed -> { name("update_failed"); said.addProperty("reason", event.reason.name.lowercase()) }
@@ -158,6 +203,19 @@ class VectorTest {
     }
 
     private companion object {
+        /** Folders of tests/vectors; history's lie above. */
+        val SCHEMES = listOf("", "interactive")
+        fun suiteOf(name: String) = when (name) {
+            "-21" -> Suite.SUITE_FFC2048
+            "-22" -> Suite.SUITE_FFC3072
+            else -> Suite.valueOf("SUITE" + name.uppercase())
+        }
+        fun curveOf(suite: Suite) = when (suite) {
+            Suite.SUITE2, Suite.SUITE3, Suite.SUITE5 -> Curve.P256
+            Suite.SUITE_FFC2048 -> Curve.FFC2048
+            Suite.SUITE_FFC3072 -> Curve.FFC3072
+            else -> Curve.X25519
+        }
         fun JsonObject.text(name: String): String = this[name].asString
         fun hex(bytes: ByteArray) = bytes.joinToString("") { "%02x".format(it) }
         fun unhex(text: String) = ByteArray(text.length / 2) { text.substring(2 * it, 2 * it + 2).toInt(16).toByte() }
