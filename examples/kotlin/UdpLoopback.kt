@@ -15,25 +15,6 @@ import java.net.SocketTimeoutException
 import java.nio.ByteBuffer
 import java.security.SecureRandom
 
-/** Stands for Android Keystore: here the secret lives as long as the process. */
-class ProcessVault : KeyVault {
-    private val secret = ByteArray(32).also { SecureRandom().nextBytes(it) }
-    override fun deviceSecret() = secret.clone()
-
-    // No static keys: paired devices need none.
-    override fun publicKey(key: UShort, curve: Curve): ByteArray? = null
-    override fun agree(key: UShort, curve: Curve, share: ByteArray): ByteArray? = null
-    override fun power(key: UShort, curve: Curve, element: ByteArray): ByteArray? = null
-}
-
-/** Stands for files or a database. */
-class MemoryStore : BlobStore {
-    private val slots = mutableMapOf<UShort, Stored>()
-    override fun read(slot: UShort) = slots[slot]
-    override fun write(slot: UShort, version: UInt, bytes: ByteArray) { slots[slot] = Stored(bytes, version) }
-    override fun erase(slot: UShort) { slots.remove(slot) }
-}
-
 /** An association and its socket. The core does no I/O and has no clock: this class is all that drives it. */
 class UdpNode(private val name: String, peer: Peer, device: Device, store: BlobStore, private val log: (String) -> Unit) :
     AutoCloseable {

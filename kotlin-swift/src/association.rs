@@ -37,8 +37,13 @@ pub(crate) struct Held {
 
 impl Held {
     /// Around `core`, whose outputs are usually at most `room` bytes.
-    pub(crate) fn new(device: Arc<Device>, store: Option<Arc<dyn BlobStore>>, core: impl Verbs, room: usize) -> Self {
-        let state = State::new(Member(Box::new(core)), room);
+    pub(crate) fn new(
+        device: Arc<Device>,
+        store: Option<Arc<dyn BlobStore>>,
+        core: Box<dyn Verbs>,
+        room: usize,
+    ) -> Self {
+        let state = State::new(Member(core), room);
         Self { device, store, room, home: Shared::new(Home::Here(state)) }
     }
 

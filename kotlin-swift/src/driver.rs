@@ -91,11 +91,7 @@ impl<A> State<A> {
 
 impl<A: Association> State<A> {
     /// Polls an association.
-    pub(crate) fn poll(
-        &mut self,
-        cx: &mut iotkm::Cx<'_>,
-        store: Option<&dyn BlobStore>,
-    ) -> Result<Output, IotkmError> {
+    pub(crate) fn poll(&mut self, cx: &mut iotkm::Cx<'_>, store: Option<&dyn BlobStore>) -> Result<Output, IotkmError> {
         let next = |core: &mut A, cx: &mut iotkm::Cx<'_>, out: &mut [u8], give: &mut dyn FnMut(CoreOutput<'_>)| {
             give(core.poll(cx, out));
         };

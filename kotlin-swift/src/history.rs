@@ -42,7 +42,7 @@ impl History {
         let core = config.core()?;
         let log = vec![Entry::EMPTY; usize::from(config.log)];
         let core = peer.0.take(|peer| Ok(Core::open(peer, log, suite.on_curve()?, core, Memory::new())?))?;
-        Ok(Self(Held::new(device, store, core, usize::from(config.mtu).max(CorePeer::BLOB_MAX))))
+        Ok(Self(Held::new(device, store, Box::new(core), usize::from(config.mtu).max(CorePeer::BLOB_MAX))))
     }
 
     /// Starts an exchange with the peer at this address (up to 22 bytes that the application understands).

@@ -6,6 +6,7 @@ use crate::error::IotkmError;
 use crate::history::History;
 use crate::interactive::Interactive;
 use crate::member::Member;
+use crate::noninteractive::Noninteractive;
 use crate::surroundings::{BlobStore, Cx, Device};
 use crate::values::{Output, Received, addr, drops};
 use iotkm::engine::timers::Timer;
@@ -50,6 +51,8 @@ pub enum Association {
     History(Arc<History>),
     /// Of devices with tickets.
     Interactive(Arc<Interactive>),
+    /// Of devices with credentials.
+    Noninteractive(Arc<Noninteractive>),
 }
 
 impl Association {
@@ -57,6 +60,7 @@ impl Association {
         match self {
             Self::History(history) => &history.0,
             Self::Interactive(interactive) => &interactive.0,
+            Self::Noninteractive(noninteractive) => &noninteractive.0,
         }
     }
 }

@@ -272,7 +272,7 @@ impl Interactive {
     ) -> Result<Self, IotkmError> {
         let (setup, core) = (setup.core()?, config.core()?);
         let core = peer.0.take(|peer| Ok(Core::open(peer, wallet.lent(), setup, core, Memory::default())?))?;
-        Ok(Self(Held::new(device, store, core, usize::from(config.mtu).max(CorePeer::BLOB_MAX))))
+        Ok(Self(Held::new(device, store, Box::new(core), usize::from(config.mtu).max(CorePeer::BLOB_MAX))))
     }
 
     /// Starts a run with the peer at this address (up to 22 bytes): tickets are shown where there is no common key yet, or no

@@ -4,6 +4,8 @@
 //! - [`Pairing`], [`Peer`], [`History`]: two devices meet; what each knows of the other; the association.
 //! - [`Ticket`], [`RevocationList`], [`Wallet`]: whom an agent vouches for. [`StaticKey`]: a device's key in memory.
 //!   [`TicketPeer`], [`Interactive`]: what a device with tickets knows of another; the association.
+//! - [`Credential`], [`CredentialOperator`], [`OperatorKey`], [`CredentialRequest`], [`TicketAgent`], [`Holder`]: who issues
+//!   credentials, and what a device holds. [`CredentialPeer`], [`Noninteractive`]: what it knows of another; the association.
 //! - [`Hub`]: many associations on one socket.
 //! - [`Output`], [`Event`] and the other words; [`IotkmError`]; [`SecretBytes`].
 //! - `driver`, `association`, `member`: what the objects share. `lock`: one caller at a time, `Busy` instead of a deadlock.
@@ -12,13 +14,16 @@
 //! copies what comes out.
 
 mod association;
+mod credentials;
 mod driver;
 mod error;
 mod history;
+mod holder;
 mod hub;
 mod interactive;
 mod lock;
 mod member;
+mod noninteractive;
 mod pairing;
 mod peer;
 mod secret;
@@ -28,10 +33,16 @@ mod tickets;
 mod values;
 mod wallet;
 
+pub use credentials::{
+    Credential, CredentialClaims, CredentialOperator, CredentialRequest, Issued, OperatorKey, TicketAgent,
+    credential_key,
+};
 pub use error::{CallbackError, IotkmError};
 pub use history::History;
+pub use holder::Holder;
 pub use hub::{Association, Hub, HubOutput, HubReceived};
 pub use interactive::{Interactive, Pending, TicketPeer, TicketPeerInfo, TicketSetup};
+pub use noninteractive::{CredentialPeer, CredentialPeerInfo, CredentialSetup, Noninteractive};
 pub use pairing::{Pace, Pairing, Setup};
 pub use peer::{Peer, PeerInfo, Sealed};
 pub use secret::SecretBytes;

@@ -3,7 +3,7 @@
 use iotkm::engine::drops::Drops;
 use iotkm::engine::{ConnectionId, Endpoint, Scheme, Scratch, wire};
 use iotkm::hub::Routed;
-use iotkm::{Addr, Assurance, Association, Cx, Error, Fingerprint, Output, Received, Sent, Slot, StoreError};
+use iotkm::{Addr, Association, Assurance, Cx, Error, Fingerprint, Output, Received, Sent, Slot, StoreError};
 use std::any::Any;
 
 /// What the core's endpoints can do, whatever their scheme.
@@ -88,6 +88,7 @@ impl Routed for Member {
     fn first_name(message: &[u8]) -> Option<u32> {
         match scheme_of(message) {
             iotkm::interactive::wire::NUMBER => crate::interactive::Core::first_name(message),
+            iotkm::noninteractive::wire::NUMBER => crate::noninteractive::Core::<32>::first_name(message),
             _ => crate::history::Core::first_name(message),
         }
     }

@@ -113,7 +113,7 @@ impl StaticKeys for Vaulted<'_> {
     }
 }
 
-fn curve_of(kem: &dyn Kem) -> Result<Curve, KeyError> {
+pub(crate) fn curve_of(kem: &dyn Kem) -> Result<Curve, KeyError> {
     Curve::ALL.into_iter().find(|curve| curve.kem().label() == kem.label()).ok_or(KeyError::NoKey)
 }
 
@@ -201,7 +201,9 @@ impl StaticKey {
         let rng = |_| IotkmError::Rng { reason: String::new() };
         let key = device.with(&cx, |cx| {
             Ok(match curve {
-                Curve::X25519 | Curve::P256 | Curve::Ristretto255 => Inner::Short(CoreKey::generate(SLOT, curve.kem(), cx.rng).map_err(rng)?),
+                Curve::X25519 | Curve::P256 | Curve::Ristretto255 => {
+                    Inner::Short(CoreKey::generate(SLOT, curve.kem(), cx.rng).map_err(rng)?)
+                }
                 Curve::Ffc2048 => Inner::Ffc2048(CoreKey::generate(SLOT, curve.kem(), cx.rng).map_err(rng)?),
                 Curve::Ffc3072 => Inner::Ffc3072(CoreKey::generate(SLOT, curve.kem(), cx.rng).map_err(rng)?),
             })
@@ -217,7 +219,9 @@ impl StaticKey {
     pub fn restore(device: &Device, curve: Curve, blob: Vec<u8>) -> Result<Self, IotkmError> {
         let device = device.known()?.device;
         let key = match curve {
-            Curve::X25519 | Curve::P256 | Curve::Ristretto255 => Inner::Short(CoreKey::restore(SLOT, curve.kem(), &device, &blob)?),
+            Curve::X25519 | Curve::P256 | Curve::Ristretto255 => {
+                Inner::Short(CoreKey::restore(SLOT, curve.kem(), &device, &blob)?)
+            }
             Curve::Ffc2048 => Inner::Ffc2048(CoreKey::restore(SLOT, curve.kem(), &device, &blob)?),
             Curve::Ffc3072 => Inner::Ffc3072(CoreKey::restore(SLOT, curve.kem(), &device, &blob)?),
         };

@@ -69,6 +69,7 @@ impl From<IssueError> for IotkmError {
     fn from(error: IssueError) -> Self {
         match error {
             IssueError::Refused(reason) => reason.into(),
+            IssueError::Unstored => Self::WrongState,
             _ => Self::BadArgument,
         }
     }

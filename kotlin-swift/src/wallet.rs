@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) type Core = WalletIn<'static, Vec<u8>, Vec<u8>>;
 
 /// A wallet borrows its names. Here they live as long as the process, each once.
-fn lasting(name: String) -> &'static str {
+pub(crate) fn lasting(name: String) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = names.get(name.as_str()) {
@@ -53,6 +53,12 @@ pub struct Wallet {
 /// What a device holds of credentials, lent to its associations.
 pub(crate) struct Lent<C>(Arc<Shared<C>>);
 
+impl<C> Lent<C> {
+    pub(crate) fn new(of: &Arc<Shared<C>>) -> Self {
+        Self(of.clone())
+    }
+}
+
 impl<C: Credentials> Lend for Lent<C> {
     fn lend(&self, work: &mut dyn FnMut(&mut dyn Credentials)) {
         // Refused to a callback that came back while they are lent: then nothing goes on.
@@ -66,11 +72,11 @@ impl<C: Credentials> Lend for Lent<C> {
 impl Wallet {
     /// For an association.
     pub(crate) fn lent(&self) -> Lent<Core> {
-        Lent(self.core.clone())
+        Lent::new(&self.core)
     }
 }
 
-fn milliseconds(wall: Option<u64>) -> Option<UnixTime> {
+pub(crate) fn milliseconds(wall: Option<u64>) -> Option<UnixTime> {
     wall.map(|seconds| UnixTime(seconds.saturating_mul(1000)))
 }
 

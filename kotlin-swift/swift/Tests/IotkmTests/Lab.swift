@@ -91,6 +91,7 @@ protocol Talks: AnyObject {
 
 extension History: Talks {}
 extension Interactive: Talks {}
+extension Noninteractive: Talks {}
 
 /// One side: its association and what happened to it.
 final class Side {
@@ -103,6 +104,8 @@ final class Side {
     var history: History!
     var interactive: Interactive!
     var wallet: Wallet!
+    var noninteractive: Noninteractive!
+    var holder: Holder!
     var events: [Event] = []
     var received: [Received] = []
     var wakeAt: UInt64?
@@ -126,6 +129,12 @@ final class Side {
         interactive = try Interactive.open(
             device: device, peer: peer, wallet: wallet, setup: setup, config: Config(), store: store)
         talks = interactive
+    }
+
+    func open(_ peer: CredentialPeer, _ setup: CredentialSetup = CredentialSetup(interval: 60, length: 10, key: 1)) throws {
+        noninteractive = try Noninteractive.open(
+            device: device, peer: peer, holder: holder, setup: setup, config: Config(), store: store)
+        talks = noninteractive
     }
 }
 
@@ -201,7 +210,7 @@ final class Lab {
         for _ in 0..<200 {
             try settle()
             if try done() { return }
-            now = [a.wakeAt, b.wakeAt].compactMap { $0 }.min() ?? now
+            now = max(now, [a.wakeAt, b.wakeAt].compactMap { $0 }.min() ?? now)
             for side in [a, b] where side.wakeAt.map({ $0 <= now }) ?? false { try side.talks.handleTimeout(cx: cx(now)) }
         }
         XCTFail("never: \(what); \(a.events) \(b.events)")
@@ -245,6 +254,46 @@ func ticketLab(_ suite: Suite = .suite0, _ curve: Curve = .x25519, psks: [Secret
         side.wallet = try Wallet(name: names[n], agent: Acme.agent)
         _ = try side.wallet.install(ticket: Acme.ticket(names[n], key, UInt32(n + 1)), wall: nil)
         try side.open(TicketPeer.named(slotNumber: 1, ownId: names[n], id: names[1 - n], psk: psks[n]), [suite])
+    }
+    return lab
+}
+
+/// An operator of the tests, at a desk of its own.
+final class Office {
+    let device = Device(vault: TestVault(99), random: TestRandom(99))
+    let numbers = try! TicketAgent(name: "acme")
+    let suite: Suite
+    let key: OperatorKey
+    let `operator`: CredentialOperator
+
+    init(_ suite: Suite = .suite0) throws {
+        self.suite = suite
+        key = try OperatorKey.generate(device: device, suite: suite)
+        `operator` = CredentialOperator(
+            name: "acme", suite: suite, key: key.publicKey(), listsAlgorithm: .edDsa, listsKey: Acme.agent.key)
+        try numbers.save(device: device, store: TestStore(), slot: 1)
+    }
+
+    /// Split issue: request, answer, and the key goes into the vault.
+    func issue(_ to: Side, _ name: String) throws {
+        let asked = try CredentialRequest(device: to.device, suite: suite, name: name)
+        let now = UInt32(Acme.issued)
+        let answer = try key.issue(device: device, agent: numbers, request: asked.request(), now: now, life: 1000)
+        let issued = try to.holder.accept(asked: asked, answer: answer, wall: Acme.issued)
+        to.vault.keys[1] = issued.key
+        try to.holder.install(credential: issued.credential, wall: Acme.issued)
+    }
+}
+
+/// Two devices with credentials.
+func credentialLab(_ suite: Suite = .suite0, psks: [SecretBytes?] = [nil, nil]) throws -> Lab {
+    let lab = try Lab(open: false)
+    let office = try Office(suite)
+    let names = ["aaaa", "bbbb"]
+    for (n, side) in [lab.a, lab.b].enumerated() {
+        side.holder = try Holder(name: names[n], operator: office.operator)
+        try office.issue(side, names[n])
+        try side.open(CredentialPeer.named(suite: suite, slotNumber: 1, ownId: names[n], id: names[1 - n], psk: psks[n]))
     }
     return lab
 }

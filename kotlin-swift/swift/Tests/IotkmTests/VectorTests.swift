@@ -71,6 +71,7 @@ private final class Node {
     private var talks: Talks!
     private var pairing: Pairing?
     private var wallet: Wallet!
+    private var holder: Holder!
 
     init(_ about: Json) throws {
         self.about = about
@@ -87,6 +88,18 @@ private final class Node {
             wallet = try Wallet(name: name("id"), agent: agent)
             _ = try wallet.install(ticket: Ticket.peek(bytes: unhex(about["ticket"])), wall: nil)
             try open(stranger())
+        } else if about["credential"] != nil {
+            // Scalars are exponents there, so it is the group of prime order on the same curve.
+            let curve = curve(suite) == .x25519 ? .ristretto255 : curve(suite)
+            vault.keys[1] = try StaticKey(curve: curve, secret: secret("key"))
+            if about["next_key"] != nil { vault.keys[2] = try StaticKey(curve: curve, secret: secret("next_key")) }
+            let `operator` = CredentialOperator(
+                name: name("operator"), suite: suite, key: unhex(about["operator_key"]), listsAlgorithm: .edDsa,
+                listsKey: unhex(about["lists_key"]))
+            holder = try Holder(name: name("id"), operator: `operator`)
+            let credential = try Credential(suite: suite, bytes: unhex(about["credential"]))
+            try holder.install(credential: credential, wall: (about["wall"] as? Int).map { UInt64($0) / 1000 })
+            try open(nobody())
         } else if let cpace = about["cpace"] as? String {
             let setup = Setup(
                 me: unhex(about["id"]), suite: suite, pace: cpace == "p256" ? .p256 : .ristretto255, peerSlot: 1, attemptsSlot: 2)
@@ -105,6 +118,20 @@ private final class Node {
     private var psk: SecretBytes? { about["psk"] == nil ? nil : secret("psk") }
     private func stranger() throws -> TicketPeer {
         try TicketPeer.named(slotNumber: 1, ownId: name("id"), id: name("peer"), psk: psk)
+    }
+
+    private func nobody() throws -> CredentialPeer {
+        if about["peer"] == nil { return try CredentialPeer.anyone(suite: suite, slotNumber: 1, ownId: name("id"), psk: psk) }
+        return try CredentialPeer.named(suite: suite, slotNumber: 1, ownId: name("id"), id: name("peer"), psk: psk)
+    }
+
+    private func open(_ peer: CredentialPeer) throws {
+        func number(_ field: String, _ otherwise: Int) -> Int { about[field] as? Int ?? otherwise }
+        let setup = CredentialSetup(
+            interval: UInt32(number("interval", 60)), length: UInt16(number("length", 1000)), life: UInt32(number("life", 0)),
+            key: 1, nextKey: about["next_key"] == nil ? nil : 2)
+        talks = try Noninteractive.open(
+            device: device, peer: peer, holder: holder, setup: setup, config: config, store: nil)
     }
 
     private func open(_ peer: Peer) throws {
@@ -138,6 +165,13 @@ private final class Node {
         case "update": try (talks as! History).update(cx: cx)
         case "authenticate": try (talks as! Interactive).authenticate(cx: cx, to: other)
         case "ping": try (talks as! Interactive).ping(cx: cx, to: other)
+        case "go_on": try (talks as! Noninteractive).goOn(cx: cx)
+        case "revoke":
+            _ = try holder.revoke(list: RevocationList.peek(bytes: unhex(step["list"])))
+            try (talks as! Noninteractive).recheck(cx: cx)
+        case "install" where holder != nil:
+            let credential = try Credential(suite: suite, bytes: unhex(step["credential"]))
+            try holder.install(credential: credential, wall: cx.wall.map { $0 / 1000 })
         case "install":
             _ = try wallet.install(ticket: Ticket.peek(bytes: unhex(step["ticket"])), wall: cx.wall.map { $0 / 1000 })
             try (talks as! Interactive).recheck(cx: cx)
@@ -154,7 +188,12 @@ private final class Node {
             return ["bytes": hex(try talks.exporter(label: label, context: unhex(step["context"]), length: 40).expose())]
         case "restart":
             let blob = step["peer"] != nil ? unhex(step["peer"]) : stored
-            if wallet != nil {
+            if holder != nil {
+                let known = {
+                    try CredentialPeer.fromBlob(device: self.device, suite: self.suite, slotNumber: 1, floor: 0, blob: blob)
+                }
+                try open(blob.isEmpty ? nobody() : known())
+            } else if wallet != nil {
                 let known = { try TicketPeer.fromBlob(device: self.device, slotNumber: 1, floor: 0, blob: blob) }
                 try open(blob.isEmpty ? stranger() : known())
             } else {
@@ -221,6 +260,7 @@ final class VectorTests: XCTestCase {
 
     func testHistory() throws { try playAll("") }
     func testInteractive() throws { try playAll("interactive") }
+    func testNoninteractive() throws { try playAll("noninteractive") }
 
     private func play(_ vector: Json) throws {
         let nodes = ["a": try Node(vector["a"] as! Json), "b": try Node(vector["b"] as! Json)]

@@ -1,14 +1,25 @@
 package org.iotkm
 
+import org.iotkm.example.credentials
+import org.iotkm.example.tickets
 import org.iotkm.example.udpLoopback
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 
+/** The programs of examples/kotlin. */
 class ExampleTest {
-    @Test
-    fun `examples of kotlin, UDP on loopback`() {
+    private fun run(example: ((String) -> Unit) -> Boolean, says: String) {
         val lines = mutableListOf<String>()
-        assertTrue(udpLoopback { lines.add(it) }, lines.joinToString("\n"))
-        assertTrue(lines.any { it.contains("KeyReplaced") }, lines.joinToString("\n"))
+        assertTrue(example { lines.add(it) }, lines.joinToString("\n"))
+        assertTrue(lines.any { it.contains(says) }, lines.joinToString("\n"))
     }
+
+    @Test
+    fun `UDP on loopback`() = run(::udpLoopback, "KeyReplaced")
+
+    @Test
+    fun `tickets, and a stolen one`() = run(::tickets, "the switch is turned away")
+
+    @Test
+    fun `credentials, and epochs`() = run(::credentials, "epoch 6 on both sides, 0 datagrams")
 }

@@ -89,6 +89,8 @@ class Talks(
         a::connect, a::send, a::handleInput, a::handleTimeout, a::poll, a::persisted, a::export, a::restore, a::exporter, a::isEstablished)
     constructor(a: Interactive) : this(
         a::connect, a::send, a::handleInput, a::handleTimeout, a::poll, a::persisted, a::export, a::restore, a::exporter, a::isEstablished)
+    constructor(a: Noninteractive) : this(
+        a::connect, a::send, a::handleInput, a::handleTimeout, a::poll, a::persisted, a::export, a::restore, a::exporter, a::isEstablished)
 }
 
 /** One side: its association and what happened to it. */
@@ -100,6 +102,8 @@ class Side(val address: ByteArray, seed: Int, val random: TestRandom? = TestRand
     lateinit var history: History
     lateinit var interactive: Interactive
     lateinit var wallet: Wallet
+    lateinit var noninteractive: Noninteractive
+    lateinit var holder: Holder
     val events = mutableListOf<Event>()
     val received = mutableListOf<Received>()
     var wakeAt: ULong? = null
@@ -114,6 +118,11 @@ class Side(val address: ByteArray, seed: Int, val random: TestRandom? = TestRand
     fun open(peer: TicketPeer, suites: List<Suite> = listOf(Suite.SUITE0), life: UInt = 0u) {
         interactive = Interactive.open(device, peer, wallet, TicketSetup(suites, 1u, life = life), Config(), store)
         talks = Talks(interactive)
+    }
+
+    fun open(peer: CredentialPeer, setup: CredentialSetup = CredentialSetup(60u, 10u, key = 1u)) {
+        noninteractive = Noninteractive.open(device, peer, holder, setup, Config(), store)
+        talks = Talks(noninteractive)
     }
 }
 
@@ -179,7 +188,7 @@ class Lab(suite: Suite = Suite.SUITE0, config: Config = Config(), open: Boolean 
         repeat(200) {
             settle()
             if (done()) return
-            now = listOfNotNull(a.wakeAt, b.wakeAt).min()
+            now = maxOf(now, listOfNotNull(a.wakeAt, b.wakeAt).min())
             listOf(a, b).filter { it.wakeAt?.let { at -> at <= now } == true }.forEach { it.talks.handleTimeout(cx()) }
         }
         throw AssertionError("never: $what; ${a.events} ${b.events}")
@@ -218,6 +227,36 @@ fun ticketLab(suites: List<Suite> = listOf(Suite.SUITE0), curve: Curve = Curve.X
         side.wallet = Wallet(me, Acme.agent)
         side.wallet.install(Acme.ticket(me, key, n.toUInt() + 1u, days), WALL / 1000UL)
         side.open(TicketPeer.named(1u, me, other, psks[n]), suites, life)
+    }
+    return lab
+}
+
+/** An operator of the tests, at a desk of its own. */
+class Office(val suite: Suite) {
+    val device = Device(TestVault(99), TestRandom(99UL))
+    val key = OperatorKey.generate(device, suite)
+    private val lists = agentOf("acme", Algorithm.ED_DSA, key(7))
+    val operator = CredentialOperator("acme", suite, key.publicKey(), lists.algorithm, lists.key)
+    val numbers = TicketAgent("acme").also { it.save(device, TestStore(), 1u) }
+
+    /** Split issue: request, answer, and the key goes into the vault. */
+    fun issue(to: Side, name: String, number: UShort = 1u, hours: UShort = 1000u) {
+        val asked = CredentialRequest(to.device, suite, name)
+        val answer = key.issue(device, numbers, asked.request(), (WALL / 1000UL).toUInt() - 10u, hours)
+        val issued = to.holder.accept(asked, answer, WALL / 1000UL)
+        to.vault.keys[number] = issued.key
+        to.holder.install(issued.credential, WALL / 1000UL)
+    }
+}
+
+/** Two devices with credentials. */
+fun credentialLab(suite: Suite = Suite.SUITE0, psks: List<SecretBytes?> = listOf(null, null), setup: CredentialSetup = CredentialSetup(60u, 10u, key = 1u), office: Office = Office(suite)): Lab {
+    val lab = Lab(open = false)
+    for ((n, side) in listOf(lab.a, lab.b).withIndex()) {
+        val (me, other) = listOf("aaaa", "bbbb").let { it[n] to it[1 - n] }
+        side.holder = Holder(me, office.operator)
+        office.issue(side, me)
+        side.open(CredentialPeer.named(suite, 1u, me, other, psks[n]), setup)
     }
     return lab
 }

@@ -65,6 +65,8 @@ class VectorTest {
         private var history: History? = null
         private var interactive: Interactive? = null
         private var wallet: Wallet? = null
+        private var noninteractive: Noninteractive? = null
+        private var holder: Holder? = null
 
         init {
             if (about.has("ticket")) {
@@ -72,6 +74,16 @@ class VectorTest {
                 wallet = Wallet(name("id"), Agent(name("agent"), Algorithm.ED_DSA, unhex(about.text("agent_key"))))
                 wallet!!.install(Ticket.peek(unhex(about.text("ticket"))), null)
                 open(stranger())
+            } else if (about.has("credential")) {
+                // Scalars are exponents there, so it is the group of prime order on the same curve.
+                val curve = curveOf(suite).takeUnless { it == Curve.X25519 } ?: Curve.RISTRETTO255
+                keys[1u] = StaticKey(curve, secret("key"))
+                if (about.has("next_key")) keys[2u] = StaticKey(curve, secret("next_key"))
+                val operator = CredentialOperator(
+                    name("operator"), suite, unhex(about.text("operator_key")), Algorithm.ED_DSA, unhex(about.text("lists_key")))
+                holder = Holder(name("id"), operator)
+                holder!!.install(Credential(suite, unhex(about.text("credential"))), wall(0u)?.let { it / 1000u })
+                open(nobody())
             } else if (about.has("cpace")) {
                 val pace = if (about.text("cpace") == "p256") Pace.P256 else Pace.RISTRETTO255
                 pairing = Pairing.open(device, Setup(unhex(about.text("id")), suite, pace, 1u, 2u), config, null)
@@ -88,6 +100,18 @@ class VectorTest {
         private fun psk(): SecretBytes? = if (about.has("psk")) secret("psk") else null
         private fun stranger() = TicketPeer.named(1u, name("id"), name("peer"), psk())
 
+        private fun nobody() =
+            if (about.has("peer")) CredentialPeer.named(suite, 1u, name("id"), name("peer"), psk())
+            else CredentialPeer.anyone(suite, 1u, name("id"), psk())
+
+        private fun open(peer: CredentialPeer) {
+            fun number(name: String, default: Int) = about[name]?.asInt ?: default
+            val setup = CredentialSetup(
+                number("interval", 60).toUInt(), number("length", 1000).toUShort(), number("life", 0).toUInt(), 1u,
+                if (about.has("next_key")) 2u else null)
+            noninteractive = Noninteractive.open(device, peer, holder!!, setup, config, null).also { talks = Talks(it) }
+        }
+
         private fun open(peer: Peer) {
             history = History.open(device, peer, suite, config, null).also { talks = Talks(it) }
         }
@@ -97,8 +121,10 @@ class VectorTest {
             interactive = Interactive.open(device, peer, wallet!!, setup, config, null).also { talks = Talks(it) }
         }
 
+        private fun wall(now: ULong) = about["wall"]?.takeUnless { it.isJsonNull }?.asLong?.let { it.toULong() + now }
+
         private fun cx(now: ULong) = Cx(
-            now, about["wall"]?.takeUnless { it.isJsonNull }?.asLong?.let { it.toULong() + now },
+            now, wall(now),
             about["place"]?.let { unhex(it.asString) } ?: byteArrayOf())
 
         fun call(step: JsonObject): JsonObject {
@@ -120,7 +146,14 @@ class VectorTest {
                 "update" -> history!!.update(cx)
                 "authenticate" -> interactive!!.authenticate(cx, other)
                 "ping" -> interactive!!.ping(cx, other)
-                "install" -> {
+                "go_on" -> noninteractive!!.goOn(cx)
+                "revoke" -> {
+                    holder!!.revoke(RevocationList.peek(bytes("list")))
+                    noninteractive!!.recheck(cx)
+                }
+                "install" -> if (holder != null) {
+                    holder!!.install(Credential(suite, bytes("credential")), cx.wall?.let { it / 1000u })
+                } else {
                     wallet!!.install(Ticket.peek(bytes("ticket")), cx.wall?.let { it / 1000u })
                     interactive!!.recheck(cx)
                 }
@@ -138,7 +171,9 @@ class VectorTest {
                 }
                 "restart" -> {
                     val blob = if (step.has("peer")) bytes("peer") else stored!!
-                    if (wallet != null) {
+                    if (holder != null) {
+                        open(if (blob.isEmpty()) nobody() else CredentialPeer.fromBlob(device, suite, 1u, 0u, blob))
+                    } else if (wallet != null) {
                         open(if (blob.isEmpty()) stranger() else TicketPeer.fromBlob(device, 1u, 0u, blob))
                     } else {
                         open(Peer.fromBlob(device, 1u, 0u, blob))
@@ -204,7 +239,7 @@ class VectorTest {
 
     private companion object {
         /** Folders of tests/vectors; history's lie above. */
-        val SCHEMES = listOf("", "interactive")
+        val SCHEMES = listOf("", "interactive", "noninteractive")
         fun suiteOf(name: String) = when (name) {
             "-21" -> Suite.SUITE_FFC2048
             "-22" -> Suite.SUITE_FFC3072
