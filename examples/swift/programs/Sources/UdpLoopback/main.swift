@@ -1,11 +1,12 @@
 // Two devices of one user talk over UDP on the loopback interface: exchange, data both ways, a key update.
 //
-//     kotlin-swift/generate swift && swift run --package-path examples/swift/udp-loopback
+//     kotlin-swift/generate swift && swift run --package-path examples/swift/programs UdpLoopback
 //
 // What a real application does otherwise: the vault is the Keychain, the store is files, and the peer comes out of a pairing
 // that is done once.
 import Foundation
 import Iotkm
+import Room
 
 #if canImport(Glibc)
 import Glibc
@@ -14,22 +15,6 @@ let datagramSocket = Int32(SOCK_DGRAM.rawValue)
 import Darwin
 let datagramSocket = SOCK_DGRAM
 #endif
-
-func randomKey() -> Data { Data((0..<32).map { _ in UInt8.random(in: 0...255) }) }
-
-/// Stands for the Keychain: here the secret lives as long as the process.
-final class ProcessVault: KeyVault, @unchecked Sendable {
-    private let secret = randomKey()
-    func deviceSecret() throws -> Data { secret }
-}
-
-/// Stands for files.
-final class MemoryStore: BlobStore, @unchecked Sendable {
-    private var slots: [UInt16: Stored] = [:]
-    func read(slot: UInt16) throws -> Stored? { slots[slot] }
-    func write(slot: UInt16, version: UInt32, bytes: Data) throws { slots[slot] = Stored(bytes: bytes, floor: version) }
-    func erase(slot: UInt16) throws { slots[slot] = nil }
-}
 
 /// An association and its socket. The core does no I/O and has no clock: this class is all that drives it.
 final class UdpNode {
