@@ -233,8 +233,9 @@ where
         match self.places.as_mut().get_mut(index) {
             Some(place) if place.association.is_none() => {
                 association.set_connection_id(cid);
+                // Another than it has: whatever that is, its names are not known here yet.
+                place.names_version = association.names_version().wrapping_sub(1);
                 place.association = Some(association);
-                place.names_version = 0;
             }
             _ => return Err(association),
         }
@@ -431,7 +432,11 @@ where
         };
         let address = self.hash(&[from.as_bytes()]);
         let Some(name) = A::first_name(message) else {
-            return self.find(address, |a| a.has_run_with(from) || a.peer_addr() == Some(*from)).ok_or(Dropped::NoKey);
+            return match self.find(address, |a| a.has_run_with(from) || a.peer_addr() == Some(*from)) {
+                Some(index) => Ok(index),
+                // A route that was forgotten in the middle of a run: what comes now names nobody.
+                None => self.search(cx.now, |a| a.has_run_with(from)),
+            };
         };
         if !proven && self.busy >= self.limits.busy {
             self.cookie_to = Some(*from);
@@ -441,14 +446,14 @@ where
         let mut found = self.candidates(hash).into_iter().flatten().filter(|i| self.test(*i, |a| a.is_named(message)));
         match (found.next(), found.next()) {
             (Some(index), None) => Ok(index),
-            (None, _) => self.search(cx.now, message),
+            (None, _) => self.search(cx.now, |a| a.is_named(message) && a.is_from_peer(message)),
             // Among many, two peers' names are the same now and then.
             _ => self.find(hash, |a| a.is_from_peer(message)).ok_or(Dropped::Forged),
         }
     }
 
-    /// Looks for a first message's association one by one; a bounded number of them, and not often.
-    fn search(&mut self, now: Instant, message: &[u8]) -> Result<usize, Dropped> {
+    /// Looks for a message's association one by one; a bounded number of them, and not often.
+    fn search(&mut self, now: Instant, test: impl Fn(&mut A) -> bool) -> Result<usize, Dropped> {
         if now < self.search_at {
             return Err(Dropped::RateLimited);
         }
@@ -459,7 +464,7 @@ where
             let index = self.search_from;
             self.search_from = index.saturating_add(1).checked_rem(count).unwrap_or(0);
             let association = places.get_mut(index).and_then(|p| p.association.as_mut());
-            if association.is_some_and(|a| a.is_named(message) && a.is_from_peer(message)) {
+            if association.is_some_and(&test) {
                 return Ok(index);
             }
         }
