@@ -135,6 +135,27 @@
 // The longest blob of a stored peer in bytes: what its slot must hold.
 #define IOTKM_INTERACTIVE_PEER_BLOB_MAX 711
 
+// Bytes of a holder's memory besides its revocation list.
+#define IOTKM_HOLDER_MEMORY 107
+
+// Bytes of a holder's blob besides its memory: its slot must hold both.
+#define IOTKM_HOLDER_BLOB_OVERHEAD 33
+
+// The longest credential in bytes.
+#define IOTKM_CREDENTIAL_MAX 75
+
+// The longest request for a credential in bytes.
+#define IOTKM_CREDENTIAL_REQUEST_MAX 65
+
+// The longest answer to one in bytes.
+#define IOTKM_CREDENTIAL_ANSWER_MAX 107
+
+// The smallest MTU in bytes for iotkm_noninteractive_open_small().
+#define IOTKM_NONINTERACTIVE_MTU_SMALL 256
+
+// The longest blob of a stored peer in bytes: what its slot must hold.
+#define IOTKM_NONINTERACTIVE_PEER_BLOB_MAX 568
+
 // What functions return: `IOTKM_OK`, or a negative number that never changes its meaning. After an error nothing has changed.
 // From -101 on they are the languages' own, of one table: -110 to -114 are Python's (`iotkm/_errors.py` has it).
 typedef enum {
@@ -357,6 +378,8 @@ typedef enum {
     IOTKM_CURVE_FFC2048 = -21,
     // The 3072-bit subgroup of suite -22: 384 bytes.
     IOTKM_CURVE_FFC3072 = -22,
+    // ristretto255, of credentials alone: 32 bytes.
+    IOTKM_CURVE_RISTRETTO255 = -23,
 } iotkm_curve;
 
 // ---- types ----
@@ -367,6 +390,10 @@ typedef struct iotkm_cpace iotkm_cpace;
 
 // A group that static keys are of: one of the values below.
 typedef struct iotkm_kem iotkm_kem;
+
+// A suite of the noninteractive scheme: cipher, and the group of credentials and their keys. One of the values below; what a
+// program does not name it does not link.
+typedef struct iotkm_noninteractive_suite iotkm_noninteractive_suite;
 
 // How an agent's signatures are checked: one of the values below.
 typedef struct iotkm_signature iotkm_signature;
@@ -414,6 +441,23 @@ typedef struct {
     uint32_t member;
 } iotkm_event;
 
+// (a^u b)^(h key + k): a self-certified key of one epoch, applied to the other side's. A token that multiplies points gives
+// P = (a^u b)^key, and the rest is done outside of it: P^h (a^u b)^k.
+typedef struct {
+    // h: an exponent, 32 bytes in the group's order (ristretto255: little-endian, else big-endian).
+    const uint8_t *h;
+    // k, likewise: secret.
+    const uint8_t *k;
+    // u, likewise.
+    const uint8_t *u;
+    // a: an element of the group, `len` bytes.
+    const uint8_t *a;
+    // b, likewise.
+    const uint8_t *b;
+    // Length of an element in bytes: ristretto255 32, P-256 65 (04 | x | y), FFC 256 and 384.
+    size_t len;
+} iotkm_step;
+
 // What the library needs from the device. Hooks return 0 for ok; each gets its context as first argument. Fill a whole
 // structure with zeros first: hooks that are 0 are not there.
 typedef struct {
@@ -451,13 +495,16 @@ typedef struct {
     // Writes the public key of a static key that this device holds (in a secure element, or in memory: see
     // iotkm_static_key_public_key()). `key` is the application's number of it; `curve` its group, as COSE numbers it: 4
     // X25519, 1 P-256, -21 and -22 FFC 2048 and 3072. `share` has `len` bytes: 32, 32 (x alone), 256, 384. Returns 0, an
-    // IOTKM_KEY_..., or anything else where the token failed. NULL: no static keys.
+    // IOTKM_KEY_..., or anything else where the token failed. NULL: no static keys. -23 is ristretto255, 32 bytes.
     int (*public_key)(void *ctx, uint16_t key, int curve, uint8_t *share, size_t len);
     // Writes the secret that this key shares with the holder of `share` (ECDH: x of the product), both of `len` bytes as
     // above. A token that wants the whole point of P-256 may take either y. It checks that the share is in the group.
     // Returns as `public_key`. Whatever fails leaves the association as it was.
     int (*agree)(void *ctx, uint16_t key, int curve, const uint8_t *share, uint8_t *secret, size_t len);
-    // For the two above.
+    // Writes what a self-certified key gives: the noninteractive scheme needs it, once an epoch; others do not. `out` has
+    // `step->len` bytes. Returns as `agree`. iotkm_static_key_step() does it in memory; a token has to give whole points.
+    int (*step)(void *ctx, uint16_t key, int curve, const iotkm_step *step, uint8_t *out);
+    // For the three above.
     void *keys_ctx;
 } iotkm_platform;
 
@@ -610,11 +657,12 @@ typedef struct {
     uint64_t opaque[8];
 } iotkm_hedge;
 
-// A static key of iotkm_x25519 or iotkm_p256 in memory, for devices without a secure element. Let `public_key` and `agree` of
-// a platform be iotkm_static_key_public_key and iotkm_static_key_agree, and `keys_ctx` the key. Where there are several, hooks
+// A static key of a curve in memory, for devices without a secure element. Let `public_key` and `agree` of a platform be
+// iotkm_static_key_public_key and iotkm_static_key_agree (of a key of iotkm_growing_...: `step` iotkm_static_key_step), and
+// `keys_ctx` the key. Where there are several, hooks
 // of your own ask one after the other until one does not say IOTKM_KEY_NONE.
 typedef struct {
-    uint64_t opaque[14];
+    uint64_t opaque[16];
 } iotkm_static_key;
 
 // The agent whose tickets a device goes by. What it points to lies elsewhere, for as long as it is used.
@@ -743,6 +791,104 @@ typedef struct {
     uint64_t opaque[130];
 } iotkm_interactive_memory_small;
 
+// What a device holds: its own credential, its operator's newest revocation list, and how late it is at least. It lies where
+// you put it and may not be moved; associations are lent it, several at once if need be.
+//
+// Whatever changes it is stored before it counts: while iotkm_holder_needs_store() says 1, iotkm_holder_store(). A new
+// credential has a new private key: store that first; associations that there are go on under the old one until they end.
+typedef struct {
+    uint64_t opaque[36];
+} iotkm_holder;
+
+// Whose credentials a device goes by. What it points to lies elsewhere, for as long as it is used.
+typedef struct {
+    // The suite of its credentials.
+    const iotkm_noninteractive_suite *suite;
+    // Its name, and the key that signs its revocation lists: another one than `key`.
+    const iotkm_agent *agent;
+    // The public key of iotkm_operator_key_public().
+    const uint8_t *key;
+    // Length of `key` in bytes: 32.
+    size_t key_len;
+} iotkm_credential_operator;
+
+// A credential: a name and a time, from which, with its operator's key, anybody computes the device's public key. Nothing in
+// it is signed: it says nothing until its owner has been through a handshake.
+typedef struct {
+    // The device's name.
+    char subject[IOTKM_NAME_TEXT];
+    // When it was issued, and from when on it is valid, in seconds since 1970.
+    uint64_t issued_at;
+    // From when on it is no longer valid, in seconds since 1970.
+    uint64_t expires;
+    // The operator's number for it, never given twice.
+    uint32_t serial;
+    // What stands for it: the front of its SHA-256.
+    uint8_t reference[IOTKM_REFERENCE_LEN];
+    // The whole credential, where it was given or (from a holder) in the holder's memory, until that changes.
+    const uint8_t *bytes;
+    // Length of `bytes`.
+    size_t len;
+} iotkm_credential;
+
+// What an operator says in a credential. Fill the whole structure with zeros first.
+typedef struct {
+    // The operator's name.
+    const char *issuer;
+    // When it is issued, in seconds since 1970.
+    uint32_t issued_at;
+    // A number that is never given twice.
+    uint32_t serial;
+    // How long it is valid, in hours: at least 1.
+    uint16_t life_h;
+} iotkm_credential_terms;
+
+// An association of this scheme: longer than an iotkm_association, which it begins with.
+typedef struct {
+    // For the verbs, and all functions here but the constructors.
+    iotkm_association association;
+    uint64_t opaque[19];
+} iotkm_noninteractive;
+
+// What this device knows about one peer: its name and credential, and how far the progression with it has come. It is stored
+// in a slot, and lent to one association at a time, which keeps it up to date there.
+typedef struct {
+    uint64_t opaque[82];
+} iotkm_noninteractive_peer;
+
+// What an association with credentials is told when it is set up. Fill the whole structure with zeros first: what is 0 is the
+// default. The three times are the wish of the side that connects, and hold for both.
+typedef struct {
+    // sizeof(iotkm_noninteractive_setup).
+    size_t struct_size;
+    // The number of the static key of this device's credential, as the platform's hooks know it.
+    uint16_t key;
+    // Whether another credential takes the place of that one: `next_key` counts too.
+    bool has_next_key;
+    // The number of its key.
+    uint16_t next_key;
+    // The length of an epoch in seconds; 0: 3600.
+    uint32_t interval_s;
+    // After how many epochs there has to be another handshake, at most 65535; 0: 8760.
+    uint16_t length;
+    // After how many seconds there has to be one; 0: `length` alone says so.
+    uint32_t life_s;
+} iotkm_noninteractive_setup;
+
+// Memory for two runs at once (one of this side's, one of the peer's) and for putting together messages at a small MTU.
+typedef struct {
+    uint64_t opaque[234];
+} iotkm_noninteractive_memory;
+
+// Memory for one run at a time, where no message is longer than the MTU: see iotkm_noninteractive_open_small().
+typedef struct {
+    uint64_t opaque[90];
+} iotkm_noninteractive_memory_small;
+
+
+
+
+
 
 
 
@@ -823,6 +969,12 @@ extern const iotkm_kem iotkm_ffc2048;
 // A subgroup of Z_p* with p of 3072 bits. Goes with suite -22.
 extern const iotkm_kem iotkm_ffc3072;
 
+// ristretto255, for keys of credentials: with iotkm_noninteractive_suite_0, 1 and 4.
+extern const iotkm_kem iotkm_growing_ristretto255;
+
+// P-256, for keys of credentials: with iotkm_noninteractive_suite_2, 3 and 5.
+extern const iotkm_kem iotkm_growing_p256;
+
 // Ed25519; keys have 32 bytes.
 extern const iotkm_signature iotkm_eddsa;
 
@@ -834,6 +986,24 @@ extern const iotkm_signing iotkm_signing_eddsa;
 
 // ECDSA on P-256 with SHA-256, deterministic (RFC 6979); the secret is a scalar, 32 bytes, big-endian.
 extern const iotkm_signing iotkm_signing_es256;
+
+// Suite 0: AES-CCM with 8-byte tags, ristretto255.
+extern const iotkm_noninteractive_suite iotkm_noninteractive_suite_0;
+
+// Suite 1: AES-CCM with 16-byte tags, ristretto255.
+extern const iotkm_noninteractive_suite iotkm_noninteractive_suite_1;
+
+// Suite 2: AES-CCM with 8-byte tags, P-256.
+extern const iotkm_noninteractive_suite iotkm_noninteractive_suite_2;
+
+// Suite 3: AES-CCM with 16-byte tags, P-256.
+extern const iotkm_noninteractive_suite iotkm_noninteractive_suite_3;
+
+// Suite 4: ChaCha20/Poly1305, ristretto255: the fastest on a microcontroller without AES hardware.
+extern const iotkm_noninteractive_suite iotkm_noninteractive_suite_4;
+
+// Suite 5: ChaCha20/Poly1305, P-256.
+extern const iotkm_noninteractive_suite iotkm_noninteractive_suite_5;
 
 // ---- errors ----
 
@@ -1225,7 +1395,7 @@ int iotkm_hedge_wipe(iotkm_hedge *hedge);
 // ---- static keys in memory ----
 
 // Sets up a new key. `number` is the application's, by which associations name it. Store it: iotkm_static_key_store().
-// Errors: IOTKM_E_RNG; IOTKM_E_BAD_ARGUMENT for another group than iotkm_x25519 and iotkm_p256.
+// Errors: IOTKM_E_RNG; IOTKM_E_BAD_ARGUMENT for a group that is no curve.
 int iotkm_static_key_generate(iotkm_static_key *key,
                               const iotkm_cx *cx,
                               uint16_t number,
@@ -1262,6 +1432,9 @@ int iotkm_static_key_agree(void *key,
                            const uint8_t *share,
                            uint8_t *secret,
                            size_t len);
+
+// A `step` hook whose context is a static key: of iotkm_growing_..., others say IOTKM_KEY_NONE.
+int iotkm_static_key_step(void *key, uint16_t number, int curve, const iotkm_step *step, uint8_t *out);
 
 // Wipes a key from memory; its slot stays as it is. Error: IOTKM_E_NOT_SET_UP.
 int iotkm_static_key_wipe(iotkm_static_key *key);
@@ -1582,6 +1755,321 @@ int iotkm_interactive_peer_generation(const iotkm_interactive_peer *peer, uint32
 
 // Wipes the peer from memory; its slot stays as it is. Error: IOTKM_E_BUSY while an association holds the peer.
 int iotkm_interactive_peer_wipe(iotkm_interactive_peer *peer);
+
+// ---- credentials: a device ----
+
+// Sets an empty holder up, of the device named `me`, which goes by `operator`. `memory` has IOTKM_HOLDER_MEMORY bytes, and for a
+// revocation list IOTKM_REVOCATION_LIST_OVERHEAD and four for each serial. The memory, `me`, and what the operator points to are
+// lent until iotkm_holder_wipe().
+// Error: IOTKM_E_BAD_ARGUMENT for names that no credential can have, keys that are none, or too little memory.
+int iotkm_holder_init(iotkm_holder *holder,
+                      const iotkm_credential_operator *operator_,
+                      const char *me,
+                      uint8_t *memory,
+                      size_t memory_len);
+
+// Takes in what is stored, where the holder is empty; it is empty still after an error. `floor` is the value of the slot's
+// monotonic counter, 0 where there is none; `work` has as many bytes as the blob.
+// Errors: IOTKM_E_BAD_BLOB, also of another device or operator; IOTKM_E_BLOB_ROLLED_BACK; IOTKM_E_WRONG_STATE where something
+// is here already.
+int iotkm_holder_restore(iotkm_holder *holder,
+                         const iotkm_cx *cx,
+                         uint32_t floor,
+                         const uint8_t *blob,
+                         size_t blob_len,
+                         uint8_t *work,
+                         size_t work_len);
+
+// iotkm_holder_restore() with what the platform's `store_read` finds in the slot. `work` has room for two blobs: 2 x
+// (IOTKM_HOLDER_BLOB_OVERHEAD and the holder's memory). Errors: IOTKM_E_EMPTY where there is nothing, IOTKM_E_HOOK; as there.
+int iotkm_holder_load(iotkm_holder *holder,
+                      const iotkm_cx *cx,
+                      uint16_t slot,
+                      uint8_t *work,
+                      size_t work_len);
+
+// Seals the holder into `out`, with the number of this write in `version` for a monotonic counter; once it is stored, call
+// iotkm_holder_persisted(). Error: IOTKM_E_BUFFER_TOO_SMALL.
+int iotkm_holder_seal(iotkm_holder *holder,
+                      const iotkm_cx *cx,
+                      uint8_t *out,
+                      size_t out_capacity,
+                      size_t *out_len,
+                      uint32_t *version);
+
+// What iotkm_holder_seal() gave last is stored.
+int iotkm_holder_persisted(iotkm_holder *holder);
+
+// iotkm_holder_seal() into `work`, the platform's `store_write` to this slot, iotkm_holder_persisted(). `work` has room for a blob:
+// IOTKM_HOLDER_BLOB_OVERHEAD and the holder's memory. Errors: IOTKM_E_HOOK, IOTKM_E_BUFFER_TOO_SMALL.
+int iotkm_holder_store(iotkm_holder *holder,
+                       const iotkm_cx *cx,
+                       uint16_t slot,
+                       uint8_t *work,
+                       size_t work_len);
+
+// 1 if there is something to store (a credential, a list, a floor that rose by an hour or more), 0 if not, or an error.
+int iotkm_holder_needs_store(const iotkm_holder *holder);
+
+// Checks the operator's answer to iotkm_credential_request(), whose `half` this is: sets `key` up, the credential's private key
+// of this number, and `credential`, which points into `answer`. Then store the key (iotkm_static_key_store()), let the
+// platform's hooks find it, iotkm_holder_install(), iotkm_holder_store(). `key` may be `half`'s memory only after that was wiped.
+// Errors: IOTKM_E_REFUSED_SIGNATURE where it is not this operator's answer to this request, another IOTKM_E_REFUSED_...;
+// IOTKM_E_BAD_ARGUMENT for a half of another kind.
+int iotkm_holder_accept(const iotkm_holder *holder,
+                        const iotkm_cx *cx,
+                        const iotkm_static_key *half,
+                        const uint8_t *answer,
+                        size_t answer_len,
+                        uint16_t number,
+                        iotkm_static_key *key,
+                        iotkm_credential *credential);
+
+// Checks what iotkm_credential_issue_printed_knowing_the_private_key() gave, or that a stored private key is the credential's:
+// sets `key` up from the private key `x`, 32 bytes. Then as after iotkm_holder_accept().
+// Errors: IOTKM_E_REFUSED_SIGNATURE where x is not this credential's, another IOTKM_E_REFUSED_...
+int iotkm_holder_accept_printed(const iotkm_holder *holder,
+                                const iotkm_cx *cx,
+                                const uint8_t *credential,
+                                size_t credential_len,
+                                const uint8_t *x,
+                                uint16_t number,
+                                iotkm_static_key *key);
+
+// Takes this device's credential in, in place of the one before. That the device has its private key, iotkm_holder_accept()
+// has shown. Errors: IOTKM_E_REFUSED_..., IOTKM_E_REFUSED_OLDER for one that ends before the one here.
+int iotkm_holder_install(iotkm_holder *holder,
+                         const iotkm_cx *cx,
+                         const uint8_t *credential,
+                         size_t credential_len);
+
+// Takes a revocation list in; `is_new` (may be NULL): whether it was not there yet. Then iotkm_noninteractive_recheck().
+// Errors: IOTKM_E_REFUSED_... (IOTKM_E_REFUSED_OLDER for a number that is not above the one here), IOTKM_E_FULL for one that is
+// longer than the memory for it.
+int iotkm_holder_revoke(iotkm_holder *holder,
+                        const iotkm_cx *cx,
+                        const uint8_t *list,
+                        size_t list_len,
+                        bool *is_new);
+
+// This device's credential, valid or not. It lies in the holder's memory. Error: IOTKM_E_NO_CREDENTIAL where there is none.
+int iotkm_holder_credential(const iotkm_holder *holder,
+                            iotkm_credential *credential);
+
+// The newest time of issue of anything that the operator issued, in seconds since 1970: it is at least that late.
+int iotkm_holder_floor(const iotkm_holder *holder,
+                       uint64_t *floor_s);
+
+// The number of the revocation list; 0: none.
+int iotkm_holder_list_number(const iotkm_holder *holder, uint32_t *number);
+
+// Wipes a holder from memory; its slot stays as it is. Error: IOTKM_E_BUSY while an association holds it.
+int iotkm_holder_wipe(iotkm_holder *holder);
+
+// ---- credentials: asked for, issued ----
+
+// Reads a credential of this suite's; `credential` points into `bytes`. Error: IOTKM_E_REFUSED_CLAIMS.
+int iotkm_credential_read(const iotkm_noninteractive_suite *suite,
+                          const uint8_t *bytes,
+                          size_t len,
+                          iotkm_credential *credential);
+
+// Writes what a device sends its operator: a credential, please, for this name. `half` is a new key of the suite's group
+// (iotkm_static_key_generate() with iotkm_growing_...), half of the device's key to be: keep it, stored, until the answer is
+// there (iotkm_holder_accept()), then wipe it. Nothing here is secret; that it is this device's the operator has to know.
+// Errors: IOTKM_E_BUFFER_TOO_SMALL (IOTKM_CREDENTIAL_REQUEST_MAX bytes will do); IOTKM_E_BAD_ARGUMENT for a name that no
+// credential can have, or another kind of key.
+int iotkm_credential_request(const iotkm_static_key *half,
+                             const char *subject,
+                             uint8_t *out,
+                             size_t out_capacity,
+                             size_t *out_len);
+
+// Writes the name of the device that asks, IOTKM_NAME_TEXT bytes with its NUL. Error: IOTKM_E_REFUSED_CLAIMS for what is no
+// request of this suite's.
+int iotkm_credential_requested(const iotkm_noninteractive_suite *suite,
+                               const uint8_t *request,
+                               size_t request_len,
+                               char *subject);
+
+// Makes an operator's private key, 32 bytes to be kept secret: who has it can be every device. Errors: IOTKM_E_RNG.
+int iotkm_operator_key_generate(const iotkm_noninteractive_suite *suite,
+                                const iotkm_cx *cx,
+                                uint8_t *secret);
+
+// Writes the public key of an operator's private key, 32 bytes: what devices have of it.
+// Error: IOTKM_E_BAD_ARGUMENT for bytes that are no such key.
+int iotkm_operator_key_public(const iotkm_noninteractive_suite *suite, const uint8_t *secret, uint8_t *key);
+
+// Answers a device's request with the operator's private key: the answer for iotkm_holder_accept(). Neither is secret on the
+// way, and the device's private key is never the operator's. That the request is that device's, the caller answers for.
+// Errors: IOTKM_E_REFUSED_CLAIMS for what is no request, or names or times that cannot be; IOTKM_E_REFUSED_KEY for an element
+// outside the group; IOTKM_E_BUFFER_TOO_SMALL (IOTKM_CREDENTIAL_ANSWER_MAX bytes will do), IOTKM_E_BAD_ARGUMENT, IOTKM_E_RNG.
+int iotkm_credential_issue(const iotkm_cx *cx,
+                           const iotkm_noninteractive_suite *suite,
+                           const uint8_t *secret,
+                           const iotkm_credential_terms *terms,
+                           const uint8_t *request,
+                           size_t request_len,
+                           uint8_t *out,
+                           size_t out_capacity,
+                           size_t *out_len);
+
+// Issues as the paper prints it: a credential into `out`, and its private key into `x`, 32 bytes, both for
+// iotkm_holder_accept_printed(). So the operator can be the device, and whoever reads them on their way too: for devices that
+// cannot draw randomness, on a bench where nobody listens. Wipe `x` after use. Errors: as iotkm_credential_issue().
+int iotkm_credential_issue_printed_knowing_the_private_key(const iotkm_cx *cx,
+                                                           const iotkm_noninteractive_suite *suite,
+                                                           const uint8_t *secret,
+                                                           const iotkm_credential_terms *terms,
+                                                           const char *subject,
+                                                           uint8_t *x,
+                                                           uint8_t *out,
+                                                           size_t out_capacity,
+                                                           size_t *out_len);
+
+// ---- noninteractive: associations ----
+
+// Sets up an association with this peer, at rest: it answers the peer, and starts by itself on iotkm_noninteractive_connect(), or
+// goes on where it was before a restart on iotkm_noninteractive_go_on(). `holder` has this device's credential and may be lent
+// to many associations; its operator's suite is theirs. `config` may be NULL. Peer, holder and memory are lent until
+// iotkm_wipe(). IOTKM_EVENT_REKEYED tells of every epoch, IOTKM_EVENT_REKEY_NEEDED of the last one, IOTKM_EVENT_TERMINATED of
+// the end: of the epochs, of a credential, by revocation.
+// Errors: IOTKM_E_SUITE_MISMATCH where the peer was set up with another group than the holder's; IOTKM_E_BAD_ARGUMENT;
+// IOTKM_E_BUSY where another association holds the peer.
+int iotkm_noninteractive_open(iotkm_noninteractive *association,
+                              iotkm_noninteractive_peer *peer,
+                              iotkm_holder *holder,
+                              const iotkm_noninteractive_setup *setup,
+                              const iotkm_config *config,
+                              iotkm_noninteractive_memory *memory);
+
+// iotkm_noninteractive_open() with less memory. While a run is under way the peer's own runs are not answered, and the MTU must be
+// at least IOTKM_NONINTERACTIVE_MTU_SMALL. Errors: as there.
+int iotkm_noninteractive_open_small(iotkm_noninteractive *association,
+                                    iotkm_noninteractive_peer *peer,
+                                    iotkm_holder *holder,
+                                    const iotkm_noninteractive_setup *setup,
+                                    const iotkm_config *config,
+                                    iotkm_noninteractive_memory_small *memory);
+
+// Starts a handshake with the peer at this address. A session that there is goes on until the new one is complete:
+// IOTKM_EVENT_ESTABLISHED or IOTKM_EVENT_FAILED tells.
+// Errors: IOTKM_E_NO_CREDENTIAL where this device has none that is valid; IOTKM_E_WRONG_STATE while a run of this side's is
+// under way; IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+int iotkm_noninteractive_connect(iotkm_association *association,
+                                 const iotkm_cx *cx,
+                                 const iotkm_addr *to);
+
+// Goes on from the stored peer after a restart, in three messages: IOTKM_EVENT_RESUMED says when. Where IOTKM_EVENT_FAILED
+// comes in its place, iotkm_noninteractive_connect().
+// Errors: IOTKM_E_NOT_ESTABLISHED where nothing is stored; IOTKM_E_WRONG_STATE where there is a session or a run already;
+// IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+int iotkm_noninteractive_go_on(iotkm_association *association,
+                               const iotkm_cx *cx);
+
+// Says that the holder has changed: a revocation list that names the peer's credential ends the association
+// (IOTKM_EVENT_TERMINATED). Errors: IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+int iotkm_noninteractive_recheck(iotkm_association *association, const iotkm_cx *cx);
+
+// The epoch in use, from 1 on. Error: IOTKM_E_NOT_ESTABLISHED.
+int iotkm_noninteractive_epoch(iotkm_association *association, uint32_t *epoch);
+
+// 1 if a datagram is a first message that names this association's peer, 0 if not, or an error: for programs that keep
+// several associations on one socket without an iotkm_hub.
+int iotkm_noninteractive_is_named_by(iotkm_association *association,
+                                     const uint8_t *datagram,
+                                     size_t datagram_len);
+
+// Takes the memory for runs back (and wipes it), if no run needs it: a session goes on without, epoch after epoch. Handshakes, resume
+// and a peer's new address need it again: iotkm_noninteractive_lend(). Error: IOTKM_E_WRONG_STATE while it is needed, or not
+// there.
+int iotkm_noninteractive_release(iotkm_association *association);
+
+// Lends memory for runs again, until iotkm_wipe() or iotkm_noninteractive_release(). Error: IOTKM_E_WRONG_STATE where there is some.
+int iotkm_noninteractive_lend(iotkm_association *association,
+                              iotkm_noninteractive_memory *memory);
+
+// iotkm_history_join() for associations of this scheme.
+int iotkm_noninteractive_join(iotkm_association *association,
+                              iotkm_hub *hub,
+                              uint32_t wanted,
+                              uint32_t *member);
+
+// ---- noninteractive: peers ----
+
+// sizeof(iotkm_noninteractive_peer) as the library was built.
+size_t iotkm_noninteractive_peer_size(void);
+
+// Sets a peer up with whom there was no handshake yet, and which its association stores in `slot`. `me`, `them`: both names, as
+// their credentials have them; `them` may be NULL: whoever comes first, and from then on it is that device's. `psk`: 32 bytes
+// of key material from elsewhere (another scheme's iotkm_exporter()) that go into every handshake; NULL: none; both sides must
+// do the same. Error: IOTKM_E_BAD_ARGUMENT for a name that no credential can have, and where both are the same.
+int iotkm_noninteractive_peer_init(iotkm_noninteractive_peer *peer,
+                                   const iotkm_noninteractive_suite *suite,
+                                   uint16_t slot,
+                                   const char *me,
+                                   const char *them,
+                                   const uint8_t *psk);
+
+// Sets a peer up from the blob in its slot. `floor` is the value of the slot's monotonic counter, 0 where there is none; `work`
+// has as many bytes as the blob. Errors: IOTKM_E_BAD_BLOB, also of another group; IOTKM_E_BLOB_ROLLED_BACK.
+int iotkm_noninteractive_peer_restore(iotkm_noninteractive_peer *peer,
+                                      const iotkm_noninteractive_suite *suite,
+                                      const iotkm_cx *cx,
+                                      uint16_t slot,
+                                      uint32_t floor,
+                                      const uint8_t *blob,
+                                      size_t blob_len,
+                                      uint8_t *work,
+                                      size_t work_len);
+
+// iotkm_noninteractive_peer_restore() with what the platform's `store_read` finds in the slot; `work` has 2 x
+// IOTKM_NONINTERACTIVE_PEER_BLOB_MAX bytes. Errors: IOTKM_E_EMPTY where there is nothing, IOTKM_E_HOOK, IOTKM_E_BAD_BLOB.
+int iotkm_noninteractive_peer_load(iotkm_noninteractive_peer *peer,
+                                   const iotkm_noninteractive_suite *suite,
+                                   const iotkm_cx *cx,
+                                   uint16_t slot,
+                                   uint8_t *work,
+                                   size_t work_len);
+
+// Seals the peer for its slot, with the number of this write in `version` for a monotonic counter. An association does this by
+// itself (IOTKM_OUTPUT_PERSIST); this is for peers that were just set up. Errors: IOTKM_E_BUFFER_TOO_SMALL (room for
+// IOTKM_NONINTERACTIVE_PEER_BLOB_MAX bytes will do); IOTKM_E_BUSY while an association holds the peer.
+int iotkm_noninteractive_peer_seal(iotkm_noninteractive_peer *peer,
+                                   const iotkm_cx *cx,
+                                   uint8_t *out,
+                                   size_t out_capacity,
+                                   size_t *out_len,
+                                   uint32_t *version);
+
+// iotkm_noninteractive_peer_seal() into `work` (IOTKM_NONINTERACTIVE_PEER_BLOB_MAX bytes will do), and the platform's
+// `store_write` to the peer's slot. Errors: IOTKM_E_HOOK, IOTKM_E_BUFFER_TOO_SMALL; IOTKM_E_BUSY while an association holds
+// the peer.
+int iotkm_noninteractive_peer_store(iotkm_noninteractive_peer *peer,
+                                    const iotkm_cx *cx,
+                                    uint8_t *work,
+                                    size_t work_len);
+
+// Writes the peer's name, IOTKM_NAME_TEXT bytes with its NUL; an empty text where it is not known yet.
+int iotkm_noninteractive_peer_name(const iotkm_noninteractive_peer *peer, char *text);
+
+// The slot that the peer is stored in.
+int iotkm_noninteractive_peer_slot(const iotkm_noninteractive_peer *peer, uint16_t *slot);
+
+// The epoch that is stored, from which iotkm_noninteractive_go_on() would go on. Error: IOTKM_E_NOT_ESTABLISHED without one.
+int iotkm_noninteractive_peer_epoch(const iotkm_noninteractive_peer *peer,
+                                    uint32_t *epoch);
+
+// Writes the peer's credential, for iotkm_credential_read(): IOTKM_CREDENTIAL_MAX bytes will do.
+// Errors: IOTKM_E_NO_CREDENTIAL where there is none yet, IOTKM_E_BUFFER_TOO_SMALL.
+int iotkm_noninteractive_peer_credential(const iotkm_noninteractive_peer *peer,
+                                         uint8_t *out,
+                                         size_t out_capacity,
+                                         size_t *out_len);
+
+// Wipes the peer from memory; its slot stays as it is. Error: IOTKM_E_BUSY while an association holds the peer.
+int iotkm_noninteractive_peer_wipe(iotkm_noninteractive_peer *peer);
 
 #ifdef __cplusplus
 }  // extern "C"

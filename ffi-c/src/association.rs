@@ -53,6 +53,12 @@ pub(crate) trait Verbs: Association {
     fn recheck(&mut self, _cx: &mut Cx<'_>) -> Outcome {
         Err(IOTKM_E_SCHEME.into())
     }
+    fn go_on(&mut self, _cx: &mut Cx<'_>) -> Outcome {
+        Err(IOTKM_E_SCHEME.into())
+    }
+    fn epoch(&self) -> Option<u32> {
+        None
+    }
     fn is_named_by(&mut self, _datagram: &[u8]) -> bool {
         false
     }

@@ -1,15 +1,16 @@
-//! What associations of any scheme are lent by C: a peer, memory for runs.
+//! What associations of any scheme are lent by C: a peer, credentials, memory for runs.
 //!
 //! Both are kept as pointers and become references only while a verb is under way: between two calls they are the caller's to
 //! look at. When the association is wiped, what it was lent is wiped or given back.
 
-use crate::object::{Head, Magic};
+use crate::object::{self, Head, Magic};
 use crate::raw;
 use crate::status::{Outcome, iotkm_status::*};
 use core::borrow::{Borrow, BorrowMut};
 use core::ptr::NonNull;
 use core_of_iotkm::engine::memory::{Half, Parts};
 use core_of_iotkm::engine::{Scheme, Scratch};
+use core_of_iotkm::phase1::{Credentials, Lend};
 
 /// A peer that is set up.
 #[repr(C)]
@@ -83,6 +84,105 @@ impl<P> Drop for LentPeer<P> {
     fn drop(&mut self) {
         // SAFETY: as above; only this field is touched.
         unsafe { (*self.0.as_ptr()).lent = false }
+    }
+}
+
+/// Bytes in the caller's memory, until what holds them is wiped.
+#[derive(Debug)]
+pub(crate) struct LentBytes(NonNull<[u8]>);
+
+impl LentBytes {
+    /// Takes bytes that were just zeroed.
+    pub(crate) const fn new(bytes: &mut [u8]) -> Self {
+        Self(NonNull::from_mut(bytes))
+    }
+}
+
+impl AsRef<[u8]> for LentBytes {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: zeroed when they were taken, lent until what holds them is wiped, here and below.
+        unsafe { self.0.as_ref() }
+    }
+}
+impl AsMut<[u8]> for LentBytes {
+    fn as_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above.
+        unsafe { self.0.as_mut() }
+    }
+}
+
+/// A device's credentials, which several associations have at once.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct Shared<T> {
+    head: Head,
+    /// How many associations have them.
+    lent: u32,
+    pub(crate) value: T,
+}
+
+impl<T> Shared<T> {
+    pub(crate) const fn new(magic: Magic, value: T) -> Self {
+        Self { head: Head::new(magic), lent: 0, value }
+    }
+
+    /// Calls `f` with the object, if it is set up and not in use.
+    pub(crate) unsafe fn with(object: *const Self, magic: Magic, f: &mut dyn FnMut(&mut Self) -> Outcome) -> Outcome {
+        let object = raw::some(object)?;
+        // SAFETY: the magic word says that a constructor set this up; nobody else is in.
+        Head::enter(object.cast(), magic, || f(unsafe { &mut *object.as_ptr() }))
+    }
+
+    /// Wipes the object, `len` bytes, if nobody has it.
+    pub(crate) unsafe fn wipe(object: *mut Self, magic: Magic, len: usize) -> Outcome {
+        Self::with(object, magic, &mut |object| {
+            if object.lent != 0 {
+                return Err(IOTKM_E_BUSY.into());
+            }
+            // SAFETY: lent to nobody, and erased below before anybody can use it.
+            unsafe { core::ptr::drop_in_place(object) };
+            Ok(())
+        })?;
+        object::erase(raw::some(object)?.cast(), len);
+        Ok(())
+    }
+}
+
+/// Credentials in the caller's memory. While they are lent they cannot be wiped.
+#[derive(Debug)]
+pub(crate) struct LentShared<T>(NonNull<Shared<T>>, Magic);
+
+impl<T> LentShared<T> {
+    /// Takes credentials that are set up.
+    pub(crate) unsafe fn take(object: *mut Shared<T>, magic: Magic) -> Outcome<Self> {
+        Shared::with(object, magic, &mut |object| {
+            object.lent = object.lent.checked_add(1).ok_or(IOTKM_E_FULL)?;
+            Ok(())
+        })?;
+        Ok(Self(raw::some(object)?, magic))
+    }
+}
+
+impl<T: Credentials> Lend for LentShared<T> {
+    fn lend(&self, work: &mut dyn FnMut(&mut dyn Credentials)) {
+        // SAFETY: set up, and cannot be wiped while it is lent; `with` lets nobody else in, here and below.
+        let _ = unsafe {
+            Shared::with(self.0.as_ptr(), self.1, &mut |object| {
+                work(&mut object.value);
+                Ok(())
+            })
+        };
+    }
+}
+impl<T> Drop for LentShared<T> {
+    fn drop(&mut self) {
+        // SAFETY: as above.
+        let _ = unsafe {
+            Shared::with(self.0.as_ptr(), self.1, &mut |object| {
+                object.lent = object.lent.saturating_sub(1);
+                Ok(())
+            })
+        };
     }
 }
 

@@ -12,6 +12,8 @@
 //! | [`suites`] | the values that a program names to link an algorithm |
 //! | [`history`] | the history scheme |
 //! | [`interactive`] | the interactive scheme |
+//! | [`noninteractive`] | the noninteractive scheme |
+//! | [`credentials`] | self-certified keys: issued, taken, held |
 //! | `lent` | what associations are lent |
 //! | [`hub`] | many associations on one socket |
 //! | [`hedge`] | randomness from a source that may be weak |
@@ -54,6 +56,10 @@ pub mod static_key;
 pub mod tickets;
 
 pub mod interactive;
+
+pub mod credentials;
+
+pub mod noninteractive;
 
 pub mod object;
 #[cfg(not(feature = "std"))]

@@ -37,6 +37,10 @@ impl Magic {
     pub const WALLET: Self = Self(0x6977_6c06);
     /// A peer of the interactive scheme.
     pub const INTERACTIVE_PEER: Self = Self(0x6969_7007);
+    /// A holder.
+    pub const HOLDER: Self = Self(0x6968_6c08);
+    /// A peer of the noninteractive scheme.
+    pub const NONINTERACTIVE_PEER: Self = Self(0x696e_7009);
     const BROKEN: u32 = 0x6962_6bff;
     const BUSY_BIT: u32 = 1 << 31;
 }

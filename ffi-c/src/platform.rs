@@ -5,7 +5,7 @@ use crate::raw;
 use crate::status::{Outcome, iotkm_status::*};
 use core::ffi::{c_char, c_int, c_void};
 use core_of_iotkm::crypto::hpke::Kem;
-use core_of_iotkm::crypto::keys::{KeyError, KeySlot, StaticKeys};
+use core_of_iotkm::crypto::keys::{KeyError, KeySlot, StaticKeys, Step};
 use core_of_iotkm::crypto::{Rng, RngError, Secret};
 use core_of_iotkm::{Cx, Device, Instant, NoKeys, UnixTime};
 
@@ -62,7 +62,7 @@ pub struct iotkm_platform {
     /// Writes the public key of a static key that this device holds (in a secure element, or in memory: see
     /// iotkm_static_key_public_key()). `key` is the application's number of it; `curve` its group, as COSE numbers it: 4
     /// X25519, 1 P-256, -21 and -22 FFC 2048 and 3072. `share` has `len` bytes: 32, 32 (x alone), 256, 384. Returns 0, an
-    /// IOTKM_KEY_..., or anything else where the token failed. NULL: no static keys.
+    /// IOTKM_KEY_..., or anything else where the token failed. NULL: no static keys. -23 is ristretto255, 32 bytes.
     pub public_key:
         Option<unsafe extern "C" fn(ctx: *mut c_void, key: u16, curve: c_int, share: *mut u8, len: usize) -> c_int>,
     /// Writes the secret that this key shares with the holder of `share` (ECDH: x of the product), both of `len` bytes as
@@ -78,8 +78,32 @@ pub struct iotkm_platform {
             len: usize,
         ) -> c_int,
     >,
-    /// For the two above.
+    /// Writes what a self-certified key gives: the noninteractive scheme needs it, once an epoch; others do not. `out` has
+    /// `step->len` bytes. Returns as `agree`. iotkm_static_key_step() does it in memory; a token has to give whole points.
+    pub step: Option<
+        unsafe extern "C" fn(ctx: *mut c_void, key: u16, curve: c_int, step: *const iotkm_step, out: *mut u8) -> c_int,
+    >,
+    /// For the three above.
     pub keys_ctx: *mut c_void,
+}
+
+/// (a^u b)^(h key + k): a self-certified key of one epoch, applied to the other side's. A token that multiplies points gives
+/// P = (a^u b)^key, and the rest is done outside of it: P^h (a^u b)^k.
+#[repr(C)]
+#[derive(Debug)]
+pub struct iotkm_step {
+    /// h: an exponent, 32 bytes in the group's order (ristretto255: little-endian, else big-endian).
+    pub h: *const u8,
+    /// k, likewise: secret.
+    pub k: *const u8,
+    /// u, likewise.
+    pub u: *const u8,
+    /// a: an element of the group, `len` bytes.
+    pub a: *const u8,
+    /// b, likewise.
+    pub b: *const u8,
+    /// Length of an element in bytes: ristretto255 32, P-256 65 (04 | x | y), FFC 256 and 384.
+    pub len: usize,
 }
 
 /// The surroundings of a call: keep one, and set `now_ms` before each round of calls.
@@ -179,6 +203,17 @@ impl StaticKeys for iotkm_platform {
         key_answer(unsafe { hook(self.keys_ctx, slot.0, kem.curve().into(), from, to, len) })?;
         // A token that does not check small orders (RFC 7748, section 6.1), or that wrote nothing.
         if secret.iter().fold(0, |any, byte| any | byte) == 0 { Err(KeyError::BadElement) } else { Ok(()) }
+    }
+
+    fn step(&self, slot: KeySlot, kem: &dyn Kem, step: &Step<'_>, out: &mut [u8]) -> Result<(), KeyError> {
+        let hook = self.step.ok_or(KeyError::NoKey)?;
+        let len = step.a.len();
+        let out = out.get_mut(..len).filter(|_| step.b.len() == len).ok_or(KeyError::Failed)?;
+        let [h, k, u] = [step.h, step.k, step.u].map(|scalar| scalar.expose().as_ptr());
+        let step = iotkm_step { h, k, u, a: step.a.as_ptr(), b: step.b.as_ptr(), len };
+        // SAFETY: the platform's hook gets its own context, what to compute, and memory for an element.
+        key_answer(unsafe { hook(self.keys_ctx, slot.0, kem.curve().into(), &raw const step, out.as_mut_ptr()) })?;
+        if out.iter().fold(0, |any, byte| any | byte) == 0 { Err(KeyError::Failed) } else { Ok(()) }
     }
 }
 

@@ -27,6 +27,7 @@ enum { MTU = 1200, WIRE = 8, SLOTS = 4, ENTRIES = 48 };
 
 typedef struct side {
     iotkm_association a;
+    uint64_t more[20]; /* behind it: an iotkm_noninteractive is longer */
     iotkm_history_peer peer;
     iotkm_history_entry entries[ENTRIES];
     iotkm_history_memory memory;

@@ -6,6 +6,7 @@ use crate::association::{Device, Error, UnixTime};
 use crate::cose::ticket::{is_name, seconds};
 use crate::cose::wallet::NotTaken;
 use crate::cose::{Reference, Refused, RevocationList};
+use crate::crypto::group::lend;
 use crate::engine::drops::Dropped;
 use crate::engine::state::{self, Kind};
 use crate::engine::wire::{self, Reader, Writer};
@@ -17,20 +18,26 @@ pub const fn holder_len(share: usize) -> usize {
     super::credential::credential_max(share).saturating_add(share)
 }
 
+/// Bytes of a holder's blob besides its credential and its list.
+pub const BLOB_OVERHEAD: usize = state::OVERHEAD + 8 + 4;
+
 /// A device's credential and what it knows of others': `C` bytes for the first ([`holder_len`]), `L` for the list
 /// ([`LIST_OVERHEAD`](crate::cose::revocation::LIST_OVERHEAD) and four for each serial; 0: lists are not taken).
+pub type Holder<'n, const C: usize, const L: usize> = HolderIn<'n, [u8; C], [u8; L]>;
+
+/// A [`Holder`] in memory of the caller's: `C` for the credential, `L` for the list.
 ///
 /// Whatever changes it is stored before it counts: [`needs_store`](Self::needs_store), [`seal`](Self::seal), the caller's
 /// storage, [`persisted`](Self::persisted). A new credential has a new private key, in another slot: associations that
 /// there are go on under the old key until they end.
 #[derive(Clone)]
-pub struct Holder<'n, const C: usize, const L: usize> {
+pub struct HolderIn<'n, C, L> {
     operator: Operator<'n>,
     me: &'n str,
     /// The credential, and behind it the public key as a share.
-    own: [u8; C],
+    own: C,
     own_len: usize,
-    list: [u8; L],
+    list: L,
     list_len: usize,
     floor: u64,
     changes: u32,
@@ -39,9 +46,12 @@ pub struct Holder<'n, const C: usize, const L: usize> {
     version: u32,
 }
 
-impl<const C: usize, const L: usize> fmt::Debug for Holder<'_, C, L> {
+impl<C: AsRef<[u8]>, L> fmt::Debug for HolderIn<'_, C, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Holder").field("me", &self.me).field("own", &self.credential()).finish_non_exhaustive()
+        let key = self.operator.setting.group.share_len();
+        let own = self.own.as_ref().get(..self.own_len.saturating_sub(key)).unwrap_or_default();
+        let own = Credential::read(own, self.operator.setting).ok();
+        f.debug_struct("Holder").field("me", &self.me).field("own", &own).finish_non_exhaustive()
     }
 }
 
@@ -50,29 +60,14 @@ const FLOOR_STEP: u64 = 3600;
 
 impl<'n, const C: usize, const L: usize> Holder<'n, C, L> {
     /// Longest blob in bytes: what its slot must hold.
-    pub const BLOB_MAX: usize = state::OVERHEAD + 8 + 4 + C + L;
+    pub const BLOB_MAX: usize = BLOB_OVERHEAD + C + L;
 
     /// The device `me` of this operator, without a credential yet.
     ///
     /// # Errors
     /// [`Error::BadArgument`] for names that no credential can have, and an operator's key of another length.
     pub fn new(operator: Operator<'n>, me: &'n str) -> Result<Self, Error> {
-        if !is_name(me) || !is_name(operator.name) || operator.key.len() != operator.setting.group.share_len() {
-            return Err(Error::BadArgument);
-        }
-        Ok(Self {
-            operator,
-            me,
-            own: [0; C],
-            own_len: 0,
-            list: [0; L],
-            list_len: 0,
-            floor: 0,
-            changes: 0,
-            sealed: (0, 0),
-            stored: (0, 0),
-            version: 0,
-        })
+        Self::within(operator, me, [0; C], [0; L])
     }
 
     /// Opens a stored holder, in `work`: as much memory as the blob has bytes. `floor` is the value of the slot's monotonic
@@ -89,25 +84,65 @@ impl<'n, const C: usize, const L: usize> Holder<'n, C, L> {
         work: &mut [u8],
     ) -> Result<Self, Error> {
         let mut holder = Self::new(operator, me)?;
+        holder.open(device, floor, blob, work)?;
+        Ok(holder)
+    }
+}
+
+impl<'n, C: AsRef<[u8]> + AsMut<[u8]>, L: AsRef<[u8]> + AsMut<[u8]>> HolderIn<'n, C, L> {
+    /// A device without a credential yet, in this memory.
+    ///
+    /// # Errors
+    /// As [`new`](Holder::new).
+    pub fn within(operator: Operator<'n>, me: &'n str, own: C, list: L) -> Result<Self, Error> {
+        if !is_name(me) || !is_name(operator.name) || operator.key.len() != operator.setting.group.share_len() {
+            return Err(Error::BadArgument);
+        }
+        Ok(Self {
+            operator,
+            me,
+            own,
+            own_len: 0,
+            list,
+            list_len: 0,
+            floor: 0,
+            changes: 0,
+            sealed: (0, 0),
+            stored: (0, 0),
+            version: 0,
+        })
+    }
+
+    /// Takes in what is stored, in `work`, where nothing is here yet; it is empty still after an error. Otherwise as
+    /// [`restore`](Holder::restore).
+    ///
+    /// # Errors
+    /// As there; [`Error::WrongState`] where something is here already.
+    pub fn open(&mut self, device: &Device, floor: u32, blob: &[u8], work: &mut [u8]) -> Result<(), Error> {
+        if self.own_len != 0 || self.list_len != 0 || self.changes != 0 {
+            return Err(Error::WrongState);
+        }
         let opened = state::open(device, Kind::Holder, floor, blob, work);
         let (version, len) = opened.map_err(|e| if e == Error::BlobRolledBack { e } else { Error::BadBlob })?;
         let text = work.get(..len).ok_or(Error::BadBlob)?;
-        holder.read(text).map_err(|_| Error::BadBlob)?;
-        let whole = holder.own_len == 0 || holder.credential().is_some_and(|own| own.subject == me);
-        let list = holder.list_len == 0 || RevocationList::verify(holder.list_bytes(), &operator.agent()).is_ok();
-        if !whole || !list {
+        let read = self.read(text).is_ok();
+        let whole = self.own_len == 0 || self.credential().is_some_and(|own| own.subject == self.me);
+        let list = self.list_len == 0 || RevocationList::verify(self.list_bytes(), &self.operator.agent()).is_ok();
+        if !read || !whole || !list {
+            (self.own_len, self.list_len, self.floor) = (0, 0, 0);
             return Err(Error::BadBlob);
         }
-        holder.stored = (0, holder.floor);
-        holder.sealed = holder.stored;
-        holder.version = version;
-        Ok(holder)
+        self.stored = (0, self.floor);
+        self.sealed = self.stored;
+        self.version = version;
+        Ok(())
     }
 
     fn read(&mut self, text: &[u8]) -> Result<(), Dropped> {
         let mut r = Reader::new(text);
         self.floor = r.u64()?;
-        for (memory, len) in [(&mut self.own[..], &mut self.own_len), (&mut self.list[..], &mut self.list_len)] {
+        let (own, list) = (self.own.as_mut(), self.list.as_mut());
+        for (memory, len) in [(own, &mut self.own_len), (list, &mut self.list_len)] {
             let bytes = usize::from(r.u16()?);
             let bytes = r.take(bytes)?;
             memory.get_mut(..bytes.len()).ok_or(Dropped::Malformed)?.copy_from_slice(bytes);
@@ -123,7 +158,7 @@ impl<'n, const C: usize, const L: usize> Holder<'n, C, L> {
     pub fn seal(&mut self, device: &Device, out: &mut [u8]) -> Result<(usize, u32), Error> {
         let mut w = Writer::new(out.get_mut(state::OVERHEAD..).unwrap_or_default());
         w.put(&self.floor.to_be_bytes());
-        for bytes in [self.own.get(..self.own_len).unwrap_or_default(), self.list_bytes()] {
+        for bytes in [self.own.as_ref().get(..self.own_len).unwrap_or_default(), self.list_bytes()] {
             w.put(&(bytes.len() as u16).to_be_bytes()).put(bytes);
         }
         let needed = |len: usize| Error::BufferTooSmall { needed: len.saturating_add(state::OVERHEAD) };
@@ -160,13 +195,19 @@ impl<'n, const C: usize, const L: usize> Holder<'n, C, L> {
         Credential::read(self.bytes(), self.operator.setting).ok()
     }
 
-    fn bytes(&self) -> &[u8] {
+    /// This device's name.
+    pub const fn device(&self) -> &'n str {
+        self.me
+    }
+
+    /// This device's credential as it was issued; empty: none.
+    pub fn bytes(&self) -> &[u8] {
         let key = self.operator.setting.group.share_len();
-        self.own.get(..self.own_len.saturating_sub(key)).unwrap_or_default()
+        self.own.as_ref().get(..self.own_len.saturating_sub(key)).unwrap_or_default()
     }
 
     fn key(&self) -> &[u8] {
-        self.own.get(self.bytes().len()..self.own_len).unwrap_or_default()
+        self.own.as_ref().get(self.bytes().len()..self.own_len).unwrap_or_default()
     }
 
     /// Takes this device's credential in, in place of the one before. That the device has its private key,
@@ -185,18 +226,22 @@ impl<'n, const C: usize, const L: usize> Holder<'n, C, L> {
         if self.credential().is_some_and(|own| own.expires() > credential.expires()) {
             return Err(Refused::Older.into());
         }
-        let mut own = [0; C];
-        let mut w = Writer::new(&mut own);
-        credential.write(&mut w);
-        let key = w.len();
-        w.skip(setting.group.share_len());
-        let len = w.finish().map_err(|_| NotTaken::Full)?;
-        let share = own.get_mut(key..len).ok_or(NotTaken::Full)?;
-        crate::crypto::group::lend(setting.group.element_len(), &mut |y| {
+        let share_len = setting.group.share_len();
+        let len = credential.len().saturating_add(share_len);
+        if len > self.own.as_ref().len() {
+            return Err(NotTaken::Full);
+        }
+        lend(setting.group.element_len(), &mut |y| {
             self.operator.public_key(credential, y)?;
-            setting.group.share_of_element(y, share).map_err(|_| Refused::Key)
+            lend(share_len, &mut |share| {
+                setting.group.share_of_element(y, share).map_err(|_| Refused::Key)?;
+                let mut w = Writer::new(self.own.as_mut());
+                credential.write(&mut w);
+                w.put(share);
+                w.finish().map_err(|_| Refused::Key)
+            })
         })?;
-        (self.own, self.own_len, self.floor) = (own, len, floor);
+        (self.own_len, self.floor) = (len, floor);
         self.changes = self.changes.wrapping_add(1);
         Ok(())
     }
@@ -213,10 +258,10 @@ impl<'n, const C: usize, const L: usize> Holder<'n, C, L> {
         if new.number() <= self.list_number() {
             return Err(Refused::Older.into());
         }
-        if list.len() > L {
+        if list.len() > self.list.as_ref().len() {
             return Err(NotTaken::Full);
         }
-        self.list_len = wire::copy(&mut self.list, list);
+        self.list_len = wire::copy(self.list.as_mut(), list);
         self.floor = self.floor.max(new.issued_at());
         self.changes = self.changes.wrapping_add(1);
         Ok(true)
@@ -229,7 +274,7 @@ impl<'n, const C: usize, const L: usize> Holder<'n, C, L> {
 
     /// The newest revocation list, as it came; empty: none.
     pub fn list_bytes(&self) -> &[u8] {
-        self.list.get(..self.list_len).unwrap_or_default()
+        self.list.as_ref().get(..self.list_len).unwrap_or_default()
     }
 
     fn list(&self) -> Option<RevocationList<'_>> {
@@ -241,7 +286,7 @@ impl<'n, const C: usize, const L: usize> Holder<'n, C, L> {
     }
 }
 
-impl<const C: usize, const L: usize> Credentials for Holder<'_, C, L> {
+impl<C: AsRef<[u8]> + AsMut<[u8]>, L: AsRef<[u8]> + AsMut<[u8]>> Credentials for HolderIn<'_, C, L> {
     fn own(&self, _known: Option<&Reference>, wall: Option<UnixTime>) -> Option<(Own<'_>, u64)> {
         let own = self.credential()?;
         own.valid_at(wall, self.floor).ok()?;

@@ -39,13 +39,18 @@ impl<const SHARE: usize> fmt::Debug for OperatorKey<SHARE> {
 }
 
 /// What the operator says in a credential.
-#[derive(Clone, Copy)]
-struct Terms<'a> {
-    operator: &'a str,
-    subject: &'a str,
-    now: u32,
-    life: u16,
-    serial: u32,
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// The operator's name.
+    pub operator: &'a str,
+    /// The device's name.
+    pub subject: &'a str,
+    /// When it is issued, in seconds since 1970.
+    pub now: u32,
+    /// How long it is valid, in hours.
+    pub life: u16,
+    /// A number that is never given twice.
+    pub serial: u32,
 }
 
 impl<const SHARE: usize> OperatorKey<SHARE> {
@@ -133,23 +138,28 @@ impl<const SHARE: usize> OperatorKey<SHARE> {
         theirs: Option<&[u8]>,
         out: &mut [u8],
     ) -> Result<(usize, Scalar), IssueError> {
-        if !is_name(subject) || life == 0 {
-            return Err(Refused::Claims.into());
-        }
         let mut name = [0; NAME_MAX];
         let len = crate::engine::wire::copy(&mut name, agent.name().as_bytes());
         let operator = name.get(..len).and_then(|name| str::from_utf8(name).ok()).unwrap_or_default();
         agent.number(|serial| self.sign(rng, &Terms { operator, subject, now, life, serial }, theirs, out))
     }
 
-    /// The credential and s, behind each other in `out`.
-    fn sign(
+    /// Issues with a number of the caller's: [`issue`](Self::issue) with what the device drew (`theirs`, of
+    /// [`read_request`]), [`issue_printed`](Self::issue_printed) without. What is in `out` then, its length, and s or the
+    /// private key.
+    ///
+    /// # Errors
+    /// [`IssueError`].
+    pub fn sign(
         &self,
         rng: &mut dyn Rng,
         terms: &Terms<'_>,
         theirs: Option<&[u8]>,
         out: &mut [u8],
     ) -> Result<(usize, Scalar), IssueError> {
+        if !is_name(terms.subject) || !is_name(terms.operator) || terms.life == 0 {
+            return Err(Refused::Claims.into());
+        }
         let group = self.setting.group;
         let mut r = [0; SHARE];
         for _ in 0..DRAWS {
@@ -204,7 +214,11 @@ impl<const SHARE: usize> OperatorKey<SHARE> {
     }
 }
 
-fn read_request<'a>(request: &'a [u8], setting: &Setting) -> Result<(&'a str, &'a [u8]), Refused> {
+/// The device's name in its REQUEST, and what it drew: g^k1, as a share.
+///
+/// # Errors
+/// [`Refused::Claims`] for what is no request of this group's.
+pub fn read_request<'a>(request: &'a [u8], setting: &Setting) -> Result<(&'a str, &'a [u8]), Refused> {
     let mut r = Reader::new(request);
     let mut fields = || Ok((r.short(NAME_MAX)?, r.take(setting.group.share_len())?));
     let read: Result<_, crate::engine::drops::Dropped> = fields();

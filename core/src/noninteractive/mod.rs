@@ -34,7 +34,7 @@ pub mod wire;
 
 pub use credential::{Credential, Operator};
 pub use exchange::{Exchange, Noninteractive, NoninteractiveMemory, Options};
-pub use holder::Holder;
+pub use holder::{Holder, HolderIn};
 pub use peer::Peer;
 pub use setting::Setting;
 

@@ -11,7 +11,7 @@ use crate::raw;
 use crate::static_key::iotkm_kem;
 use crate::status::{Outcome, iotkm_status::*, returned, text};
 use crate::suites::iotkm_suite;
-use crate::tickets::wallet::{LentWallet, iotkm_wallet};
+use crate::tickets::wallet::{self, LentWallet, iotkm_wallet};
 use core::ffi::{c_int, c_void};
 use core::ptr::NonNull;
 use core_of_iotkm::crypto::keys::KeySlot;
@@ -129,7 +129,7 @@ unsafe fn open<E: Named, M: Scratch<Scheme<E>> + Default + 'static>(
     raw::plainly(|| {
         let (config, setup) = (iotkm_config::get(config)?, iotkm_interactive_setup::get(setup)?);
         let (place, memory) = (raw::some(association)?, raw::some(memory)?);
-        let wallet = LentWallet::take(wallet)?;
+        let wallet = wallet::take(wallet)?;
         let peer = LentPeer::take(peer.cast::<HeldPeer>(), MAGIC)?;
         make(place, E::KIND, Kind::<E>::open(peer, wallet, setup, config, LentMemory::new(memory))?)
     })

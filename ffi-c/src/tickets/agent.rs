@@ -78,7 +78,7 @@ pub(crate) unsafe fn text<'a>(text: *const c_char) -> Outcome<&'a str> {
 
 impl iotkm_agent {
     /// The agent that a call names, if its key is one.
-    pub(super) unsafe fn get<'a>(this: *const Self) -> Outcome<Agent<'a>> {
+    pub(crate) unsafe fn get<'a>(this: *const Self) -> Outcome<Agent<'a>> {
         let this: &Self = raw::read(this)?;
         let signature: &iotkm_signature = raw::read(this.signature)?;
         let key = PublicKey::new(signature.algorithm, raw::bytes(this.key, this.key_len)?);

@@ -6,7 +6,8 @@ pub mod ticket;
 pub mod wallet;
 
 use self::ticket::IOTKM_NAME_TEXT;
-use crate::status::{Failure, iotkm_status::*};
+use crate::raw::Out;
+use crate::status::{Failure, Outcome, iotkm_status::*};
 use core::ffi::c_char;
 use core_of_iotkm::UnixTime;
 use core_of_iotkm::cose::ticket::NAME_MAX;
@@ -46,6 +47,14 @@ pub(crate) fn name(text: &str) -> [c_char; IOTKM_NAME_TEXT] {
 }
 
 /// Seconds since 1970 as the core has time, where they are known.
-const fn wall(seconds: u64) -> Option<UnixTime> {
+pub(crate) const fn wall(seconds: u64) -> Option<UnixTime> {
     if seconds == 0 { None } else { Some(UnixTime(seconds.saturating_mul(1000))) }
+}
+
+/// Says whether something was new, where C wants to know.
+pub(crate) unsafe fn news(place: *mut bool, is_new: bool) -> Outcome {
+    if !place.is_null() {
+        Out::new(place)?.set(is_new);
+    }
+    Ok(())
 }

@@ -44,6 +44,8 @@ pub enum iotkm_curve {
     IOTKM_CURVE_FFC2048 = -21,
     /// The 3072-bit subgroup of suite -22: 384 bytes.
     IOTKM_CURVE_FFC3072 = -22,
+    /// ristretto255, of credentials alone: 32 bytes.
+    IOTKM_CURVE_RISTRETTO255 = -23,
 }
 use iotkm_curve::*;
 

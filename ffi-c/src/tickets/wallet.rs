@@ -2,17 +2,16 @@
 
 use super::agent::{iotkm_agent, text};
 use super::ticket::{IOTKM_TICKET_MAX_FFC, iotkm_ticket};
-use super::wall;
+use super::{news, wall};
 use crate::association::logged;
-use crate::object::{self, Head, Magic, fits};
+use crate::lent::{LentBytes, LentShared, Shared};
+use crate::object::{Magic, fits};
 use crate::platform::{IOTKM_STORE_EMPTY, device, iotkm_cx, iotkm_platform};
 use crate::raw::{self, Out};
 use crate::status::{Outcome, iotkm_status::*, returned, text as nul};
 use core::ffi::{c_char, c_int};
-use core::ptr::NonNull;
 use core_of_iotkm::cose::wallet::BLOB_OVERHEAD;
 use core_of_iotkm::cose::{Message, WalletIn};
-use core_of_iotkm::phase1::{Credentials, Lend};
 use core_of_iotkm::{UnixTime, cose};
 
 /// Bytes of a wallet's blob besides its memory: its slot must hold both.
@@ -29,42 +28,21 @@ pub struct iotkm_wallet {
     opaque: [u64; 36],
 }
 
-/// The memory of a wallet: bytes that are its own until it is wiped.
-#[derive(Debug)]
-pub(crate) struct Lent(NonNull<[u8]>);
-
-impl AsRef<[u8]> for Lent {
-    fn as_ref(&self) -> &[u8] {
-        // SAFETY: zeroed when the wallet was set up, lent until it is wiped, here and below.
-        unsafe { self.0.as_ref() }
-    }
-}
-impl AsMut<[u8]> for Lent {
-    fn as_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as above.
-        unsafe { self.0.as_mut() }
-    }
-}
-
-pub(crate) type Wallet = WalletIn<'static, Lent, Lent>;
-
-/// A wallet that is set up.
-#[repr(C)]
-pub(crate) struct Object {
-    head: Head,
-    /// How many associations it is lent to.
-    lent: u32,
-    wallet: Wallet,
-}
+pub(crate) type Wallet = WalletIn<'static, LentBytes, LentBytes>;
+type Object = Shared<Wallet>;
 fits!(Object, iotkm_wallet);
 
 /// Calls `f` with the wallet's object, if it is set up and not in use.
-pub(crate) unsafe fn with(wallet: *const iotkm_wallet, f: &mut dyn FnMut(&mut Object) -> Outcome) -> Outcome {
-    let object = raw::some(wallet)?.cast::<Object>();
-    Head::enter(object.cast(), Magic::WALLET, || {
-        // SAFETY: the magic word says that `iotkm_wallet_init` set this up; nobody else is in.
-        f(unsafe { &mut *object.as_ptr() })
-    })
+unsafe fn with(wallet: *const iotkm_wallet, f: &mut dyn FnMut(&mut Object) -> Outcome) -> Outcome {
+    Object::with(wallet.cast(), Magic::WALLET, f)
+}
+
+/// A wallet as an association has it.
+pub(crate) type LentWallet = LentShared<Wallet>;
+
+/// Takes a wallet that is set up.
+pub(crate) unsafe fn take(wallet: *mut iotkm_wallet) -> Outcome<LentWallet> {
+    LentShared::take(wallet.cast(), Magic::WALLET)
 }
 
 /// Calls `f` with the wallet and the wall clock.
@@ -76,51 +54,13 @@ unsafe fn at(
 ) -> c_int {
     let outcome = with(wallet, &mut |object| {
         let milliseconds = raw::read::<iotkm_cx>(cx)?.wall_ms;
-        f(&mut object.wallet, wall(milliseconds / 1000))
+        f(&mut object.value, wall(milliseconds / 1000))
     });
     logged(cx, call, outcome)
 }
 
 unsafe fn look(wallet: *const iotkm_wallet, f: &mut dyn FnMut(&Wallet) -> Outcome) -> c_int {
-    returned(with(wallet, &mut |object| f(&object.wallet)))
-}
-
-/// A wallet in the caller's memory. While it is lent it cannot be wiped; several associations may have it.
-#[derive(Debug)]
-pub(crate) struct LentWallet(NonNull<iotkm_wallet>);
-
-impl LentWallet {
-    /// Takes a wallet that is set up.
-    pub(crate) unsafe fn take(wallet: *mut iotkm_wallet) -> Outcome<Self> {
-        with(wallet, &mut |object| {
-            object.lent = object.lent.checked_add(1).ok_or(IOTKM_E_FULL)?;
-            Ok(())
-        })?;
-        Ok(Self(raw::some(wallet)?))
-    }
-}
-
-impl Lend for LentWallet {
-    fn lend(&self, work: &mut dyn FnMut(&mut dyn Credentials)) {
-        // SAFETY: set up, and cannot be wiped while it is lent; `with` lets nobody else in, here and below.
-        let _ = unsafe {
-            with(self.0.as_ptr(), &mut |object| {
-                work(&mut object.wallet);
-                Ok(())
-            })
-        };
-    }
-}
-impl Drop for LentWallet {
-    fn drop(&mut self) {
-        // SAFETY: as above.
-        let _ = unsafe {
-            with(self.0.as_ptr(), &mut |object| {
-                object.lent = object.lent.saturating_sub(1);
-                Ok(())
-            })
-        };
-    }
+    returned(with(wallet, &mut |object| f(&object.value)))
 }
 
 /// Sets an empty wallet up, of the device named `me`, which goes by `agent`. `memory` has 2 x `ticket_max` + `list_max` bytes:
@@ -147,9 +87,9 @@ pub unsafe extern "C" fn iotkm_wallet_init(
         memory.fill(0);
         let (tickets, list) = memory.split_at_mut(both);
         let (newest, older) = tickets.split_at_mut(ticket_max);
-        let [newest, older, list] = [newest, older, list].map(|part| Lent(NonNull::from(part)));
+        let [newest, older, list] = [newest, older, list].map(LentBytes::new);
         let wallet = Wallet::within(agent, me, [newest, older], list)?;
-        place.set(Object { head: Head::new(Magic::WALLET), lent: 0, wallet });
+        place.set(Object::new(Magic::WALLET, wallet));
         Ok(())
     })
 }
@@ -220,7 +160,7 @@ pub unsafe extern "C" fn iotkm_wallet_seal(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_wallet_persisted(wallet: *mut iotkm_wallet) -> c_int {
     returned(with(wallet, &mut |object| {
-        object.wallet.persisted();
+        object.value.persisted();
         Ok(())
     }))
 }
@@ -251,7 +191,7 @@ pub unsafe extern "C" fn iotkm_wallet_store(
 pub unsafe extern "C" fn iotkm_wallet_needs_store(wallet: *const iotkm_wallet) -> c_int {
     let mut answer = 0;
     let asked = with(wallet, &mut |object| {
-        answer = c_int::from(object.wallet.needs_store());
+        answer = c_int::from(object.value.needs_store());
         Ok(())
     });
     asked.map_or_else(|failure| failure.status, |()| answer)
@@ -285,13 +225,6 @@ pub unsafe extern "C" fn iotkm_wallet_revoke(
     at(wallet, cx, nul!("iotkm_wallet_revoke"), &mut |wallet, _| {
         news(is_new, wallet.revoke(raw::bytes(list, list_len)?)?)
     })
-}
-
-unsafe fn news(place: *mut bool, is_new: bool) -> Outcome {
-    if !place.is_null() {
-        Out::new(place)?.set(is_new);
-    }
-    Ok(())
 }
 
 /// Takes a message from the operator in, a ticket or a list as the payload of an association's record; `due`: whether an
@@ -410,17 +343,5 @@ pub unsafe extern "C" fn iotkm_wallet_list_number(wallet: *const iotkm_wallet, n
 /// holds it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_wallet_wipe(wallet: *mut iotkm_wallet) -> c_int {
-    raw::plainly(|| {
-        let place = raw::some(wallet)?;
-        with(wallet, &mut |object| {
-            if object.lent != 0 {
-                return Err(IOTKM_E_BUSY.into());
-            }
-            // SAFETY: lent to nobody, and erased below before anybody can use it.
-            unsafe { core::ptr::drop_in_place(object) };
-            Ok(())
-        })?;
-        object::erase(place.cast(), size_of::<iotkm_wallet>());
-        Ok(())
-    })
+    raw::plainly(|| Object::wipe(wallet.cast(), Magic::WALLET, size_of::<iotkm_wallet>()))
 }

@@ -1,0 +1,6 @@
+//! The noninteractive scheme.
+
+pub mod association;
+mod of;
+pub mod peer;
+pub mod suite;
