@@ -55,6 +55,31 @@ int main(void) {
     (void)iotkm_interactive_open_leaf(&a, &hub, &purse, &setup, NULL, &runs);
     (void)iotkm_interactive_connect(&a, &cx, &to);
 #endif
+#ifdef NONINTERACTIVE
+    static iotkm_holder held;
+    static iotkm_static_key half, whole;
+    static iotkm_noninteractive_peer other;
+    static iotkm_noninteractive_memory_small few;
+    static iotkm_noninteractive epochs;
+    static iotkm_noninteractive_setup wish;
+    static const iotkm_agent lists = {"acme", &iotkm_eddsa, bytes, 32};
+    static const iotkm_credential_operator operators = {&NONINTERACTIVE, &lists, bytes, 32};
+    iotkm_credential credential;
+    wish.struct_size = sizeof wish;
+    p.public_key = iotkm_static_key_public_key;
+    p.agree = iotkm_static_key_agree;
+    p.step = iotkm_static_key_step;
+    (void)iotkm_static_key_load(&half, &cx, 0, &GROWING, 1);
+    (void)iotkm_credential_request(&half, "lamp", bytes, sizeof bytes, &len);
+    (void)iotkm_holder_init(&held, &operators, "lamp", bytes + 100, IOTKM_HOLDER_MEMORY);
+    (void)iotkm_holder_load(&held, &cx, 1, bytes + 300, 300);
+    (void)iotkm_holder_accept(&held, &cx, &half, bytes, 90, 1, &whole, &credential);
+    (void)iotkm_holder_install(&held, &cx, bytes, 50);
+    (void)iotkm_noninteractive_peer_init(&other, &NONINTERACTIVE, 1, "lamp", "hub", NULL);
+    (void)iotkm_noninteractive_open_small(&epochs, &other, &held, &wish, NULL, &few);
+    (void)iotkm_noninteractive_connect(&epochs.association, &cx, &to);
+    (void)iotkm_noninteractive_go_on(&epochs.association, &cx);
+#endif
 #ifdef TICKETS
     static iotkm_wallet wallet;
     static const iotkm_agent agent = {"acme", &iotkm_eddsa, bytes, 32};

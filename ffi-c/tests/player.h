@@ -3,6 +3,8 @@
  *
  *   N name other suite cpace device id peer sk t li psk place wall mtu cid rekey_after     a node; - where there is nothing
  *   T name other suites device id peer psk wall mtu cid life agent agent_key key ticket    a node with a ticket
+ *   K name other suite device id peer psk wall mtu cid rekey_after interval length life operator operator_key lists_key key
+ *     next_key credential                                                                 a node with a credential
  *   R bytes                                                                                what the next call draws
  *   C name now verb [argument...]                                                          a call
  *
@@ -43,13 +45,29 @@ typedef struct {
 } ticketed;
 
 typedef struct {
+    iotkm_noninteractive_peer peer;
+    iotkm_noninteractive_memory memory;
+    iotkm_noninteractive_setup setup;
+    const iotkm_noninteractive_suite *suite;
+    iotkm_static_key keys[2];
+    iotkm_holder holder;
+    uint8_t held[IOTKM_HOLDER_MEMORY + LIST_ROOM];
+    iotkm_credential_operator operators;
+    iotkm_agent agent;
+    char agent_name[IOTKM_NAME_TEXT], me[IOTKM_NAME_TEXT], other[IOTKM_NAME_TEXT];
+    uint8_t lists_key[32], key[32], psk[32];
+    size_t psk_len;
+} credited;
+
+typedef struct {
     char name[4];
-    int has_ticket;
+    enum { PAIRED, TICKETED, CREDITED } kind;
     iotkm_association *a;
-    iotkm_association association;
+    iotkm_noninteractive session; /* the longest of all */
     union {
         paired paired;
         ticketed ticketed;
+        credited credited;
     } as;
     iotkm_platform platform;
     iotkm_cx cx;
@@ -72,14 +90,14 @@ static void id(iotkm_history_id *id) {
 
 static void open_paired(node *n) {
     paired *p = &n->as.paired;
-    OK(iotkm_history_open(&n->association, &p->peer, p->entries, LOG, p->suite, &n->config, &p->memory));
+    OK(iotkm_history_open(n->a, &p->peer, p->entries, LOG, p->suite, &n->config, &p->memory));
 }
 
 /* ---- interactive ---- */
 
 static void open_ticketed(node *n) {
     ticketed *t = &n->as.ticketed;
-    OK(iotkm_interactive_open(&n->association, &t->peer, &t->wallet, &t->setup, &n->config, &t->memory));
+    OK(iotkm_interactive_open(n->a, &t->peer, &t->wallet, &t->setup, &n->config, &t->memory));
 }
 
 static void meet(ticketed *t) {
@@ -101,6 +119,35 @@ static void suite_list(ticketed *t) {
     t->setup.kem = strchr("014", names[0]) ? &iotkm_x25519 : &iotkm_p256;
 }
 
+/* ---- noninteractive ---- */
+
+static void open_credited(node *n) {
+    credited *c = &n->as.credited;
+    OK(iotkm_noninteractive_open(&n->session, &c->peer, &c->holder, &c->setup, &n->config, &c->memory));
+}
+
+static void meet_credited(credited *c) {
+    const char *other = c->other[0] ? c->other : NULL;
+    OK(iotkm_noninteractive_peer_init(&c->peer, c->suite, 1, c->me, other, c->psk_len ? c->psk : NULL));
+}
+
+/* Both keys are asked, one after the other. */
+static int either_public_key(void *ctx, uint16_t key, int curve, uint8_t *share, size_t len) {
+    iotkm_static_key *keys = (iotkm_static_key *)ctx;
+    int status = iotkm_static_key_public_key(&keys[0], key, curve, share, len);
+    return status == IOTKM_KEY_NONE ? iotkm_static_key_public_key(&keys[1], key, curve, share, len) : status;
+}
+static int either_agree(void *ctx, uint16_t key, int curve, const uint8_t *share, uint8_t *secret, size_t len) {
+    iotkm_static_key *keys = (iotkm_static_key *)ctx;
+    int status = iotkm_static_key_agree(&keys[0], key, curve, share, secret, len);
+    return status == IOTKM_KEY_NONE ? iotkm_static_key_agree(&keys[1], key, curve, share, secret, len) : status;
+}
+static int either_step(void *ctx, uint16_t key, int curve, const iotkm_step *step, uint8_t *out) {
+    iotkm_static_key *keys = (iotkm_static_key *)ctx;
+    int status = iotkm_static_key_step(&keys[0], key, curve, step, out);
+    return status == IOTKM_KEY_NONE ? iotkm_static_key_step(&keys[1], key, curve, step, out) : status;
+}
+
 /* ---- nodes ---- */
 
 /* What both kinds of lines begin with. */
@@ -113,7 +160,7 @@ static node *new_node(void) {
     text = word();
     n->other.len = (uint8_t)strlen(text);
     memcpy(n->other.bytes, text, n->other.len);
-    n->a = &n->association;
+    n->a = &n->session.association;
     n->platform.struct_size = sizeof n->platform;
     n->platform.device_secret = n->secret;
     n->platform.random = given;
@@ -163,7 +210,7 @@ static void make_ticketed(void) {
     uint8_t scalar[32];
     size_t len;
 
-    n->has_ticket = 1;
+    n->kind = TICKETED;
     t->setup.struct_size = sizeof t->setup;
     t->setup.key = 1;
     suite_list(t);
@@ -191,6 +238,63 @@ static void make_ticketed(void) {
     OK(iotkm_wallet_install(&t->wallet, &n->cx, ticket, len, NULL));
     meet(t);
     open_ticketed(n);
+}
+
+static void make_credited(void) {
+    static const iotkm_noninteractive_suite *const suites[] = {
+        &iotkm_noninteractive_suite_0, &iotkm_noninteractive_suite_1, &iotkm_noninteractive_suite_2,
+        &iotkm_noninteractive_suite_3, &iotkm_noninteractive_suite_4, &iotkm_noninteractive_suite_5,
+    };
+    node *n = new_node();
+    credited *c = &n->as.credited;
+    uint8_t scalar[32], credential[IOTKM_CREDENTIAL_MAX];
+    unsigned which = (unsigned)number(), key;
+    const iotkm_kem *kem;
+    size_t len;
+
+    n->kind = CREDITED;
+    CHECK(which < sizeof suites / sizeof suites[0]);
+    c->suite = suites[which];
+    kem = which == 0 || which == 1 || which == 4 ? &iotkm_growing_ristretto255 : &iotkm_growing_p256;
+    CHECK(unhex(n->secret, 32) == 32);
+    text(c->me);
+    text(c->other);
+    c->psk_len = unhex(c->psk, sizeof c->psk);
+    n->wall = number();
+    n->config.mtu = (uint16_t)number();
+    n->config.cid_len = (uint8_t)unhex(n->config.cid, sizeof n->config.cid);
+    n->config.rekey_after = (uint32_t)number();
+    c->setup.struct_size = sizeof c->setup;
+    c->setup.interval_s = (uint32_t)number();
+    c->setup.length = (uint16_t)number();
+    c->setup.life_s = (uint32_t)number();
+    text(c->agent_name);
+    CHECK(unhex(c->key, 32) == 32 && unhex(c->lists_key, 32) == 32);
+    c->agent.name = c->agent_name;
+    c->agent.signature = &iotkm_eddsa;
+    c->agent.key = c->lists_key;
+    c->agent.key_len = sizeof c->lists_key;
+    c->operators.suite = c->suite;
+    c->operators.agent = &c->agent;
+    c->operators.key = c->key;
+    c->operators.key_len = sizeof c->key;
+    c->setup.key = 1;
+    c->setup.next_key = 2;
+    for (key = 0; key < 2; key++) {
+        len = unhex(scalar, sizeof scalar);
+        if (len) OK(iotkm_static_key_import(&c->keys[key], (uint16_t)(key + 1), kem, scalar));
+    }
+    c->setup.has_next_key = len != 0;
+    if (len == 0) OK(iotkm_static_key_import(&c->keys[1], 9, &iotkm_x25519, c->key));
+    n->platform.public_key = either_public_key;
+    n->platform.agree = either_agree;
+    n->platform.step = either_step;
+    n->platform.keys_ctx = c->keys;
+    OK(iotkm_holder_init(&c->holder, &c->operators, c->me, c->held, sizeof c->held));
+    len = unhex(credential, sizeof credential);
+    OK(iotkm_holder_install(&c->holder, &n->cx, credential, len));
+    meet_credited(c);
+    open_credited(n);
 }
 
 /* ---- events and calls ---- */
@@ -265,7 +369,12 @@ static void restart(node *n) {
     if (!forgotten) peer_len = unhex(peer, sizeof peer);
     if (peer_len == 0) memcpy(peer, n->stored, peer_len = n->stored_len);
     OK(iotkm_wipe(n->a));
-    if (!n->has_ticket) {
+    if (n->kind == CREDITED) {
+        credited *c = &n->as.credited;
+        if (forgotten) meet_credited(c);
+        else OK(iotkm_noninteractive_peer_restore(&c->peer, c->suite, &n->cx, 1, 0, peer, peer_len, work, sizeof work));
+        open_credited(n);
+    } else if (n->kind == PAIRED) {
         OK(iotkm_history_peer_restore(&n->as.paired.peer, &n->cx, 1, 0, peer, peer_len));
         open_paired(n);
     } else {
@@ -315,6 +424,34 @@ static int interactive_verb(node *n, const char *verb) {
     return 1;
 }
 
+static int noninteractive_verb(node *n, const char *verb) {
+    static uint8_t bytes[LIST_ROOM];
+    size_t len;
+    if (is(verb, "connect")) {
+        OK(iotkm_noninteractive_connect(n->a, &n->cx, &n->other));
+    } else if (is(verb, "go_on")) {
+        OK(iotkm_noninteractive_go_on(n->a, &n->cx));
+    } else if (is(verb, "install")) {
+        len = unhex(bytes, sizeof bytes);
+        OK(iotkm_holder_install(&n->as.credited.holder, &n->cx, bytes, len));
+    } else if (is(verb, "revoke")) {
+        len = unhex(bytes, sizeof bytes);
+        OK(iotkm_holder_revoke(&n->as.credited.holder, &n->cx, bytes, len, NULL));
+        OK(iotkm_noninteractive_recheck(n->a, &n->cx));
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
+static int own_verb(node *n, const char *verb) {
+    switch (n->kind) {
+    case TICKETED: return interactive_verb(n, verb);
+    case CREDITED: return noninteractive_verb(n, verb);
+    default: return history_verb(n, verb);
+    }
+}
+
 static void call(void) {
     static uint8_t bytes[DATAGRAM], out[DATAGRAM];
     char verb[16], label[64];
@@ -353,7 +490,7 @@ static void call(void) {
     } else if (is(verb, "restart")) {
         restart(n);
     } else {
-        CHECK(n->has_ticket ? interactive_verb(n, verb) : history_verb(n, verb));
+        CHECK(own_verb(n, verb));
     }
     say("\n");
     drain(n);
@@ -369,6 +506,8 @@ static int play(const char *said) {
         make_paired();
     } else if (is(said, "T")) {
         make_ticketed();
+    } else if (is(said, "K")) {
+        make_credited();
     } else if (is(said, "C")) {
         call();
         return 1;

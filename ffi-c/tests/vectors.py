@@ -7,10 +7,16 @@ import subprocess
 import sys
 
 TICKETED = ("other", "suites", "device", "id", "peer", "psk", "wall", "mtu", "cid", "life", "agent", "agent_key", "key", "ticket")
+CREDITED = ("other", "suite", "device", "id", "peer", "psk", "wall", "mtu", "cid", "rekey_after", "interval", "length", "life",
+            "operator", "operator_key", "lists_key", "key", "next_key", "credential")
 FIELDS = ("other", "suite", "cpace", "device", "id", "peer", "sk", "t", "li", "psk", "place", "wall", "mtu", "cid", "rekey_after")
 ARGUMENTS = {"input": ("bytes",), "send": ("payload",), "exporter": ("label", "context"), "restart": ("bytes", "peer"),
-             "listen": ("secret", "window"), "start": ("secret",), "install": ("ticket",)}
-NUMBERS = {"wall": 0, "mtu": 0, "rekey_after": 0, "life": 0}
+             "listen": ("secret", "window"), "start": ("secret",), "install": ("ticket",), "revoke": ("list",)}
+NUMBERS = {"wall": 0, "mtu": 0, "rekey_after": 0, "life": 0, "interval": 60, "length": 1000}
+
+
+def arguments(step):
+    return ("credential",) if "credential" in step else ARGUMENTS.get(step["do"], ())
 
 
 def words(source, keys):
@@ -37,11 +43,12 @@ def lines(vector):
     """What to tell the player, and what it should say."""
     told, said = [], []
     for name in "ab":
-        kind, fields = ("T", TICKETED) if "ticket" in vector[name] else ("N", FIELDS)
+        kinds = {"ticket": ("T", TICKETED), "credential": ("K", CREDITED)}
+        kind, fields = next((kinds[key] for key in kinds if key in vector[name]), ("N", FIELDS))
         told.append(" ".join([kind, name, *words(vector[name], fields)]))
     for step in vector["steps"]:
         told += [f"R {draw}" for draw in step["random"]]
-        told.append(" ".join(["C", step["node"], str(step["now"]), step["do"], *words(step, ARGUMENTS.get(step["do"], ()))]))
+        told.append(" ".join(["C", step["node"], str(step["now"]), step["do"], *words(step, arguments(step))]))
         returned = step["returns"]
         values = [returned[key] for key in ("bytes", "payload", "time", "place") if key in returned]
         said.append(" ".join([step["do"], *("0" if value is None else str(value) or "-" for value in values)]))
@@ -101,7 +108,7 @@ def script(path):
 
 def answers(line):
     """Whether the player says something to this line."""
-    return line[0] not in "NTR"
+    return line[0] not in "NTKR"
 
 
 def play(player, path):
