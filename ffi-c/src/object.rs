@@ -115,7 +115,7 @@ macro_rules! fits {
             assert!(size_of::<$made>() <= size_of::<$opaque>(), "raise the number of words");
             assert!(align_of::<$made>() <= align_of::<$opaque>());
             assert!(
-                size_of::<usize>() < 8 || size_of::<$made>() + 128 >= size_of::<$opaque>(),
+                size_of::<usize>() < 8 || size_of::<$made>().saturating_add(128) >= size_of::<$opaque>(),
                 "lower the number of words"
             );
         };

@@ -560,7 +560,7 @@ static void misuse(void) {
 static void small(void) {
     static iotkm_noninteractive_memory_small runs[2];
     iotkm_noninteractive_setup setup = setup_of(100);
-    static const iotkm_noninteractive nothing;
+    static iotkm_noninteractive nothing;
     both(&iotkm_noninteractive_suite_2, 100, NULL);
     OK(iotkm_wipe(&a.s.a));
     OK(iotkm_wipe(&b.s.a));
