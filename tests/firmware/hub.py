@@ -211,3 +211,67 @@ class TicketHub(Hub):
             self.answers.append(iotkm.read_ticket_message(payload))
         else:
             super()._payload(payload)
+
+
+class Office:
+    """Gives out credentials: the operator."""
+
+    NAME = "acme"
+    SUITE = iotkm.SUITE_4
+
+    def __init__(self):
+        self.lists = iotkm.SigningKey("EdDSA", os.urandom(32))
+        self._platform = iotkm.Platform(os.urandom(32))
+        self.key = iotkm.OperatorKey.generate(self._platform, suite=self.SUITE)
+        self._numbers = iotkm.TicketAgent(self.NAME)
+        self._numbers.seal(self._platform)
+        self._numbers.persisted()
+        self.operator = iotkm.CredentialOperator(
+            self.NAME, key=self.key.public_key, lists=self.lists.public_key, suite=self.SUITE)
+
+    def answer(self, request):
+        return self.key.issue(self._platform, self._numbers, request, now=int(time.time()), life=1000)
+
+    def revoke(self, *credentials):
+        return self._numbers.revoke(self.lists, sorted(each.serial for each in credentials), now=int(time.time()))
+
+
+class CredentialHub(Hub):
+    """The noninteractive scheme. The hub's line goes to the operator too, until the board has its credential."""
+
+    NAME, BOARD_NAME, INTERVAL = "hub", "lamp-7", 1
+    VERSION = 1  # in the upper half of every datagram's first byte
+
+    def __init__(self, board, office):
+        super().__init__(board)
+        self.office = office
+        self.holder = iotkm.Holder(self.platform, device=self.NAME, operator=office.operator)
+        asked = iotkm.CredentialRequest(self.platform, self.NAME, suite=office.SUITE)
+        credential, key = self.holder.accept(asked, office.answer(asked.request))
+        self.platform.set_key(0, key)
+        self.holder.install(credential)
+        self.asked = 0
+        self.forget()
+
+    def forget(self):
+        self._open(iotkm.CredentialPeer.named(slot=HUB, own_id=self.NAME, id=self.BOARD_NAME, suite=self.office.SUITE))
+
+    def restart(self):
+        blob = self.stored[HUB]
+        self._open(iotkm.CredentialPeer.restore(self.platform, slot=HUB, blob=blob, suite=self.office.SUITE))
+
+    def _open(self, peer):
+        self._wake_at.clear()
+        self.association = iotkm.Noninteractive(self.platform, peer, self.holder, interval=self.INTERVAL, length=10_000)
+
+    def refuse(self, *credentials):
+        """From now on the hub takes none of these."""
+        self.holder.revoke(self.office.revoke(*credentials))
+        self.association.recheck()
+
+    def _take(self, datagram):
+        if datagram[0] >> 4 == self.VERSION:
+            super()._take(datagram)
+            return
+        self.asked += 1
+        self._out(self.office.answer(datagram))

@@ -29,13 +29,14 @@ class Vectors(unittest.TestCase):
             self.assertEqual(heard, said)
 
     def test_there_are_some(self):
-        self.assertGreater(len(self.paths()), 36)
+        self.assertGreater(len(self.paths()), 53)
 
     @staticmethod
     def paths():
         """All but those of the groups of integers: nothing for such a board, and a static key in memory is of a curve."""
         folder = os.path.join(ROOT, "tests", "vectors")
-        found = [path for kind in ("*.json", "interactive/*.json") for path in glob.glob(os.path.join(folder, kind))]
+        kinds = ("*.json", "interactive/*.json", "noninteractive/*.json")
+        found = [path for kind in kinds for path in glob.glob(os.path.join(folder, kind))]
         return sorted(path for path in found if "minus" not in path) + [os.path.join(folder, "primitives", "tickets.json")]
 
 

@@ -2,6 +2,7 @@
 
        history.c        paired once with the hub by what a user types; keys that are renewed from what both said
        interactive.c    a ticket of the agent that the hub trusts too; keys that are renewed with every session
+       noninteractive.c a credential of the hub's operator; keys that change with time, and nothing said
 
    They know the library and the store, nothing of the board. */
 #ifndef DEVICE_H
@@ -18,6 +19,7 @@ enum {
     SLOT_KEY = 4,
     SLOT_WALLET = 5,
     SLOT_NAMES = 6,
+    SLOT_HALF = 7,
 };
 
 /* Tells the user: a word, and a number where `has_number`. main.c prints it. */

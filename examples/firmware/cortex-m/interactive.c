@@ -291,21 +291,15 @@ static int take_message(const uint8_t *message, size_t length)
     return status == IOTKM_OK ? told : status;
 }
 
-static uint8_t nibble(char digit) { return (uint8_t)(digit <= '9' ? digit - '0' : (digit | 32) - 'a' + 10); }
-
 static int provision(const char *line)
 {
-    char hex[2 * sizeof names.key + 1];
     if (is_open || is_asking) /* once */
         return IOTKM_E_WRONG_STATE;
     line = text_word(line, names.own, sizeof names.own);
     line = text_word(line, names.hub, sizeof names.hub);
     line = text_word(line, names.agent, sizeof names.agent);
-    text_word(line, hex, sizeof hex);
-    if (strlen(hex) != 2 * sizeof names.key)
+    if (text_unhex(line, names.key, sizeof names.key) == NULL)
         return IOTKM_E_BAD_ARGUMENT;
-    for (size_t i = 0; i < sizeof names.key; i++)
-        names.key[i] = (uint8_t)(nibble(hex[2 * i]) << 4 | (nibble(hex[2 * i + 1]) & 15));
     const iotkm_platform *platform = cx.platform;
     int status = platform->store_write(platform->store_ctx, SLOT_NAMES, (const uint8_t *)&names, sizeof names);
     return status == 0 ? take_up() : IOTKM_E_HOOK;

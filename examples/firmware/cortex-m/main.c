@@ -7,7 +7,7 @@
        status         prints `status` and three numbers: milliseconds since boot, readings sent, most bytes of stack ever used
        reset  panic   as the reset button; as a bug found at run time
        cut N          for tests: the power fails at the N-th word that the flash changes from now on
-   and what the scheme's file says (history.c: pair; interactive.c: provision). It shows what happens, a word first. */
+   and what the scheme's file says (history.c: pair; the others: provision). It shows what happens, a word first. */
 #include "board.h"
 #include "console.h"
 #include "device.h"

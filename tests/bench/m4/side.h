@@ -7,7 +7,10 @@
 enum { WIRE = 4, DATAGRAM = 800, SLOT_MAX = IOTKM_INTERACTIVE_PEER_BLOB_MAX };
 
 struct side {
-    iotkm_association association;
+    union {
+        iotkm_association association;
+        iotkm_noninteractive longer;
+    };
     iotkm_platform platform;
     iotkm_cx cx;
     iotkm_addr peer_addr;

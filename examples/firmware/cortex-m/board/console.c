@@ -4,7 +4,7 @@
 
 const char *console_line(void)
 {
-    static char line[160];
+    static char line[256];
     static size_t length;
     int byte;
     while ((byte = uart_get(UART_CONSOLE)) >= 0) {

@@ -39,3 +39,23 @@ const char *text_word(const char *line, char *word, size_t capacity)
     word[length] = '\0';
     return *line == ' ' ? line + 1 : line;
 }
+
+static int nibble(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+const char *text_unhex(const char *line, uint8_t *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++, line += 2) {
+        int high = nibble(line[0]), low = high < 0 ? -1 : nibble(line[1]);
+        if (low < 0)
+            return NULL;
+        bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    if (*line != '\0' && *line != ' ')
+        return NULL;
+    return *line == ' ' ? line + 1 : line;
+}

@@ -18,4 +18,7 @@ const char *text_after(const char *line, const char *word);
 /* Copies the line's first word, without its end if it is too long for `capacity`, and returns what follows it. */
 const char *text_word(const char *line, char *word, size_t capacity);
 
+/* Reads the line's first word as hexadecimal digits, exactly `length` bytes, and returns what follows it; NULL if it is not that. */
+const char *text_unhex(const char *line, uint8_t *bytes, size_t length);
+
 #endif
