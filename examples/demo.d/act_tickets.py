@@ -18,12 +18,11 @@ PHASE_1 = ("M1", "M2", "M3", "M4")
 
 
 class Fleet:
-    """The agent, the hub, a lamp, and a switch that will be stolen."""
+    """The hub, a lamp, and a switch that will be stolen."""
 
     def __init__(self, stage: "Stage") -> None:
         self.stage = stage
         notes = {**NOTES, "heard": "the hub: {}", "list": "stored: revocation list {}", "hint": "hub hints: {}"}
-        self.agent = stage.party("agent", "agent", {})
         at_hub = {"heard": "{}", "ended": "session with the {} ended", "refuses": "{}", "delivered": "shown: ticket {}"}
         self.hub = stage.party("hub", "fleet-hub", {**NOTES, **at_hub}, at_hub=True)
         self.lamp = stage.party("lamp", "lamp", notes)
@@ -31,30 +30,19 @@ class Fleet:
         self.port = 0
         self.issued: dict[str, str] = {}
 
-    def note(self, text: str) -> None:
-        """What the agent did; it is not on the air."""
-        diagram = self.stage.diagram
-        diagram.out(" " * 15 + diagram.paint(f"agent: {text}", "magenta"))
-
-    async def ask(self, line: str) -> str:
-        """What the agent answers."""
-        self.agent.press(line)
-        return await self.agent.expect("message")
-
     async def enrol(self, party: Party) -> str:
         """A ticket for what this party asks, on a factory's bench."""
-        message = await self.ask(f"request {await party.expect('request')}")
-        self.note(f"issued ticket {self.agent.said('issued')[-1]}")
+        message = await self.stage.ask(f"request {await party.expect('request')}")
         party.press(f"ticket {message}")
         await party.expect("has")
         return message
 
     async def set_up(self) -> None:
-        """Agent and hub at work, each device with a ticket, no datagram sent."""
+        """The hub at work, each device with a ticket, no datagram sent."""
         stage = self.stage
-        await stage.python(self.agent, "agent.py", str(stage.folder / "agent"))
+        agent = stage.office.said("ready")[-1]
         await stage.python(self.hub, "hub_tickets.py", str(stage.folder / "fleet-hub"), "0")
-        agent, _ = await asyncio.gather(self.agent.expect("ready"), self.hub.expect("ready"))
+        await self.hub.expect("ready")
         self.hub.press(f"provision hub {agent}")
         self.port = int(await self.hub.expect("bound"))
         self.links = {}
@@ -66,8 +54,8 @@ class Fleet:
         stage.diagram.cast(self.lamp, self.hub)
         stage.phase(
             "Tickets",
-            "In the factory. Each device makes its static key, which never leaves it; the agent (Python, its key sealed under a "
-            "passphrase) signs whose key that is.",
+            "In the factory. Each device makes its static key, which never leaves it; the operator's agent (Python, its key sealed "
+            "under a passphrase) signs whose key that is.",
         )
         await self.enrol(self.hub)
         for device in (self.lamp, self.switch):
@@ -134,8 +122,7 @@ async def play(stage: "Stage") -> tuple[list[tuple[str, str]], int]:
         "The operator's hub brings the next ticket to the lamp in a record, until it is acknowledged; the lamp then shows it "
         "to its peers. Session and keys stay.",
     )
-    message = await fleet.ask("renew lamp")
-    fleet.note(f"issued ticket {fleet.agent.said('issued')[-1]}")
+    message = await stage.ask("renew lamp")
     hub.press(f"give {message}")
     await lamp.expect("has")
     await hub.expect("delivered")
@@ -151,16 +138,15 @@ async def play(stage: "Stage") -> tuple[list[tuple[str, str]], int]:
         "The switch is stolen",
         "The agent revokes its ticket. The hub ends their session, and tells every device that is left.",
     )
-    message = await fleet.ask("revoke switch")
-    fleet.note(f"revoked the switch's ticket: {fleet.agent.said('revoked')[-1]}")
+    message = await stage.ask("revoke switch")
     hub.press(f"give {message}")
     why = await hub.expect("refuses")
     diagram.who = "lamp"
     await lamp.expect("list")
 
     stage.phase(
-        "The switch comes back, and is turned away",
-        "It has its key and its ticket still, and tries from the beginning. The hub answers with a hint, and with nothing else.",
+        "The switch is turned away",
+        "It has its key and its ticket still, and begins anew. The hub answers with a hint, and with nothing else.",
     )
     diagram.who = "switch"
     switch.press("authenticate")
@@ -177,7 +163,7 @@ async def play(stage: "Stage") -> tuple[list[tuple[str, str]], int]:
         party.press("close")
     refused = int(await lamp.expect("refused")) + int(await hub.expect("refused"))
     await asyncio.sleep(0.2)
-    for party in (lamp, hub, fleet.agent):
+    for party in (lamp, hub):
         await party.end()
 
     heard, sent = only_what_was_said([lamp, switch], hub)

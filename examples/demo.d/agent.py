@@ -1,10 +1,10 @@
-"""The ticket agent of the demo's fleet: vouches for devices' public keys, as `iotkm ca` does on a command line.
+"""The operator's office of the demo's fleets: issues tickets and credentials, as `iotkm ca` does on a command line.
 
     python agent.py FOLDER
 
-FOLDER gets its records, one SQLite file in which its key lies sealed under a passphrase. What the operator wants of it comes
-as lines on standard input: ``request MESSAGE``, ``renew DEVICE``, ``revoke DEVICE``; at the end of input it ends. Messages are
-in hexadecimal digits.
+FOLDER gets its records, one SQLite file in which its keys lie sealed under a passphrase. What the operator wants of it comes
+as lines on standard input: ``request MESSAGE`` (for a ticket), ``renew DEVICE``, ``revoke DEVICE``, ``credential MESSAGE``; at
+the end of input it ends. Messages are in hexadecimal digits.
 """
 
 import secrets
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lines import run, say, typed
 
-from iotkm import RevocationList, Ticket, TicketRequest, read_ticket_message, write_ticket_message
+from iotkm import SUITE_4, RevocationList, Ticket, TicketRequest, read_ticket_message, write_ticket_message
 from iotkm.authority import Authority
 
 
@@ -34,6 +34,8 @@ async def main(folder: str) -> None:
     passphrase = secrets.token_urlsafe().encode()
     with Authority.create(Path(folder) / "agent.db", "acme", passphrase) as agent:
         agent.unlock(passphrase)
+        operator = agent.add_suite(SUITE_4)
+        say("operator", operator.name, operator.key.hex(), bytes(operator.lists).hex())
         say("ready", agent.name, bytes(agent.public_key).hex())
         while line := (await lines.readline()).decode().rstrip("\n"):
             now = int(time.time())
@@ -54,6 +56,13 @@ async def main(folder: str) -> None:
                     ticket = agent.newest(device)
                     assert ticket is not None
                     give(ticket)
+                case ["credential", message]:
+                    device = agent.request_credential(bytes.fromhex(message), suite=SUITE_4)
+                    agent.issue_credentials(now=now)
+                    made = agent.newest_credential(device)
+                    assert made is not None
+                    say("issued", f"{made.credential.serial} for {device}, {len(bytes(made.credential))} bytes")
+                    say("message", made.answer.hex())
                 case ["revoke", device]:
                     give(agent.revoke([ticket.serial for ticket, _ in agent.tickets(device)], now=now))
 

@@ -2,8 +2,8 @@
  *
  *     device FOLDER HOST PORT
  *
- * FOLDER keeps what has to survive. What a device has buttons for comes as lines on standard input (device_history.c and
- * device_tickets.c list theirs); at the end of input it ends. What happens goes out as lines, for people and for stage.py.
+ * FOLDER keeps what has to survive. What a device has buttons for comes as lines on standard input (device_history.c,
+ * device_tickets.c and device_epochs.c list theirs); at the end of input it ends. What happens goes out as lines, for people and for stage.py.
  * A shorter program to start from is ../c/device.c. */
 #define _POSIX_C_SOURCE 200809L
 
@@ -26,6 +26,7 @@ iotkm_cx cx;
 iotkm_addr hub;
 uint8_t buffer[1280];
 iotkm_association *active;
+uint64_t slept_ms;
 
 void must(int status, const char *what) {
     if (status == 0) return;
@@ -157,6 +158,13 @@ int measure(int which, char *reading, size_t capacity) {
     }
 }
 
+size_t unhex(const char *text, uint8_t *out, size_t capacity) {
+    size_t len = 0;
+    unsigned byte;
+    while (len < capacity && sscanf(text + 2 * len, "%2x", &byte) == 1) out[len++] = (uint8_t)byte;
+    return len;
+}
+
 static void read_and_send(void) {
     char reading[48];
     int which;
@@ -212,7 +220,7 @@ static void arrived(void) {
 }
 
 static void look_at_clock(void) {
-    cx.now_ms = iotkm_posix_now_ms();
+    cx.now_ms = iotkm_posix_now_ms() - slept_ms;
     cx.wall_ms = iotkm_posix_wall_ms();
 }
 

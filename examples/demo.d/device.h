@@ -1,5 +1,5 @@
 /* What the demo's devices have in common, whatever scheme they speak: device.c keeps the platform, the clock and the socket, and
- * asks the scheme's file (device_history.c, device_tickets.c) for the rest. */
+ * asks the scheme's file (device_history.c, device_tickets.c, device_epochs.c) for the rest. */
 #ifndef DEVICE_H
 #define DEVICE_H
 
@@ -15,6 +15,7 @@ extern iotkm_platform platform;
 extern iotkm_cx cx;
 extern iotkm_addr hub;             /* where the hub is */
 extern uint8_t buffer[1280];       /* a datagram, or what is to be stored */
+extern uint64_t slept_ms;          /* how long the device's clock stood still */
 extern iotkm_association *active;  /* what datagrams and the time go to; NULL: nothing yet */
 
 /* Ends the program where a status is not 0, and says what was to be done. */
@@ -31,6 +32,9 @@ int measure(int which, char *reading, size_t capacity);
 void session_store(void);
 int session_restore(void);
 void session_forget(void);
+
+/* Bytes from hexadecimal digits, up to something else; how many. */
+size_t unhex(const char *text, uint8_t *out, size_t capacity);
 
 /* What an event says, for people; those without words of their own say nothing. */
 void say_event(const iotkm_event *event);

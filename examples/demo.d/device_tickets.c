@@ -198,14 +198,6 @@ void device_heard(const uint8_t *payload, size_t len) {
 
 /* ---- the buttons ---- */
 
-/* Bytes from hexadecimal digits, up to something else; how many. */
-static size_t unhex(const char *text, uint8_t *out, size_t capacity) {
-    size_t len = 0;
-    unsigned byte;
-    while (len < capacity && sscanf(text + 2 * len, "%2x", &byte) == 1) out[len++] = (uint8_t)byte;
-    return len;
-}
-
 static void provision(const char *line) {
     char digits[65];
     if (active || names.own[0]) must(IOTKM_E_WRONG_STATE, "provisioned already");

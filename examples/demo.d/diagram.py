@@ -25,11 +25,12 @@ COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", 
 HISTORY = ["", "C1", "C2", "C3", "C4", "C5", "ACK", "GONE", "P1", "P2", "P3", "P4", "P5", "P6"]
 INTERACTIVE = ["", "M1", "M2", "M3", "M4", "K1", "K2", "K3", "K4", "HINT", "GONE", "REFUSE", "PING", "PONG"]
 ENGINE = ["", "fragment", "cookie request", "cookie echo", "R1", "R2", "R3"]
-NAMES = {0x10: ENGINE, 0x11: INTERACTIVE, 0x16: HISTORY}
+NONINTERACTIVE = ["", "M1", "M2", "M3", "M4", "LAG", "", "", "", "HINT"]
+NAMES = {0x10: ENGINE, 0x11: INTERACTIVE, 0x12: NONINTERACTIVE, 0x16: HISTORY}
 RECORD_BEHIND = {"R3": 34, "K3": 18, "K4": 18}
 """Longest such message in bytes; what follows is a record."""
 BY_VALUE = 1
-"""Flag in M1 and M2: the ticket itself."""
+"""Flag in M1 and M2, their third byte: the ticket or credential itself."""
 
 
 def name(datagram: bytes) -> str:
@@ -42,7 +43,9 @@ def name(datagram: bytes) -> str:
     found = names[number] if 0 < number < len(names) else "?"
     if len(datagram) > RECORD_BEHIND.get(found, len(datagram)):
         return found + ", record"
-    return found + ", ticket" if found in ("M1", "M2") and datagram[2] & BY_VALUE else found
+    if found in ("M1", "M2") and datagram[2] & BY_VALUE:
+        return found + (", ticket" if first == 0x11 else ", credential")
+    return found
 
 
 class Diagram:
@@ -75,7 +78,6 @@ class Diagram:
         """What follows is another story."""
         self.out()
         self.out(self.paint(f"== {title} ".ljust(MARGIN + INNER + 18, "="), "bold"))
-        self.out()
 
     def cast(self, left: "Party", right: "Party") -> None:
         """Whose lines these are from now on."""

@@ -1,4 +1,4 @@
-"""The stage of examples/demo: starts devices, hubs and a ticket agent, puts a bad link between them, has them go through what
+"""The stage of examples/demo: starts devices, hubs and an operator's office, puts a bad link between them, has them go through what
 their lives bring, and draws what passes.
 
     python stage.py --programs FOLDER --folder FOLDER [--seed N] [--loss PERCENT] [--plain]
@@ -15,13 +15,14 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import act_epochs
 import act_history
 import act_tickets
 from diagram import Diagram
 from link import Link
 from party import HERE, Party, Trouble
 
-LIMIT = 180
+LIMIT = 240
 """Seconds that all may take; with more than a quarter lost five times as many."""
 
 
@@ -36,6 +37,7 @@ class Stage:
         self.diagram = Diagram(self.loop.time(), options.plain)
         self.parties: list[Party] = []
         self.links: list[Link] = []
+        self.office = self.party("operator's office", "office", {})
 
     def phase(self, title: str, text: str) -> None:
         self.diagram.phase(title, text, self.loop.time())
@@ -59,6 +61,21 @@ class Stage:
         await link.open()
         self.links.append(link)
         return link
+
+    async def open_office(self) -> None:
+        """The operator's office begins to work."""
+        await self.python(self.office, "agent.py", str(self.folder / "office"))
+        await self.office.expect("ready")
+
+    async def ask(self, line: str) -> str:
+        """What the office answers; it is not on the air."""
+        self.office.press(line)
+        answer = await self.office.expect("message")
+        word = "revoked" if line.startswith("revoke ") else "issued"
+        what = "credential " if line.startswith("credential ") else "" if word == "revoked" else "ticket "
+        text = f"operator: {word} {what}{self.office.said(word)[-1]}"
+        self.diagram.out(" " * 15 + self.diagram.paint(text, "magenta"))
+        return answer
 
     def kill(self, device: str) -> None:
         self.diagram.alive = False
@@ -96,12 +113,14 @@ def finish(stage: Stage, end: float, rows: list[tuple[str, str]], refused: int) 
 
 async def play(stage: Stage) -> None:
     rows, refused = [], 0
-    for act in (act_history.play, act_tickets.play):
+    await stage.open_office()
+    for act in (act_history.play, act_tickets.play, act_epochs.play):
         more, twice = await act(stage)
         rows += more
         refused += twice
     order = [what for what, _ in rows]
     rows.sort(key=lambda row: order.index(row[0]))  # what is said of several acts stands together
+    await stage.office.end()
     finish(stage, stage.loop.time(), rows, refused)
 
 
@@ -148,6 +167,6 @@ if __name__ == "__main__":
     parser.add_argument("--programs", required=True)
     parser.add_argument("--folder", required=True)
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
-    parser.add_argument("--loss", type=float, default=20)
+    parser.add_argument("--loss", type=float, default=15)
     parser.add_argument("--plain", action="store_true")
     sys.exit(asyncio.run(main(parser.parse_args())))
