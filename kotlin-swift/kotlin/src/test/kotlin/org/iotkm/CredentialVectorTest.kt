@@ -1,0 +1,77 @@
+package org.iotkm
+
+import com.google.gson.JsonObject
+import com.google.gson.JsonParser
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Test
+import java.io.File
+
+/** Plays tests/vectors/primitives/credentials.json: the same draws give the same requests, answers and keys; the same is refused. */
+class CredentialVectorTest {
+    private val vectors = JsonParser.parseString(File("../../tests/vectors/primitives/credentials.json").readText()).asJsonObject
+    private fun all(name: String) = vectors[name].asJsonArray.map { it.asJsonObject }
+    private fun JsonObject.text(name: String) = this[name].asString
+    private fun unhex(text: String) = text.chunked(2).map { it.toInt(16).toByte() }.toByteArray()
+    private fun JsonObject.bytes(name: String) = unhex(text(name))
+    private fun hex(bytes: ByteArray) = bytes.joinToString("") { "%02x".format(it) }
+    private val vault = SecretVault { ByteArray(32) }
+
+    private fun drawing(vector: JsonObject, name: String): Device {
+        val draws = ArrayDeque(vector[name].asJsonArray.map { unhex(it.asString) })
+        return Device(vault, object : RandomSource {
+            override fun random(length: UInt) = draws.removeFirst().also { check(it.size == length.toInt()) }
+        })
+    }
+
+    private class Office(about: JsonObject, suite: Suite, key: OperatorKey, lists: ByteArray) {
+        val operator = CredentialOperator(about["name"].asString, suite, key.publicKey(), Algorithm.ED_DSA, lists)
+        val numbers = TicketAgent(about["name"].asString)
+    }
+
+    @Test
+    fun `issued and refused`() {
+        all("operators").forEachIndexed { place, about ->
+            val suite = when (val name = about.text("suite")) {
+                "-21" -> Suite.SUITE_FFC2048
+                "-22" -> Suite.SUITE_FFC3072
+                else -> Suite.valueOf("SUITE$name")
+            }
+            val key = OperatorKey(suite, SecretBytes(about.bytes("x")))
+            assertEquals(about.text("key"), hex(key.publicKey()))
+            val office = Office(about, suite, key, about.bytes("lists_key"))
+            office.numbers.save(Device(vault, null), TestStore(), 1u)
+            for (vector in all("credentials").filter { it["operator"].asInt == place }) {
+                val (name, now) = vector.text("device") to vector["issued_at"].asLong
+                val (life, holder) = vector["life"].asInt.toUShort() to Holder(name, office.operator)
+                val desk = drawing(vector, "operator_draws")
+                val issued = if (vector["split"].asBoolean) {
+                    val asked = CredentialRequest(drawing(vector, "device_draws"), suite, name)
+                    assertEquals(vector.text("request"), hex(asked.request()))
+                    val answer = key.issue(desk, office.numbers, asked.request(), now.toUInt(), life)
+                    assertEquals(vector.text("answer"), hex(answer))
+                    holder.accept(asked, answer, now.toULong())
+                } else {
+                    key.issuePrintedKnowingThePrivateKey(desk, office.numbers, name, now.toUInt(), life)
+                }
+                assertEquals(vector.text("credential"), hex(issued.credential.bytes()))
+                assertEquals(vector.text("reference"), hex(issued.credential.reference()))
+                assertEquals(vector.text("key"), hex(issued.key.publicKey()))
+                assertEquals(vector.text("key"), hex(credentialKey(office.operator, issued.credential)))
+                holder.check(issued.credential, issued.key, now.toULong())
+                holder.install(issued.credential, now.toULong())
+            }
+            for (vector in all("refused").filter { it["operator"].asInt == place }) {
+                // As if k1 had just been drawn: groups that draw more take it for a big-endian number.
+                val k1 = vector.bytes("k1")
+                val drawn = Device(vault, object : RandomSource {
+                    override fun random(length: UInt) = ByteArray(length.toInt() - k1.size) + k1
+                })
+                val asked = CredentialRequest(drawn, suite, vector.text("device"))
+                val error = thrown<IotkmException.Refused> {
+                    Holder(vector.text("device"), office.operator).accept(asked, vector.bytes("bytes"), vector["wall"].asLong.toULong())
+                }
+                assertEquals(vector.text("reason") to vector["code"].asInt, error.reason to error.code())
+            }
+        }
+    }
+}

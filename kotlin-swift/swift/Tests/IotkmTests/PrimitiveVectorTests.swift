@@ -1,0 +1,213 @@
+import Foundation
+import XCTest
+
+@testable import Iotkm
+
+private typealias Json = [String: Any]
+
+private func hex(_ bytes: Data) -> String { bytes.map { String(format: "%02x", $0) }.joined() }
+
+private func unhex(_ text: Any?) -> Data {
+    let digits = Array((text as? String ?? "").utf8)
+    return Data(stride(from: 0, to: digits.count, by: 2).map {
+        UInt8(String(decoding: digits[$0..<$0 + 2], as: UTF8.self), radix: 16)!
+    })
+}
+
+private func load(_ name: String) throws -> Json {
+    let file = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../../../tests/vectors/primitives/\(name).json")
+    return try JSONSerialization.jsonObject(with: Data(contentsOf: file.standardizedFileURL)) as! Json
+}
+
+private extension Dictionary where Key == String, Value == Any {
+    func text(_ name: String) -> String { self[name] as! String }
+    func number(_ name: String) -> UInt64? { (self[name] as? NSNumber)?.uint64Value }
+    func bytes(_ name: String) -> Data { unhex(self[name]) }
+    func all(_ name: String) -> [Json] { self[name] as! [Json] }
+}
+
+private let curves: [String: Curve] = ["x25519": .x25519, "p256": .p256, "ffc2048": .ffc2048, "ffc3072": .ffc3072]
+
+/// A vault that is only asked for a public key.
+private final class ShowingVault: KeyVault, @unchecked Sendable {
+    let secret: Data
+    let shown: Data?
+    init(_ secret: Data, _ shown: Data? = nil) { (self.secret, self.shown) = (secret, shown) }
+    func deviceSecret() throws -> Data { secret }
+    func publicKey(key: UInt16, curve: Curve) throws -> Data? { shown }
+}
+
+/// Plays tests/vectors/primitives/tickets.json: tickets, lists, what is refused, a wallet step by step.
+final class TicketVectorTests: XCTestCase {
+    private let vectors = try! load("tickets")
+
+    private func about(_ vector: Json) -> Json { vectors.all("agents")[vector["agent"] as! Int] }
+    private func algorithm(_ agent: Json) -> Algorithm { agent.text("algorithm") == "EdDSA" ? .edDsa : .es256 }
+    private func agent(_ vector: Json) -> Agent {
+        let agent = about(vector)
+        return Agent(name: agent.text("name"), algorithm: algorithm(agent), key: agent.bytes("public"))
+    }
+
+    func testTicketsAndLists() throws {
+        for vector in vectors.all("tickets") {
+            let (agent, curve) = (about(vector), curves[vector.text("group")]!)
+            let key = try StaticKey(curve: curve, secret: SecretBytes(bytes: vector.bytes("private")))
+            XCTAssertEqual(hex(try key.publicKey()), vector.text("key"))
+            let claims = Claims(
+                agent: agent.text("name"), device: vector.text("device"), curve: curve, key: vector.bytes("key"),
+                serial: UInt32(vector.number("serial")!), issuedAt: vector.number("issued_at")!,
+                expires: vector.number("expires")!, notBefore: vector.number("not_before"), scope: vector.text("scope"))
+            let ticket = try Ticket.issue(
+                algorithm: algorithm(agent), secret: SecretBytes(bytes: agent.bytes("secret")), claims: claims)
+            XCTAssertEqual(hex(ticket.bytes()), vector.text("bytes"))
+            XCTAssertEqual(hex(try ticket.reference()), vector.text("reference"))
+            XCTAssertEqual(try Ticket.verify(bytes: ticket.bytes(), agent: self.agent(vector)).claims(), claims)
+        }
+        for vector in vectors.all("lists") {
+            let agent = about(vector)
+            let said = Revoked(
+                agent: agent.text("name"), issuedAt: vector.number("issued_at")!, number: UInt32(vector.number("number")!),
+                serials: (vector["serials"] as! [NSNumber]).map { $0.uint32Value })
+            let list = try RevocationList.issue(
+                algorithm: algorithm(agent), secret: SecretBytes(bytes: agent.bytes("secret")), revoked: said)
+            XCTAssertEqual(hex(list.bytes()), vector.text("bytes"))
+            XCTAssertEqual(try RevocationList.verify(bytes: list.bytes(), agent: self.agent(vector)).revoked(), said)
+        }
+    }
+
+    func testWhatIsRefused() throws {
+        for vector in vectors.all("refused") {
+            let error = thrown {
+                if vector.text("kind") == "ticket" {
+                    _ = try Ticket.verify(bytes: vector.bytes("bytes"), agent: agent(vector))
+                } else {
+                    _ = try RevocationList.verify(bytes: vector.bytes("bytes"), agent: agent(vector))
+                }
+            }
+            XCTAssertEqual(error, .Refused(number: Int32(vector["code"] as! Int), reason: vector.text("reason")))
+        }
+    }
+
+    func testADevicesRequest() throws {
+        let vector = try XCTUnwrap(vectors.all("messages").first { $0.text("kind") == "request" })
+        let device = Device(vault: ShowingVault(Data(repeating: 0, count: 32), vector.bytes("key")))
+        let request = try ticketRequest(
+            device: device, key: 0, curve: curves[vector.text("group")]!, name: vector.text("device"),
+            scope: vector.text("scope"), lifetime: vector.number("lifetime")!)
+        XCTAssertEqual(hex(request), vector.text("bytes"))
+    }
+
+    func testAWalletStepByStep() throws {
+        let vector = vectors["wallet"] as! Json
+        let device = Device(vault: ShowingVault(vector.bytes("device_secret")))
+        func new() throws -> Wallet { try Wallet(name: vector.text("device"), agent: agent(vector)) }
+        let wallet = try new()
+        for (i, step) in vector.all("steps").enumerated() {
+            let (wall, data) = (step.number("wall"), step.bytes("bytes"))
+            var returned: Any
+            do {
+                switch step.text("do") {
+                case "install": returned = try wallet.install(ticket: Ticket.peek(bytes: data), wall: wall)
+                case "revoke": returned = try wallet.revoke(list: RevocationList.peek(bytes: data))
+                case "handle": returned = try wallet.handle(message: data, wall: wall)
+                case "check":
+                    try wallet.check(ticket: Ticket.peek(bytes: data), wall: wall)
+                    returned = true
+                case "saw":
+                    try wallet.saw(ticket: Ticket.peek(bytes: data), wall: wall)
+                    returned = true
+                default:
+                    let sealed = try wallet.seal(device: device)
+                    try wallet.persisted()
+                    let again = try new()
+                    try again.restore(device: device, blob: sealed.bytes, floor: sealed.version)
+                    XCTAssertEqual(try again.floor(), try wallet.floor())
+                    returned = ["blob": hex(sealed.bytes), "version": Int(sealed.version)] as Json
+                }
+            } catch let error as IotkmError {
+                returned = Int(error.code())
+            }
+            let state: Json = [
+                "returns": returned, "floor": Int(try wallet.floor()), "list_number": Int(try wallet.listNumber()),
+                "tickets": try wallet.tickets().map { Int(try $0.claims().serial) },
+                "shown": try wallet.ticket(wall: wall).map { Int(try $0.claims().serial) } ?? NSNull() as Any,
+                "needs_store": try wallet.needsStore(),
+                "acknowledgement": try wallet.acknowledgement().map { hex($0) } ?? NSNull() as Any,
+            ]
+            let wanted = step.filter { state[$0.key] != nil }
+            XCTAssertEqual(state as NSDictionary, wanted as NSDictionary, "step \(i), \(step.text("do"))")
+        }
+    }
+}
+
+/// Plays tests/vectors/primitives/credentials.json: the same secrets give the same keys and take the same answers.
+final class CredentialVectorTests: XCTestCase {
+    private let vectors = try! load("credentials")
+    private let suites: [Int: Suite] = [
+        0: .suite0, 1: .suite1, 2: .suite2, 3: .suite3, 4: .suite4, 5: .suite5, -21: .suiteFfc2048, -22: .suiteFfc3072,
+    ]
+
+    /// Draws what the vector says, one after the other.
+    private final class Drawn: RandomSource, @unchecked Sendable {
+        var draws: [Data]
+        init(_ draws: Any?) { self.draws = (draws as? [String] ?? []).map { unhex($0) } }
+        func random(length: UInt32) throws -> Data {
+            guard let first = draws.first, first.count == Int(length) else { throw CallbackError.Failed(reason: "no draw") }
+            return draws.removeFirst()
+        }
+    }
+
+    /// A scalar as if it had just been drawn: groups that draw more take it for a big-endian number.
+    private final class Padded: RandomSource, @unchecked Sendable {
+        let scalar: Data
+        init(_ scalar: Data) { self.scalar = scalar }
+        func random(length: UInt32) throws -> Data { Data(count: Int(length) - scalar.count) + scalar }
+    }
+
+    func testIssuedAndRefused() throws {
+        for (place, office) in vectors.all("operators").enumerated() {
+            let suite = suites[Int(office.text("suite"))!]!
+            let key = try OperatorKey(suite: suite, secret: SecretBytes(bytes: office.bytes("x")))
+            XCTAssertEqual(hex(key.publicKey()), office.text("key"))
+            let whose = CredentialOperator(
+                name: office.text("name"), suite: suite, key: key.publicKey(), listsAlgorithm: .edDsa,
+                listsKey: office.bytes("lists_key"))
+            let numbers = try TicketAgent(name: office.text("name"))
+            let vault = ShowingVault(Data(repeating: 0, count: 32))
+            try numbers.save(device: Device(vault: vault), store: TestStore(), slot: 1)
+            for vector in vectors.all("credentials") where vector["operator"] as! Int == place {
+                let (name, now) = (vector.text("device"), vector.number("issued_at")!)
+                let (life, holder) = (UInt16(vector.number("life")!), try Holder(name: name, operator: whose))
+                let desk = Device(vault: vault, random: Drawn(vector["operator_draws"]))
+                let issued: Issued
+                if vector["split"] as! Bool {
+                    let own = Device(vault: vault, random: Drawn(vector["device_draws"]))
+                    let asked = try CredentialRequest(device: own, suite: suite, name: name)
+                    XCTAssertEqual(hex(asked.request()), vector.text("request"))
+                    let answer = try key.issue(
+                        device: desk, agent: numbers, request: asked.request(), now: UInt32(now), life: life)
+                    XCTAssertEqual(hex(answer), vector.text("answer"))
+                    issued = try holder.accept(asked: asked, answer: answer, wall: now)
+                } else {
+                    issued = try key.issuePrintedKnowingThePrivateKey(
+                        device: desk, agent: numbers, name: name, now: UInt32(now), life: life)
+                }
+                XCTAssertEqual(hex(issued.credential.bytes()), vector.text("credential"))
+                XCTAssertEqual(hex(issued.credential.reference()), vector.text("reference"))
+                XCTAssertEqual(hex(try issued.key.publicKey()), vector.text("key"))
+                XCTAssertEqual(hex(try credentialKey(operator: whose, credential: issued.credential)), vector.text("key"))
+                try holder.check(credential: issued.credential, key: issued.key, wall: now)
+                try holder.install(credential: issued.credential, wall: now)
+            }
+            for vector in vectors.all("refused") where vector["operator"] as! Int == place {
+                let own = Device(vault: vault, random: Padded(vector.bytes("k1")))
+                let request = try CredentialRequest(device: own, suite: suite, name: vector.text("device"))
+                let holder = try Holder(name: vector.text("device"), operator: whose)
+                let error = thrown {
+                    try holder.accept(asked: request, answer: vector.bytes("bytes"), wall: vector.number("wall"))
+                }
+                XCTAssertEqual(error, .Refused(number: Int32(vector["code"] as! Int), reason: vector.text("reason")))
+            }
+        }
+    }
+}
