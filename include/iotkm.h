@@ -1697,6 +1697,9 @@ int iotkm_interactive_ping(iotkm_association *association,
 int iotkm_interactive_recheck(iotkm_association *association,
                               const iotkm_cx *cx);
 
+// iotkm_history_join() for associations of this scheme.
+int iotkm_interactive_join(iotkm_association *association, iotkm_hub *hub, uint32_t wanted, uint32_t *member);
+
 // Takes the memory for runs back (and wipes it), if no run needs it: a session goes on without. Runs, pings, tickets, resume and a
 // peer's new address need it again: iotkm_interactive_lend(). Error: IOTKM_E_WRONG_STATE while it is needed, or not there.
 int iotkm_interactive_release(iotkm_association *association);

@@ -24,10 +24,13 @@ use core::hash::Hasher;
 use core::marker::PhantomData;
 use siphasher::sip::SipHasher13;
 
+/// Reads the name in a first message of a scheme's, if it is one.
+pub type Namer = fn(&[u8]) -> Option<u32>;
+
 /// What a hub needs to know of an association to route to it.
 pub trait Routed: Association {
-    /// The name in a first message, if it is one.
-    fn first_name(message: &[u8]) -> Option<u32>;
+    /// Its scheme's number, and how a name is read in that scheme's first messages: the same for all of a scheme.
+    fn namer(&self) -> (u8, Namer);
     /// Whether that first message names this association. Names are short: two may have the same.
     fn is_named(&mut self, message: &[u8]) -> bool;
     /// Whether that first message is this association's peer's beyond doubt.
@@ -45,8 +48,8 @@ pub trait Routed: Association {
 }
 
 impl<S: Scheme, M: Scratch<S>> Routed for Endpoint<S, M> {
-    fn first_name(message: &[u8]) -> Option<u32> {
-        S::first_name(message)
+    fn namer(&self) -> (u8, Namer) {
+        (S::NUMBER, S::first_name)
     }
     fn is_named(&mut self, message: &[u8]) -> bool {
         self.scheme.is_named(message)
@@ -111,6 +114,8 @@ pub struct Route {
 }
 
 const NONE: u32 = u32::MAX;
+/// The engine and the schemes have numbers below this.
+const SCHEMES: usize = 8;
 /// Routes that share a bucket.
 const WAYS: usize = 8;
 /// Places that one search for an unknown name looks at, at most.
@@ -158,6 +163,8 @@ pub struct Hub<A, P, T, R> {
     search_from: usize,
     cookie_to: Option<Addr>,
     drops: Drops,
+    /// Of the schemes that have joined: others' first messages are nobody's, and their readers are not linked.
+    namers: [Option<Namer>; SCHEMES],
 }
 
 impl<A, P, T, R> Hub<A, P, T, R>
@@ -203,6 +210,7 @@ where
             search_from: 0,
             cookie_to: None,
             drops: Drops::new(),
+            namers: [None; SCHEMES],
         })
     }
 
@@ -235,6 +243,10 @@ where
                 association.set_connection_id(cid);
                 // Another than it has: whatever that is, its names are not known here yet.
                 place.names_version = association.names_version().wrapping_sub(1);
+                let (scheme, namer) = association.namer();
+                if let Some(known) = self.namers.get_mut(usize::from(scheme)) {
+                    *known = Some(namer);
+                }
                 place.association = Some(association);
             }
             _ => return Err(association),
@@ -431,7 +443,7 @@ where
             Kind::Handshake { .. } => (datagram, false),
         };
         let address = self.hash(&[from.as_bytes()]);
-        let Some(name) = A::first_name(message) else {
+        let Some(name) = self.first_name(message) else {
             return match self.find(address, |a| a.has_run_with(from) || a.peer_addr() == Some(*from)) {
                 Some(index) => Ok(index),
                 // A route that was forgotten in the middle of a run: what comes now names nobody.
@@ -450,6 +462,11 @@ where
             // Among many, two peers' names are the same now and then.
             _ => self.find(hash, |a| a.is_from_peer(message)).ok_or(Dropped::Forged),
         }
+    }
+
+    fn first_name(&self, message: &[u8]) -> Option<u32> {
+        let Ok(Kind::Handshake { scheme, .. }) = classify(message) else { return None };
+        self.namers.get(usize::from(scheme)).copied().flatten()?(message)
     }
 
     /// Looks for a message's association one by one; a bounded number of them, and not often.

@@ -12,7 +12,7 @@ use core::ptr::NonNull;
 use core_of_iotkm::engine::drops::{Dropped, Drops};
 use core_of_iotkm::engine::timers::Timer;
 use core_of_iotkm::engine::{ConnectionId, Endpoint, Scheme, Scratch};
-use core_of_iotkm::hub::{Hub, Limits, Place, Route, Routed};
+use core_of_iotkm::hub::{Hub, Limits, Namer, Place, Route, Routed};
 use core_of_iotkm::{Addr, Association, Assurance, Cx, Error, Fingerprint, Output, Received, Sent, Slot, StoreError};
 
 /// No member of a hub: an output of the hub's own, or an association that is in none.
@@ -46,6 +46,7 @@ const _: () = assert!(
 pub(crate) trait Joined: Verbs {
     fn named(&mut self, message: &[u8]) -> bool;
     fn peers_own(&mut self, message: &[u8]) -> bool;
+    fn reader(&self) -> (u8, Namer);
     fn each_name(&mut self, name: &mut dyn FnMut(u32));
     fn version_of_names(&self) -> u32;
     fn take_connection_id(&mut self, cid: ConnectionId);
@@ -62,6 +63,9 @@ where
     }
     fn peers_own(&mut self, message: &[u8]) -> bool {
         self.is_from_peer(message)
+    }
+    fn reader(&self) -> (u8, Namer) {
+        self.namer()
     }
     fn each_name(&mut self, name: &mut dyn FnMut(u32)) {
         self.names(name);
@@ -85,6 +89,7 @@ where
 pub(crate) struct Member {
     front: NonNull<Front>,
     view: unsafe fn(NonNull<Front>) -> NonNull<dyn Joined>,
+    namer: (u8, Namer),
 }
 
 impl Member {
@@ -170,9 +175,8 @@ impl Association for Member {
 }
 
 impl Routed for Member {
-    fn first_name(message: &[u8]) -> Option<u32> {
-        // The only scheme whose first messages are named so far.
-        crate::history::association::first_name(message)
+    fn namer(&self) -> (u8, Namer) {
+        self.namer
     }
     fn is_named(&mut self, message: &[u8]) -> bool {
         self.enter(false, |a| a.named(message))
@@ -280,7 +284,9 @@ pub(crate) unsafe fn join(
             set_joined(found, true)
         })?;
         let (front, its_keys) = front.ok_or(IOTKM_E_INTERNAL)?;
-        let joining = Member { front, view };
+        // SAFETY: set up, and in no other hands: `set_joined` would have refused.
+        let namer = unsafe { view(front).as_ref() }.reader();
+        let joining = Member { front, view, namer };
         let joined = match usize::try_from(wanted) {
             Ok(wanted) if wanted < hub.capacity() => hub.insert_at(wanted, joining).map(|()| wanted),
             Ok(_) if wanted == IOTKM_HUB_NOBODY => hub.insert(joining),

@@ -2,13 +2,13 @@
 
 use iotkm::engine::drops::Drops;
 use iotkm::engine::{ConnectionId, Endpoint, Scheme, Scratch, wire};
-use iotkm::hub::Routed;
+use iotkm::hub::{Namer, Routed};
 use iotkm::{Addr, Association, Assurance, Cx, Error, Fingerprint, Output, Received, Sent, Slot, StoreError};
 use std::any::Any;
 
 /// What the core's endpoints can do, whatever their scheme.
 pub(crate) trait Verbs: Association + Any + Send {
-    fn scheme(&self) -> u8;
+    fn namer(&self) -> (u8, Namer);
     fn restore(&mut self, cx: &mut Cx<'_>, blob: &[u8]) -> Result<(), Error>;
     fn close(&mut self) -> Result<(), Error>;
     fn wipe(&mut self);
@@ -25,8 +25,8 @@ impl<S: Scheme + 'static, M: Scratch<S> + 'static> Verbs for Endpoint<S, M>
 where
     Self: Send,
 {
-    fn scheme(&self) -> u8 {
-        S::NUMBER
+    fn namer(&self) -> (u8, Namer) {
+        Routed::namer(self)
     }
     fn restore(&mut self, cx: &mut Cx<'_>, blob: &[u8]) -> Result<(), Error> {
         Endpoint::restore(self, cx, blob)
@@ -85,15 +85,11 @@ fn scheme_of(message: &[u8]) -> u8 {
 }
 
 impl Routed for Member {
-    fn first_name(message: &[u8]) -> Option<u32> {
-        match scheme_of(message) {
-            iotkm::interactive::wire::NUMBER => crate::interactive::Core::first_name(message),
-            iotkm::noninteractive::wire::NUMBER => crate::noninteractive::Core::<32>::first_name(message),
-            _ => crate::history::Core::first_name(message),
-        }
+    fn namer(&self) -> (u8, Namer) {
+        self.0.namer()
     }
     fn is_named(&mut self, message: &[u8]) -> bool {
-        scheme_of(message) == self.0.scheme() && self.0.is_named(message)
+        scheme_of(message) == self.0.namer().0 && self.0.is_named(message)
     }
     fn is_from_peer(&mut self, message: &[u8]) -> bool {
         Routed::is_named(self, message) && self.0.is_from_peer(message)

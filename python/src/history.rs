@@ -6,7 +6,7 @@ use crate::values::{self, Bytes};
 use iotkm::Slot;
 use iotkm::crypto::{self, Suite as CoreSuite};
 use iotkm::engine::rekey::Pending;
-use iotkm::engine::{Config, ConnectionId};
+use iotkm::engine::{Config, ConnectionId, Scheme};
 use iotkm::history::{Entry, HistoryMemory, Id, Peer as CorePeer, Triple as CoreTriple};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -15,6 +15,11 @@ use std::sync::{Mutex, PoisonError};
 type Memory = HistoryMemory<CorePeer, Vec<Entry>, 2, 512>;
 /// The core's association as it lies here.
 pub(crate) type Core = iotkm::history::History<CorePeer, Vec<Entry>, Memory>;
+
+/// The name in a first message.
+pub(crate) fn first_name(message: &[u8]) -> Option<u32> {
+    <iotkm::history::Exchange<CorePeer, Vec<Entry>> as Scheme>::first_name(message)
+}
 
 /// A cipher suite under EDHOC's number (RFC 9528, section 10.2). The constants are all there are: `SUITE_0` to
 /// `SUITE_5`, each with a twin `..._SYMMETRIC` that works without Diffie-Hellman, and for `Interactive` `SUITE_FFC2048` and

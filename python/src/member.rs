@@ -4,16 +4,14 @@ use crate::pairing;
 use iotkm::engine::drops::Drops;
 use iotkm::engine::{ConnectionId, Endpoint, Scheme, Scratch, wire};
 use iotkm::history::wire::{NUMBER as HISTORY, message};
-use iotkm::hub::Routed;
-use iotkm::interactive::wire::NUMBER as INTERACTIVE;
-use iotkm::noninteractive::wire::NUMBER as NONINTERACTIVE;
+use iotkm::hub::{Namer, Routed};
 use iotkm::{Addr, Assurance, Cx, Error, Fingerprint, Output, Received, Sent, Slot, StoreError};
 use std::any::Any;
 
 /// What the core's endpoints can do, whatever their scheme.
 pub trait Verbs: iotkm::Association + Any + Send {
-    /// The number of its scheme on the wire.
-    fn scheme(&self) -> u8;
+    /// See [`Routed::namer`].
+    fn namer(&self) -> (u8, Namer);
     /// See [`Endpoint::restore`].
     ///
     /// # Errors
@@ -46,8 +44,8 @@ impl<S: Scheme + 'static, M: Scratch<S> + 'static> Verbs for Endpoint<S, M>
 where
     Self: Send,
 {
-    fn scheme(&self) -> u8 {
-        S::NUMBER
+    fn namer(&self) -> (u8, Namer) {
+        Routed::namer(self)
     }
     fn restore(&mut self, cx: &mut Cx<'_>, blob: &[u8]) -> Result<(), Error> {
         Endpoint::restore(self, cx, blob)
@@ -130,17 +128,22 @@ fn is_pairing(datagram: &[u8]) -> bool {
 }
 
 impl Routed for Member {
-    fn first_name(message: &[u8]) -> Option<u32> {
-        match scheme_of(message) {
-            INTERACTIVE => crate::interactive::Core::first_name(message),
-            NONINTERACTIVE => crate::noninteractive::Core::<32>::first_name(message),
-            _ if is_pairing(message) => Some(PAIRING),
-            _ => crate::history::Core::first_name(message),
+    fn namer(&self) -> (u8, Namer) {
+        match self.verbs.namer() {
+            (HISTORY, _) => {
+                (
+                    HISTORY,
+                    |message| {
+                        if is_pairing(message) { Some(PAIRING) } else { crate::history::first_name(message) }
+                    },
+                )
+            }
+            other => other,
         }
     }
     fn is_named(&mut self, message: &[u8]) -> bool {
         let scheme = scheme_of(message);
-        if scheme != wire::ENGINE && scheme != self.verbs.scheme() {
+        if scheme != wire::ENGINE && scheme != self.verbs.namer().0 {
             return false;
         }
         let pairing = self.own::<pairing::Core>().is_some();

@@ -12,7 +12,7 @@ use crate::status::{Outcome, iotkm_status::*, returned, text};
 use crate::suites::iotkm_suite;
 use core::ffi::{c_int, c_void};
 use core::ptr::NonNull;
-use core_of_iotkm::engine::{Config, ConnectionId, Scheme, Scratch};
+use core_of_iotkm::engine::{Config, ConnectionId, Scratch};
 use core_of_iotkm::history::{Entry, Exchange, Extent, History, HistoryMemory, Leaf, Whole, wire};
 use core_of_iotkm::{Addr, Cx};
 
@@ -276,9 +276,4 @@ pub unsafe extern "C" fn iotkm_history_join(
         value_at::<Kind<Whole>>(front)
     }
     join(association, Whole::KIND, hub, wanted, member, view)
-}
-
-/// The name in a first message, if it is one of this scheme's.
-pub(crate) fn first_name(message: &[u8]) -> Option<u32> {
-    <Exchange<LentPeer, LentLog> as Scheme>::first_name(message)
 }

@@ -1,8 +1,9 @@
 //! Associations of the interactive scheme.
 
 use super::peer::{HeldPeer, MAGIC, iotkm_interactive_peer};
-use crate::association::{Made, Verbs, iotkm_association, make, verb_of, with_verbs};
+use crate::association::{Front, Made, Verbs, iotkm_association, make, value_at, verb_of, with_verbs};
 use crate::history::association::iotkm_config;
+use crate::hub::{Joined, iotkm_hub, join};
 use crate::lent::{LentMemory, LentPeer};
 use crate::object::fits;
 use crate::output::iotkm_addr;
@@ -209,6 +210,20 @@ pub unsafe extern "C" fn iotkm_interactive_ping(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_interactive_recheck(association: *mut iotkm_association, cx: *const iotkm_cx) -> c_int {
     verb_of(association, KIND, cx, text!("iotkm_interactive_recheck"), |a, cx| a.recheck(cx))
+}
+
+/// iotkm_history_join() for associations of this scheme.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_interactive_join(
+    association: *mut iotkm_association,
+    hub: *mut iotkm_hub,
+    wanted: u32,
+    member: *mut u32,
+) -> c_int {
+    unsafe fn view(front: NonNull<Front>) -> NonNull<dyn Joined> {
+        value_at::<Kind<Whole>>(front)
+    }
+    join(association, Whole::KIND, hub, wanted, member, view)
 }
 
 /// Takes the memory for runs back (and wipes it), if no run needs it: a session goes on without. Runs, pings, tickets, resume and a

@@ -327,7 +327,7 @@ fn first_messages_name_their_sender() {
         net.trace.clear();
         net.shake(0).unwrap();
         let first = net.trace[0].1.clone();
-        let name = Assoc::<32>::first_name(&first).unwrap();
+        let name = net.b.a.namer().1(&first).unwrap();
         let mut names = Vec::new();
         net.b.a.names(&mut |name| names.push(name));
         assert!(names.contains(&name) && net.b.a.is_named(&first) && !net.a.a.is_named(&first));
@@ -336,5 +336,5 @@ fn first_messages_name_their_sender() {
         net.drive(5_000, |_| false);
         assert_ne!(net.b.a.names_version(), version);
     }
-    assert_eq!(Assoc::<32>::first_name(&[0x12, 0x20, 0]), None);
+    assert_eq!(net.b.a.namer().1(&[0x12, 0x20, 0]), None);
 }
