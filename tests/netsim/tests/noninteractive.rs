@@ -14,7 +14,7 @@ use iotkm::crypto::sign::Ed25519Key;
 use iotkm::hub::Routed;
 use iotkm::noninteractive::setting::{SETTING_0, SETTING_2};
 use iotkm::{Error, Event};
-use iotkm_netsim::epochs::{Assoc, Lab, Plan, WALL, lab};
+use iotkm_netsim::epochs::{Lab, Plan, WALL, lab};
 use iotkm_netsim::{Link, SimRng};
 
 fn lengths<const N: usize>(net: &Lab<N>) -> Vec<usize> {
