@@ -2,9 +2,12 @@
 
 from random import Random
 
-from iotkm import Datagram, History, Idle, Pairing, Peer, Persist, Platform, Triple
+import iotkm
+from iotkm import CredentialPeer, Datagram, History, Idle, Noninteractive, Pairing, Peer, Persist, Platform, Triple, sim
 
+from second import credential, noninteractive
 from second.node import Node
+from second.powers import GROUPS
 
 
 class Clock:
@@ -72,6 +75,25 @@ class Wheel:
         return [event for event in self.events if isinstance(event, kind)]
 
 
+class Device(Wheel):
+    """A holder of a credential, with the noninteractive scheme."""
+
+    def __init__(self, platform, holder, peer, suite, **options):
+        self.holder, self.suite, self.options = holder, suite, options
+        super().__init__(Noninteractive(platform, peer, holder, **options), platform)
+
+    @property
+    def epoch(self):
+        return self.association.epoch
+
+    def restarted(self):
+        """As after a power cut: from the stored peer alone."""
+        peer = CredentialPeer.restore(self.platform, slot=1, blob=self.stored[1], suite=self.suite)
+        self.association = Noninteractive(self.platform, peer, self.holder, **self.options)
+        self.association.go_on()
+        return self.drained()
+
+
 class Link:
     """Two ends, `mine` (the second implementation's) and `theirs` (the wheel's), and a wire that can lose."""
 
@@ -137,3 +159,45 @@ def wheel_pairing(own_id, suite, group, clock):
 
 def node(pair, triple, clock, **options):
     return Node(pair, triple, Random(3).randbytes, b"roof", clock=clock.unix, **options)
+
+
+def credentials(number, suite, names, platform, wall, ours):
+    """An operator, which is the second implementation or the package (`ours`), and what it gives to the second
+    implementation's device and, by `platform`, to the package's: (operator, credential, x, holder)."""
+    draw, group = Random(number).randbytes, GROUPS[number]
+    issuer, x_z = sim.Issuer(suite, 1), group.scalar(draw)
+    lists = sim.AGENT.public_key
+    key = group.share(x_z) if ours else issuer.key.public_key
+    acme = credential.Operator("agent", key, bytes(lists), number)
+    serials = iter(range(9))
+
+    def answered(asked):
+        if ours:
+            return credential.answer(acme, x_z, draw, asked, wall, 100, next(serials))
+        return issuer.answer(asked, wall, 100)
+
+    asked, k1 = credential.request(number, names[0], draw)
+    mine, x = credential.accept(acme, names[0], k1, answered(asked), wall)
+    operator = iotkm.CredentialOperator("agent", key=key, lists=lists, suite=suite)
+    holder = iotkm.Holder(platform, device=names[1], operator=operator)
+    asked = iotkm.CredentialRequest(platform, names[1], suite=suite)
+    theirs, static = holder.accept(asked, answered(asked.request))
+    platform.set_key(0, static)
+    holder.install(theirs)
+    return acme, mine, x, holder
+
+
+def noninteractive_link(number, suite, lower=True, ours=True, psk=None, terms=(0, 60, 30), mine=None, options=None, **wire):
+    """Both with a credential of one operator; each has its own clock."""
+    names = ("lamp", "sensor") if lower else ("sensor", "lamp")
+    clocks = Clock(), Clock()
+    platform = wheel_platform(clocks[1])
+    operator, own, x, holder = credentials(number, suite, names, platform, clocks[0].unix() // 1000, ours)
+    peer = CredentialPeer.named(slot=1, own_id=names[1], id=names[0], suite=suite, psk=psk)
+    life, interval, length = terms
+    wheel = Device(platform, holder, peer, suite, life=life, interval=interval, length=length, **(options or {}))
+    draw, now = Random(3).randbytes, lambda: clocks[0].now
+    node = noninteractive.Node(
+        names[0], [(own, x)], operator, draw, names[1], terms, now, clock=clocks[0].unix, psk=psk, **(mine or {})
+    )
+    return Link(node, wheel, clocks[0], **wire), clocks
