@@ -1750,8 +1750,35 @@ int iotkm_interactive_peer_load(iotkm_interactive_peer *peer,
                                 uint8_t *work,
                                 size_t work_len);
 
+// Seals the peer for its slot, with the number of this write in `version` for a monotonic counter. An association does this by
+// itself (IOTKM_OUTPUT_PERSIST); this is for peers that were just set up. Errors: IOTKM_E_BUFFER_TOO_SMALL (room for
+// IOTKM_INTERACTIVE_PEER_BLOB_MAX bytes will do); IOTKM_E_BUSY while an association holds the peer.
+int iotkm_interactive_peer_seal(iotkm_interactive_peer *peer,
+                                const iotkm_cx *cx,
+                                uint8_t *out,
+                                size_t out_capacity,
+                                size_t *out_len,
+                                uint32_t *version);
+
+// iotkm_interactive_peer_seal() into `work` (IOTKM_INTERACTIVE_PEER_BLOB_MAX bytes will do), and the platform's `store_write` to
+// the peer's slot. Errors: IOTKM_E_HOOK, IOTKM_E_BUFFER_TOO_SMALL; IOTKM_E_BUSY while an association holds the peer.
+int iotkm_interactive_peer_store(iotkm_interactive_peer *peer,
+                                 const iotkm_cx *cx,
+                                 uint8_t *work,
+                                 size_t work_len);
+
 // Writes the peer's name, IOTKM_NAME_TEXT bytes with its NUL; an empty text where it is not known yet.
 int iotkm_interactive_peer_name(const iotkm_interactive_peer *peer, char *text);
+
+// The slot that the peer is stored in.
+int iotkm_interactive_peer_slot(const iotkm_interactive_peer *peer, uint16_t *slot);
+
+// Writes the peer's ticket, for iotkm_ticket_peek(): IOTKM_TICKET_MAX bytes will do.
+// Errors: IOTKM_E_NO_CREDENTIAL where there is none yet, IOTKM_E_BUFFER_TOO_SMALL.
+int iotkm_interactive_peer_ticket(const iotkm_interactive_peer *peer,
+                                  uint8_t *out,
+                                  size_t out_capacity,
+                                  size_t *out_len);
 
 // How often the pairwise master key was replaced since the first contact.
 int iotkm_interactive_peer_generation(const iotkm_interactive_peer *peer, uint32_t *generation);

@@ -214,6 +214,113 @@ static void tokens(void) {
     ends();
 }
 
+/* A peer that was set up is stored, and comes back; what is known of it can be asked. */
+static void peers(void) {
+    iotkm_interactive_peer peer;
+    iotkm_ticket read;
+    uint8_t blob[IOTKM_INTERACTIVE_PEER_BLOB_MAX], ticket[IOTKM_TICKET_MAX];
+    char name[IOTKM_NAME_TEXT];
+    uint32_t version, again;
+    uint16_t slot;
+    size_t len;
+
+    both(&iotkm_x25519);
+    OK(iotkm_interactive_peer_init(&peer, 2, "lamp", "third", NULL));
+    IS(iotkm_interactive_peer_store(&peer, &a.s.cx, work, 10), IOTKM_E_BUFFER_TOO_SMALL);
+    a.s.store_fails = 1;
+    IS(iotkm_interactive_peer_store(&peer, &a.s.cx, work, sizeof work), IOTKM_E_HOOK);
+    a.s.store_fails = 0;
+    OK(iotkm_interactive_peer_store(&peer, &a.s.cx, work, sizeof work));
+    OK(iotkm_interactive_peer_wipe(&peer));
+    OK(iotkm_interactive_peer_load(&peer, &a.s.cx, 2, work, sizeof work));
+    OK(iotkm_interactive_peer_name(&peer, name));
+    OK(iotkm_interactive_peer_slot(&peer, &slot));
+    CHECK(strcmp(name, "third") == 0 && slot == 2);
+    IS(iotkm_interactive_peer_ticket(&peer, ticket, sizeof ticket, &len), IOTKM_E_NO_CREDENTIAL);
+    OK(iotkm_interactive_peer_seal(&peer, &a.s.cx, blob, sizeof blob, &len, &version));
+    OK(iotkm_interactive_peer_seal(&peer, &a.s.cx, blob, sizeof blob, &len, &again));
+    CHECK(again == version + 1);
+    OK(iotkm_interactive_peer_wipe(&peer));
+    /* A monotonic counter that has gone past this blob. */
+    IS(iotkm_interactive_peer_restore(&peer, &a.s.cx, 2, again + 1, blob, len, work, sizeof work), IOTKM_E_BLOB_ROLLED_BACK);
+    blob[len - 1] ^= 1;
+    IS(iotkm_interactive_peer_restore(&peer, &a.s.cx, 2, 0, blob, len, work, sizeof work), IOTKM_E_BAD_BLOB);
+    blob[len - 1] ^= 1;
+    OK(iotkm_interactive_peer_restore(&peer, &a.s.cx, 2, again, blob, len, work, sizeof work));
+    OK(iotkm_interactive_peer_wipe(&peer));
+
+    IS(iotkm_interactive_peer_seal(&a.peer, &a.s.cx, blob, sizeof blob, &len, &version), IOTKM_E_BUSY);
+    OK(iotkm_interactive_connect(&a.s.a, &a.s.cx, &b.s.addr));
+    settle(&a.s, &b.s, 0);
+    IS(iotkm_interactive_peer_ticket(&a.peer, ticket, 20, &len), IOTKM_E_BUFFER_TOO_SMALL);
+    OK(iotkm_interactive_peer_ticket(&a.peer, ticket, sizeof ticket, &len));
+    OK(iotkm_ticket_verify(ticket, len, &agent, &read));
+    CHECK(read.serial == 2 && read.expires == NOW + YEAR);
+    ends();
+}
+
+static void meets(const uint8_t *of_a, const uint8_t *of_b) {
+    both(&iotkm_x25519);
+    OK(iotkm_wipe(&a.s.a));
+    OK(iotkm_wipe(&b.s.a));
+    OK(iotkm_interactive_peer_wipe(&a.peer));
+    OK(iotkm_interactive_peer_wipe(&b.peer));
+    OK(iotkm_interactive_peer_init(&a.peer, 1, "lamp", "switch", of_a));
+    OK(iotkm_interactive_peer_init(&b.peer, 1, "switch", "lamp", of_b));
+    device_open(&b, &iotkm_x25519);
+}
+
+/* A leaf connects, talks, and connects again after a restart; it answers nobody. */
+static void leaf(void) {
+    static iotkm_interactive_memory_small memory;
+    iotkm_interactive_setup setup = setup_of(&iotkm_x25519);
+    uint8_t blob[IOTKM_SESSION_BLOB_MAX];
+    uint32_t before, generation;
+    size_t len;
+    int restarts;
+
+    meets(NULL, NULL);
+    for (restarts = 0; restarts < 2; restarts++) {
+        OK(iotkm_interactive_open_leaf(&a.s.a, &a.peer, &a.wallet, &setup, NULL, &memory));
+        OK(iotkm_interactive_connect(&a.s.a, &a.s.cx, &b.s.addr));
+        settle(&a.s, &b.s, 0);
+        CHECK(iotkm_is_established(&a.s.a) == 1 && iotkm_is_established(&b.s.a) == 1);
+        tell(&a.s, "22 W");
+        tell(&b.s, "off");
+        IS(iotkm_export(&a.s.a, &a.s.cx, blob, sizeof blob, &len), IOTKM_E_WRONG_STATE);
+        OK(iotkm_interactive_peer_generation(&a.peer, &before));
+        OK(iotkm_interactive_connect(&b.s.a, &b.s.cx, &a.s.addr));
+        settle(&a.s, &b.s, 300000);
+        CHECK(b.s.events[IOTKM_EVENT_FAILED] == (unsigned)restarts + 1);
+        OK(iotkm_interactive_peer_generation(&a.peer, &generation));
+        CHECK(generation == before);
+        tell(&a.s, "still here");
+        OK(iotkm_wipe(&a.s.a));
+        OK(iotkm_interactive_peer_wipe(&a.peer));
+        OK(iotkm_interactive_peer_load(&a.peer, &a.s.cx, 1, work, sizeof work));
+    }
+    device_open(&a, &iotkm_x25519);
+    ends();
+}
+
+/* Key material from elsewhere goes into the first contact: both have the same, or there is none. */
+static void psk(void) {
+    static const uint8_t one[32] = {1}, other[32] = {2};
+    const uint8_t *const cases[][2] = {{one, one}, {one, other}, {one, NULL}, {NULL, one}};
+    unsigned i;
+    for (i = 0; i < 4; i++) {
+        meets(cases[i][0], cases[i][1]);
+        device_open(&a, &iotkm_x25519);
+        OK(iotkm_interactive_connect(&a.s.a, &a.s.cx, &b.s.addr));
+        settle(&a.s, &b.s, 300000);
+        CHECK(iotkm_is_established(&a.s.a) == (i == 0) && iotkm_is_established(&b.s.a) == (i == 0));
+        /* That one side has none is said in clear; that they differ nobody says. */
+        CHECK((a.s.events[IOTKM_EVENT_HINT] > 0) == (i > 1));
+        if (i == 0) tell(&a.s, "on");
+        ends();
+    }
+}
+
 static void misuse(void) {
     static iotkm_association none;
     iotkm_interactive_setup setup = setup_of(&iotkm_x25519);
@@ -274,6 +381,9 @@ int main(void) {
     life(&iotkm_x25519);
     life(&iotkm_p256);
     tokens();
+    peers();
+    leaf();
+    psk();
     misuse();
     return 0;
 }

@@ -129,6 +129,50 @@ pub unsafe extern "C" fn iotkm_interactive_peer_load(
     logged(cx, text!("iotkm_interactive_peer_load"), loaded)
 }
 
+/// Seals the peer for its slot, with the number of this write in `version` for a monotonic counter. An association does this by
+/// itself (IOTKM_OUTPUT_PERSIST); this is for peers that were just set up. Errors: IOTKM_E_BUFFER_TOO_SMALL (room for
+/// IOTKM_INTERACTIVE_PEER_BLOB_MAX bytes will do); IOTKM_E_BUSY while an association holds the peer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_interactive_peer_seal(
+    peer: *mut iotkm_interactive_peer,
+    cx: *const iotkm_cx,
+    out: *mut u8,
+    out_capacity: usize,
+    out_len: *mut usize,
+    version: *mut u32,
+) -> c_int {
+    let sealed = raw::inside(|| {
+        HeldPeer::change(peer.cast(), MAGIC, |peer| {
+            let (out, out_len, place) = (raw::bytes_mut(out, out_capacity)?, Out::new(out_len)?, Out::new(version)?);
+            let (len, version) = peer.seal(&device(cx)?, out)?;
+            out_len.set(len);
+            place.set(version);
+            Ok(())
+        })
+    });
+    logged(cx, text!("iotkm_interactive_peer_seal"), sealed)
+}
+
+/// iotkm_interactive_peer_seal() into `work` (IOTKM_INTERACTIVE_PEER_BLOB_MAX bytes will do), and the platform's `store_write` to
+/// the peer's slot. Errors: IOTKM_E_HOOK, IOTKM_E_BUFFER_TOO_SMALL; IOTKM_E_BUSY while an association holds the peer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_interactive_peer_store(
+    peer: *mut iotkm_interactive_peer,
+    cx: *const iotkm_cx,
+    work: *mut u8,
+    work_len: usize,
+) -> c_int {
+    let stored = raw::inside(|| {
+        HeldPeer::change(peer.cast(), MAGIC, |peer| {
+            let work = raw::bytes_mut(work, work_len)?;
+            let (len, _) = peer.seal(&device(cx)?, work)?;
+            let blob = work.get(..len).ok_or(IOTKM_E_INTERNAL)?;
+            if iotkm_platform::of(cx)?.write(peer.slot().0, blob) == 0 { Ok(()) } else { Err(IOTKM_E_HOOK.into()) }
+        })
+    });
+    logged(cx, text!("iotkm_interactive_peer_store"), stored)
+}
+
 unsafe fn look(peer: *const iotkm_interactive_peer, f: impl FnMut(&Peer) -> Outcome) -> c_int {
     returned(HeldPeer::look(peer.cast_mut().cast(), MAGIC, f))
 }
@@ -140,6 +184,36 @@ pub unsafe extern "C" fn iotkm_interactive_peer_name(peer: *const iotkm_interact
         let place = Out::new(text.cast::<[c_char; IOTKM_NAME_TEXT]>())?;
         let known = peer.id().map_or(&[][..], Subject::as_bytes);
         place.set(name(core::str::from_utf8(known).unwrap_or_default()));
+        Ok(())
+    })
+}
+
+/// The slot that the peer is stored in.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_interactive_peer_slot(peer: *const iotkm_interactive_peer, slot: *mut u16) -> c_int {
+    look(peer, |peer| {
+        Out::new(slot)?.set(peer.slot().0);
+        Ok(())
+    })
+}
+
+/// Writes the peer's ticket, for iotkm_ticket_peek(): IOTKM_TICKET_MAX bytes will do.
+/// Errors: IOTKM_E_NO_CREDENTIAL where there is none yet, IOTKM_E_BUFFER_TOO_SMALL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_interactive_peer_ticket(
+    peer: *const iotkm_interactive_peer,
+    out: *mut u8,
+    out_capacity: usize,
+    out_len: *mut usize,
+) -> c_int {
+    look(peer, |peer| {
+        let (out, out_len) = (raw::bytes_mut(out, out_capacity)?, Out::new(out_len)?);
+        let ticket = peer.ticket();
+        if ticket.is_empty() {
+            return Err(IOTKM_E_NO_CREDENTIAL.into());
+        }
+        out.get_mut(..ticket.len()).ok_or(IOTKM_E_BUFFER_TOO_SMALL)?.copy_from_slice(ticket);
+        out_len.set(ticket.len());
         Ok(())
     })
 }
