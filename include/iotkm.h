@@ -1697,6 +1697,12 @@ int iotkm_interactive_ping(iotkm_association *association,
 int iotkm_interactive_recheck(iotkm_association *association,
                               const iotkm_cx *cx);
 
+// 1 if a datagram is a first message that names this association's peer, 0 if not, or an error: for programs that keep
+// several associations on one socket without an iotkm_hub.
+int iotkm_interactive_is_named_by(iotkm_association *association,
+                                  const uint8_t *datagram,
+                                  size_t datagram_len);
+
 // iotkm_history_join() for associations of this scheme.
 int iotkm_interactive_join(iotkm_association *association, iotkm_hub *hub, uint32_t wanted, uint32_t *member);
 

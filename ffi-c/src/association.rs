@@ -189,6 +189,21 @@ pub(crate) unsafe fn with_kind<A>(
     at(association, kind, &mut |front| f(value(front)))
 }
 
+/// 1 where a datagram is a first message that names the peer of the association, which is of this kind.
+pub(crate) unsafe fn named_by(
+    association: *mut iotkm_association,
+    kind: u32,
+    datagram: *const u8,
+    datagram_len: usize,
+) -> c_int {
+    let mut answer = 0;
+    let asked = with_verbs(association, kind, |a| {
+        answer = c_int::from(a.is_named_by(raw::bytes(datagram, datagram_len)?));
+        Ok(())
+    });
+    asked.map_or_else(|failure| failure.status, |()| answer)
+}
+
 /// What the platform's log gets to know of a call.
 pub(crate) unsafe fn logged(cx: *const iotkm_cx, call: &CStr, outcome: Outcome) -> c_int {
     let status = returned(outcome);

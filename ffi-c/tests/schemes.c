@@ -31,6 +31,8 @@ static iotkm_hub hub;
 static iotkm_hub_member members[DEVICES];
 static uint32_t number[DEVICES];
 static unsigned established[DEVICES];
+static uint8_t first[MTU]; /* what the hub took last, which nobody had an answer to */
+static size_t first_len;
 static uint8_t seed[32] = {7}, agents_key[IOTKM_AGENT_KEY_MAX], office_x[32], office_y[32];
 static iotkm_agent agent;
 static iotkm_credential_operator office;
@@ -85,6 +87,7 @@ static void talk(void) {
                 iotkm_addr from = {1, {0}};
                 iotkm_received received;
                 from.bytes[0] = s->in[i].bytes[0];
+                if (who == DEVICES) memcpy(first, s->in[i].bytes + 1, first_len = s->in[i].len - 1);
                 if (who == DEVICES) OK(iotkm_hub_receive(&hub, &s->cx, &from, s->in[i].bytes + 1, s->in[i].len - 1, &received));
                 else OK(iotkm_receive(association(&device_end[who]), &s->cx, &from, s->in[i].bytes + 1, s->in[i].len - 1, &received));
                 if (received.payload) {
@@ -180,6 +183,20 @@ static void connects(unsigned who) {
     talk();
 }
 
+/* Whoever has no hub asks each association whether a first message is its peer's. */
+static void is_told_apart(unsigned who) {
+    static int (*const is_named_by[])(iotkm_association *, const uint8_t *, size_t) = {
+        iotkm_history_is_named_by, iotkm_interactive_is_named_by, iotkm_noninteractive_is_named_by};
+    unsigned i;
+    for (i = 0; i <= who; i++) {
+        int wanted = i == who ? 1 : 0;
+        CHECK(is_named_by[i](association(&hub_end[i]), first, first_len) == wanted);
+        CHECK(is_named_by[i](association(&device_end[i]), first, first_len) == 0);
+    }
+    IS(is_named_by[(who + 1) % DEVICES](association(&hub_end[who]), first, first_len), IOTKM_E_SCHEME);
+    IS(is_named_by[who](association(&hub_end[who]), NULL, 9), IOTKM_E_NULL);
+}
+
 static void joins(unsigned who) {
     iotkm_association *a = association(&hub_end[who]);
     uint32_t wanted = IOTKM_HUB_NOBODY;
@@ -233,6 +250,7 @@ int main(void) {
         OK(iotkm_hub_drops(&hub, IOTKM_DROPPED_NO_KEY, &before));
         connects(who);
         OK(iotkm_hub_drops(&hub, IOTKM_DROPPED_NO_KEY, &after));
+        is_told_apart(who);
         CHECK(after > before && iotkm_is_established(association(&device_end[who])) == 0);
         joins(who);
         /* What is sent again a second later finds its way. */

@@ -2,7 +2,7 @@
 
 use super::lent::{LentLog, LentMemory, LentPeer};
 use super::peer::{self, iotkm_history_peer};
-use crate::association::{Front, Made, Verbs, iotkm_association, make, value_at, verb_of, with_verbs};
+use crate::association::{Front, Made, Verbs, iotkm_association, make, named_by, value_at, verb_of, with_verbs};
 use crate::hub::{Joined, iotkm_hub, join};
 use crate::object::fits;
 use crate::output::iotkm_addr;
@@ -237,12 +237,7 @@ pub unsafe extern "C" fn iotkm_history_is_named_by(
     datagram: *const u8,
     datagram_len: usize,
 ) -> c_int {
-    let mut answer = 0;
-    let asked = with_verbs(association, KIND, |a| {
-        answer = c_int::from(a.is_named_by(raw::bytes(datagram, datagram_len)?));
-        Ok(())
-    });
-    asked.map_or_else(|failure| failure.status, |()| answer)
+    named_by(association, KIND, datagram, datagram_len)
 }
 
 /// Takes the memory for runs back (and wipes it), if no run needs it: a session goes on without. Runs, key updates, resume and

@@ -1,7 +1,7 @@
 //! Associations of the interactive scheme.
 
 use super::peer::{HeldPeer, MAGIC, iotkm_interactive_peer};
-use crate::association::{Front, Made, Verbs, iotkm_association, make, value_at, verb_of, with_verbs};
+use crate::association::{Front, Made, Verbs, iotkm_association, make, named_by, value_at, verb_of, with_verbs};
 use crate::history::association::iotkm_config;
 use crate::hub::{Joined, iotkm_hub, join};
 use crate::lent::{LentMemory, LentPeer};
@@ -17,6 +17,7 @@ use core::ffi::{c_int, c_void};
 use core::ptr::NonNull;
 use core_of_iotkm::crypto::keys::KeySlot;
 use core_of_iotkm::engine::Scratch;
+use core_of_iotkm::hub::Routed;
 use core_of_iotkm::interactive::{Exchange, Extent, Interactive, InteractiveMemory, Leaf, Peer, Setup, Whole, wire};
 use core_of_iotkm::{Addr, Cx};
 
@@ -110,6 +111,9 @@ impl<E: Extent> Verbs for Kind<E> {
     }
     fn recheck(&mut self, cx: &mut Cx<'_>) -> Outcome {
         Ok(self.recheck(cx)?)
+    }
+    fn is_named_by(&mut self, datagram: &[u8]) -> bool {
+        Routed::is_named(self, datagram)
     }
     fn release(&mut self) -> Outcome {
         self.release().map(drop).ok_or_else(|| IOTKM_E_WRONG_STATE.into())
@@ -210,6 +214,17 @@ pub unsafe extern "C" fn iotkm_interactive_ping(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_interactive_recheck(association: *mut iotkm_association, cx: *const iotkm_cx) -> c_int {
     verb_of(association, KIND, cx, text!("iotkm_interactive_recheck"), |a, cx| a.recheck(cx))
+}
+
+/// 1 if a datagram is a first message that names this association's peer, 0 if not, or an error: for programs that keep
+/// several associations on one socket without an iotkm_hub.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_interactive_is_named_by(
+    association: *mut iotkm_association,
+    datagram: *const u8,
+    datagram_len: usize,
+) -> c_int {
+    named_by(association, KIND, datagram, datagram_len)
 }
 
 /// iotkm_history_join() for associations of this scheme.

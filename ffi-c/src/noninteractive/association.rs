@@ -2,7 +2,7 @@
 
 use super::of::{KIND, KINDS, joined, of};
 use super::peer::iotkm_noninteractive_peer;
-use crate::association::{iotkm_association, verb_of, with_verbs};
+use crate::association::{iotkm_association, named_by, verb_of, with_verbs};
 use crate::credentials::holder::{self, iotkm_holder};
 use crate::history::association::iotkm_config;
 use crate::hub::{iotkm_hub, join};
@@ -176,12 +176,7 @@ pub unsafe extern "C" fn iotkm_noninteractive_is_named_by(
     datagram: *const u8,
     datagram_len: usize,
 ) -> c_int {
-    let mut answer = 0;
-    let asked = with_verbs(association, KIND, |a| {
-        answer = c_int::from(a.is_named_by(raw::bytes(datagram, datagram_len)?));
-        Ok(())
-    });
-    asked.map_or_else(|failure| failure.status, |()| answer)
+    named_by(association, KIND, datagram, datagram_len)
 }
 
 /// Takes the memory for runs back (and wipes it), if no run needs it: a session goes on without, epoch after epoch. Handshakes, resume
