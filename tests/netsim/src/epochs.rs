@@ -17,11 +17,12 @@ use iotkm::phase1::Subject;
 use iotkm::{Addr, Association, Device, Error, Slot, UnixTime};
 use std::cell::RefCell;
 
-const SHARE: usize = 32;
-const C: usize = credential_max(SHARE);
-const F: usize = flight_max(SHARE);
+/// Room for a share of any group.
+const ROOM: usize = 384;
+const C: usize = credential_max(ROOM);
+const F: usize = flight_max(ROOM);
 /// What a device holds.
-pub type Held = Holder<'static, { holder_len(SHARE) }, 400>;
+pub type Held = Holder<'static, { holder_len(ROOM) }, 400>;
 /// A peer.
 pub type Other<const N: usize> = Peer<N, C>;
 /// Memory for two runs.
@@ -38,9 +39,12 @@ pub const WALL: u32 = 1_800_000_000;
 /// The nodes' names.
 pub const NAMES: [&str; 2] = ["lamp-01", "door-01"];
 
-/// An operator and what it is made of.
+/// An operator of a curve.
+pub type Office = OfficeOf<32>;
+
+/// An operator and what it is made of, in a group whose shares have `SHARE` bytes.
 #[derive(Debug)]
-pub struct Office {
+pub struct OfficeOf<const SHARE: usize> {
     key: OperatorKey<SHARE>,
     agent: TicketAgent,
     setting: &'static Setting,
@@ -49,7 +53,7 @@ pub struct Office {
     pub lists: Ed25519Key,
 }
 
-impl Office {
+impl<const SHARE: usize> OfficeOf<SHARE> {
     /// A new operator.
     pub fn new(setting: &'static Setting, seed: u64) -> Self {
         let mut rng = crate::SimRng::new(seed);
@@ -67,8 +71,8 @@ impl Office {
     }
 
     /// A device of this operator, by split issue: what it holds, and its key.
-    pub fn enrol(&mut self, name: &'static str, life: u16) -> (Held, GrowingKey) {
-        let (mut asked, mut answer) = ([0; 100], [0; 200]);
+    pub fn enrol(&mut self, name: &'static str, life: u16) -> (Held, GrowingKey<SHARE>) {
+        let (mut asked, mut answer) = ([0; 500], [0; 500]);
         let (len, k1) = request(self.setting, name, &mut self.rng, &mut asked).expect("room");
         let asked = &asked[..len];
         let len = self.key.issue(&mut self.agent, &mut self.rng, WALL, life, asked, &mut answer).expect("numbers");
@@ -121,12 +125,17 @@ pub fn addr(who: usize) -> Addr {
 }
 
 /// A freshly enrolled node, its peer stored.
-pub fn node<const N: usize>(plan: &Plan, office: &mut Office, who: usize, seed: u64) -> Node<Assoc<N>> {
+pub fn node<const N: usize, const SHARE: usize>(
+    plan: &Plan,
+    office: &mut OfficeOf<SHARE>,
+    who: usize,
+    seed: u64,
+) -> Node<Assoc<N>> {
     let (held, key) = office.enrol(NAMES[who], plan.life);
     let [me, other] = [NAMES[who], NAMES[1 - who]].map(|name| Subject::new(name).expect("a name"));
     let mut peer = Other::<N>::new(SLOT, me, Some(other).filter(|_| plan.named), None).expect("two names");
     let device = Device::new(Secret::new([who as u8 + 1; 32]));
-    let mut blob = [0; 1000];
+    let mut blob = [0; 3000];
     let (len, version) = peer.seal(&device, &mut blob).expect("room");
     let mut node = Node::new(plan.open(held, peer), NAMES[who].as_bytes(), seed * 2 + 1 + who as u64, device);
     node.wall = Some(u64::from(WALL) * 1000);
@@ -138,7 +147,15 @@ pub fn node<const N: usize>(plan: &Plan, office: &mut Office, who: usize, seed: 
 
 /// Two nodes on a link.
 pub fn lab<const N: usize>(plan: &Plan, seed: u64, link: Link) -> Lab<N> {
-    let mut office = Office::new(plan.setting, seed + 77);
+    match plan.setting.group.share_len() {
+        32 => with_shares::<N, 32>(plan, seed, link),
+        256 => with_shares::<N, 256>(plan, seed, link),
+        _ => with_shares::<N, 384>(plan, seed, link),
+    }
+}
+
+fn with_shares<const N: usize, const SHARE: usize>(plan: &Plan, seed: u64, link: Link) -> Lab<N> {
+    let mut office = OfficeOf::<SHARE>::new(plan.setting, seed + 77);
     let [a, b] = [0, 1].map(|who| node(plan, &mut office, who, seed));
     Net::new(seed, link, a, b)
 }
@@ -175,7 +192,7 @@ impl<const N: usize> Lab<N> {
     pub fn reboot(&mut self, plan: &Plan, who: usize) {
         let side = self.side(who);
         let blob = side.stored[&SLOT.0].1.clone();
-        let peer = Other::<N>::restore(&side.device, SLOT, 0, &blob, &mut [0; 1000]).expect("our own");
+        let peer = Other::<N>::restore(&side.device, SLOT, 0, &blob, &mut [0; 3000]).expect("our own");
         let held = side.a.credentials().borrow().clone();
         side.a = plan.open(held, peer);
         side.dead = false;

@@ -12,8 +12,8 @@ use iotkm::cose::RevocationList;
 use iotkm::crypto::Secret;
 use iotkm::crypto::sign::Ed25519Key;
 use iotkm::hub::Routed;
-use iotkm::noninteractive::setting::{SETTING_0, SETTING_2};
-use iotkm::{Error, Event};
+use iotkm::noninteractive::setting::{SETTING_0, SETTING_2, SETTING_FFC2048, SETTING_FFC3072};
+use iotkm::{Association, Error, Event};
 use iotkm_netsim::epochs::{Lab, Plan, WALL, lab};
 use iotkm_netsim::{Link, SimRng};
 
@@ -79,6 +79,39 @@ fn handshakes_on_a_bad_link() {
         net.drive(200_000, |_| false);
         assert!(net.joined() && net.chat(60_000), "seed {seed}: {}", net.report());
     }
+}
+
+/// The paper's own groups, which are slow: handshake, epochs, a sleeper, a restart and a handshake by reference.
+fn a_life_on_a_bad_link<const N: usize>(plan: &Plan, seed: u64) {
+    let mut net: Lab<N> = lab(plan, seed, Link::BAD);
+    let (first, second) = ((seed % 2) as usize, 1 - (seed % 2) as usize);
+    net.shake(first).unwrap();
+    assert!(net.drive(200_000, Lab::joined), "seed {seed}: {}", net.report());
+    net.drive(65_000, |_| false);
+    assert!(net.joined() && net.chat(60_000), "seed {seed}: {}", net.report());
+    net.side(second).dead = true;
+    let before = net.now;
+    net.drive(200_000, |_| false);
+    net.side(second).dead = false;
+    net.side(second).clock.1 -= (net.now - before) as i64;
+    assert!(net.chat(60_000) && net.joined(), "seed {seed}: {}", net.report());
+    net.reboot(plan, first);
+    net.go_on(first).unwrap();
+    assert!(net.drive(200_000, Lab::joined) && net.chat(60_000), "seed {seed}: {}", net.report());
+    let old = net.a.a.fingerprint();
+    net.shake(second).unwrap();
+    assert!(net.drive(200_000, |n| n.joined() && n.a.a.fingerprint() != old), "seed {seed}: {}", net.report());
+    assert!(net.chat(60_000), "seed {seed}: {}", net.report());
+}
+
+#[test]
+fn the_papers_groups_on_a_bad_link() {
+    iotkm_netsim::each_seed("2048-bit subgroup", 3, |seed| {
+        a_life_on_a_bad_link::<256>(&Plan::new(&SETTING_FFC2048), seed)
+    });
+    iotkm_netsim::each_seed("3072-bit subgroup", 2, |seed| {
+        a_life_on_a_bad_link::<384>(&Plan::new(&SETTING_FFC3072), seed)
+    });
 }
 
 /// 100 millionths apart, epochs of a minute, on a bad link: the faster clock leads, nobody falls out.
