@@ -15,6 +15,7 @@ use iotkm::{Addr, Association, Event, Fingerprint, UnixTime};
 use iotkm_netsim::node::Node;
 use iotkm_netsim::tickets::{Assoc, GROUPS, NAMES, NOW, Plan, ROOM, Shared, Tickets, key, ticket, tickets};
 use iotkm_netsim::{Link, SimRng, each_seed};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 // ---- the network ----
 
@@ -370,6 +371,80 @@ fn forgery_in_a_ping() {
 }
 
 // ---- crowds ----
+
+/// Three hundred devices and what each talks to, for a day: clocks 100 millionths off, links bad, every hour or so a
+/// new key by either side or both, with data on the way; some sleep, some lose their power. Nobody falls out, and of
+/// ten pairs nine meet no other phase 1 than the first.
+#[test]
+fn a_fleet_for_a_day() {
+    let plan = Plan::new(GROUPS[0]);
+    let [worst, rekeys, anew] = [const { AtomicU64::new(0) }; 3];
+    each_seed("a day", 300, |seed| {
+        let mut rng = SimRng::new(seed ^ 0xf1ee7);
+        let (mut net, purses): (Tickets, _) = tickets(&plan, seed, Link::BAD);
+        net.a.clock = (rng.below(201) as i64 - 100, 0);
+        net.b.clock = (rng.below(201) as i64 - 100, rng.below(1_000_000) as i64);
+        net.connect(0).unwrap();
+        assert!(net.drive(600_000, |n| n.both() && !n.busy()), "{seed}: {}", net.state());
+        net.trace.clear();
+        let (mut longest, mut renewed) = (0, 0);
+        while net.now < 86_400_000 {
+            let pause = 600_000 + rng.below(5_400_000);
+            let who = rng.below(2) as usize;
+            match seed % 4 {
+                0 if rng.percent(15) => {
+                    let (now, mut blob) = (net.now, [0; 256]);
+                    let len = net.node(who).with(now, |a, cx| a.export(cx, &mut blob)).unwrap();
+                    net.node(who).dead = true;
+                    net.drive(pause, |_| false);
+                    net.restart(&plan, who, &purses[who]);
+                    let now = net.now;
+                    net.node(who).clock.1 = -(now as i64);
+                    net.node(who).with(now, |a, cx| a.restore(cx, &blob[..len])).unwrap();
+                }
+                1 if rng.percent(30) => {
+                    let before = net.now;
+                    net.node(who).dead = true;
+                    net.drive(pause, |_| false);
+                    net.node(who).dead = false;
+                    net.node(who).clock.1 -= (net.now - before) as i64;
+                }
+                _ => {
+                    net.drive(pause, |_| false);
+                }
+            }
+            let before = net.now;
+            assert!(net.talk(300_000), "{seed}: {}", net.state());
+            // The next key, by either side or by both, and data both ways while it comes about.
+            let old = net.a.a.fingerprint();
+            for side in [0, 1] {
+                if side == who || rng.percent(20) {
+                    let _ = net.connect(side);
+                }
+            }
+            while !(net.both() && net.a.a.fingerprint() != old && !net.busy()) {
+                assert!(net.now < before + 900_000, "{seed}: {}", net.state());
+                net.say(true, b"to b");
+                net.say(false, b"to a");
+                net.drive(700, |_| false);
+            }
+            assert!(net.talk(120_000), "{seed}: {}", net.state());
+            longest = longest.max(net.now - before);
+            renewed += 1;
+        }
+        net.assert_same_keys();
+        let told = |e: &Event| matches!(e, Event::Failed { .. } | Event::Terminated);
+        assert!(!net.a.saw(told) && !net.b.saw(told), "{seed}: {}", net.state());
+        let m1 = |(_, bytes): &(bool, Vec<u8>)| bytes[0] == 0x11 && bytes[1] >> 4 == 1;
+        anew.fetch_add(u64::from(net.trace.iter().any(m1)), Ordering::Relaxed);
+        worst.fetch_max(longest, Ordering::Relaxed);
+        rekeys.fetch_add(renewed, Ordering::Relaxed);
+    });
+    println!("{anew:?} pairs met phase 1 again");
+    // The last thing that is tried, where a K1 finds no answer.
+    assert!(anew.into_inner() <= 30);
+    println!("{rekeys:?} rekeys; {worst:?} ms at most until one was done and both had heard something under it");
+}
 
 /// Replayed and invented first messages from everywhere, all the time: the peer comes through.
 #[test]
