@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The caller did something wrong, or a resource failed; nothing has changed then. `code()` is the core's stable number
-/// of it, the same in C and Python; numbers from -100 down are this package's own.
+/// of it, or one of the table that C and Python have from -101 down: the same numbers in every language.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Error)]
 #[uniffi::export(Display)]
 pub enum IotkmError {
@@ -84,12 +84,12 @@ impl IotkmError {
     pub fn code(&self) -> i32 {
         match self {
             Self::Other { number, .. } | Self::Refused { number, .. } => *number,
-            Self::Busy => -100,
-            Self::Vault { .. } => -101,
-            Self::Store { .. } => -102,
-            Self::NotFound => -103,
-            Self::Broken => -104,
-            _ => self.core().map_or(-104, iotkm::Error::code),
+            Self::Busy => -106,
+            Self::Vault { .. } => -111,
+            Self::Store { .. } => -104,
+            Self::NotFound => -108,
+            Self::Broken => -105,
+            _ => self.core().map_or(-105, iotkm::Error::code),
         }
     }
 }

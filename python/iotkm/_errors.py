@@ -3,16 +3,17 @@
 Codes from -1 to -99 are the core's, from -201 on why a ticket or credential is refused. Those between are the languages' own,
 one table for all (C's are in ``iotkm.h``, `iotkm_status`), in which numbers are only ever added:
 
-| code | C | Python |
-|---|---|---|
-| -101 to -105 | NULL, NOT_SET_UP, STRUCT_SIZE, HOOK, INTERNAL | |
-| -106 | BUSY | `BusyError` |
-| -107 to -109 | SCHEME, EMPTY, KEY_PENDING | |
-| -110 | | `iotkm.pkcs11.TokenError` |
-| -111 | | `KeyFailedError` |
-| -112 | | `iotkm.storage.StorageInUseError` |
-| -113 | | `iotkm.authority.PassphraseError` |
-| -114 | | `iotkm.aio.FailedError` |
+| code | C | Python | Kotlin, Swift |
+|---|---|---|---|
+| -101 to -103 | NULL, NOT_SET_UP, STRUCT_SIZE | | |
+| -104, -105 | HOOK, INTERNAL | | `Store`, `Broken` |
+| -106 | BUSY | `BusyError` | `Busy` |
+| -107 to -109 | SCHEME, EMPTY, KEY_PENDING | | -108: `NotFound` |
+| -110 | | `iotkm.pkcs11.TokenError` | |
+| -111 | | `KeyFailedError` | `Vault` |
+| -112 | | `iotkm.storage.StorageInUseError` | |
+| -113 | | `iotkm.authority.PassphraseError` | |
+| -114 | | `iotkm.aio.FailedError` | |
 """
 
 

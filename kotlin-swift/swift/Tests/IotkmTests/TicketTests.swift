@@ -75,11 +75,11 @@ final class TicketTests: XCTestCase {
         func request() throws -> Data {
             try ticketRequest(device: device, key: 1, curve: .x25519, name: "lamp-7", scope: "light", lifetime: year)
         }
-        XCTAssertEqual(thrown(request)?.code(), -101)
+        XCTAssertEqual(thrown(request)?.code(), -111)
         vault.keys[1] = try StaticKey.generate(device: device, curve: .x25519)
         let asked = try request()
         vault.slow = 1
-        XCTAssertEqual(thrown(request)?.code(), -101)
+        XCTAssertEqual(thrown(request)?.code(), -111)
         XCTAssertEqual(try request(), asked)
         let (a, b) = (try StaticKey.generate(device: device, curve: .p256), try StaticKey.generate(device: device, curve: .p256))
         XCTAssertEqual(try a.agree(share: b.publicKey()), try b.agree(share: a.publicKey()))

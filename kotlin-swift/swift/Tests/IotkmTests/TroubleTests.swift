@@ -22,7 +22,7 @@ final class TroubleTests: XCTestCase {
         XCTAssertEqual(thrown { try lab.a.history.update(cx: cx(lab.now)) }?.code(), -12)
         let device = lab.a.device
         XCTAssertEqual(thrown { try Peer.fromBlob(device: device, slotNumber: 1, floor: 0, blob: Data(count: 60)) }?.code(), -9)
-        XCTAssertEqual(thrown { try Peer.restore(device: device, store: TestStore(), slot: 7) }?.code(), -103)
+        XCTAssertEqual(thrown { try Peer.restore(device: device, store: TestStore(), slot: 7) }?.code(), -108)
         XCTAssertEqual(thrown { try provisioned("same", "same") }?.code(), -6)
     }
 
@@ -44,7 +44,7 @@ final class TroubleTests: XCTestCase {
         lab.a.random.hook = { busy = thrown { try lab.a.history.isEstablished() } }
         try lab.connect()
         XCTAssertEqual(busy, .Busy)
-        XCTAssertEqual(busy?.code(), -100)
+        XCTAssertEqual(busy?.code(), -106)
         XCTAssertTrue(try lab.a.history.isEstablished())
         // Thrown through, it ends as the callback's failure.
         lab.b.random.hook = { _ = try lab.b.history.drops() }
@@ -95,7 +95,7 @@ final class TroubleTests: XCTestCase {
         XCTAssertEqual(lab.a.vault.asked, asked)
         try lab.a.device.lock()
         lab.a.vault.locked = true
-        XCTAssertEqual(thrown { try lab.a.history.send(cx: cx(lab.now), payload: Data([1])) }?.code(), -101)
+        XCTAssertEqual(thrown { try lab.a.history.send(cx: cx(lab.now), payload: Data([1])) }?.code(), -111)
     }
 
     func testGivenRandomnessIsUsedAsItComesAndMayFail() throws {

@@ -28,7 +28,7 @@ class TroubleTest {
         lab.say(lab.a, "x".repeat(long.max.toInt()))
         assertEquals(-12, thrown<IotkmException> { history.update(cx(lab.now)) }.code())
         assertEquals(-9, thrown<IotkmException> { Peer.fromBlob(lab.a.device, 1u, 0u, ByteArray(60)) }.code())
-        assertEquals(-103, thrown<IotkmException> { Peer.restore(lab.a.device, TestStore(), 7u) }.code())
+        assertEquals(-108, thrown<IotkmException> { Peer.restore(lab.a.device, TestStore(), 7u) }.code())
         assertEquals(-6, thrown<IotkmException> { provisioned("same", "same") }.code())
         assertEquals(-6, thrown<IotkmException> { History.open(lab.a.device, provisioned("a", "b"), Suite.SUITE0, Config(mtu = 5u), null) }.code())
         assertEquals(-6, thrown<IotkmException> { provisioned("a", "b").setPsk(SecretBytes(ByteArray(5))) }.code())
@@ -53,7 +53,7 @@ class TroubleTest {
         lab.a.random!!.hook = { busy = runCatching { lab.a.history.isEstablished() }.exceptionOrNull() }
         lab.connect()
         assertTrue(busy is IotkmException.Busy, "$busy")
-        assertEquals(-100, (busy as IotkmException).code())
+        assertEquals(-106, (busy as IotkmException).code())
         // The call that was under way went on.
         assertTrue(lab.a.history.isEstablished())
         // Thrown through, it ends as the callback's failure.
@@ -100,7 +100,7 @@ class TroubleTest {
         lab.a.store.broken = "gone"
         val error = thrown<IotkmException.Store> { Peer.restore(lab.a.device, lab.a.store, 1u) }
         assertEquals("gone", error.reason)
-        assertEquals(-102, error.code())
+        assertEquals(-104, error.code())
     }
 
     @Test
@@ -122,7 +122,7 @@ class TroubleTest {
         lab.a.vault.locked = true
         val error = thrown<IotkmException.Vault> { lab.a.history.connect(cx(lab.now), lab.b.address) }
         assertEquals("the screen is locked", error.reason)
-        assertEquals(-101, error.code())
+        assertEquals(-111, error.code())
         lab.a.vault.locked = false
         lab.connect()
         assertTrue(lab.a.history.isEstablished())
