@@ -22,12 +22,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from argon2.low_level import Type, hash_secret_raw
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
 import iotkm
-from iotkm._errors import BadArgumentError, IotkmError
+from iotkm._errors import BadArgumentError
 from iotkm._iotkm import (
     Credential,
     CredentialOperator,
@@ -44,6 +40,9 @@ from iotkm._iotkm import (
     write_ticket_message,
 )
 from iotkm._messages import TicketRequest
+from iotkm._sealed import Cost as Cost
+from iotkm._sealed import PassphraseError as PassphraseError
+from iotkm._sealed import seal, seal_under, unseal, unseal_under
 
 if TYPE_CHECKING:
     from iotkm.pkcs11 import Token
@@ -82,14 +81,6 @@ CREATE INDEX IF NOT EXISTS credential_of_device ON credential (device, suite, ex
 """
 
 
-class Cost(NamedTuple):
-    """What one guess at the passphrase costs: Argon2id's passes, memory in KiB, lanes. RFC 9106's second choice."""
-
-    passes: int = 3
-    kib: int = 65_536
-    lanes: int = 4
-
-
 class InToken(NamedTuple):
     """Where an agent's key is in a PKCS#11 token; `iotkm.pkcs11` is what asks it."""
 
@@ -112,12 +103,6 @@ class Issued(NamedTuple):
     """What its device takes (`Holder.accept`): the credential and s."""
     revoked: bool
     """Whether it is revoked."""
-
-
-class PassphraseError(IotkmError, PermissionError):
-    """The passphrase does not open the agent's key, or the key is not unlocked."""
-
-    code = -113
 
 
 class Authority:
@@ -208,15 +193,8 @@ class Authority:
                 self.lock()
                 raise PassphraseError(f"the token's key {place.key!r} is not this agent's")
             return
-        stretched = _stretch(passphrase, bytes.fromhex(key["salt"]), Cost(*key["cost"]))
-        context = _context(self.name, self.public_key)
-        try:
-            nonce, sealed = bytes.fromhex(key["nonce"]), bytes.fromhex(key["sealed"])
-            secret = ChaCha20Poly1305(stretched).decrypt(nonce, sealed, context)
-        except InvalidTag:
-            raise PassphraseError("the passphrase is not the agent's") from None
+        secret, self._stretched = unseal(passphrase, key, _context(self.name, self.public_key), "the agent's")
         self._signer = SigningKey(self.public_key.algorithm, secret)
-        self._stretched = stretched
 
     @property
     def token(self) -> InToken | None:
@@ -427,9 +405,8 @@ class Authority:
                 break
             except BadArgumentError:
                 continue  # not below the group's order
-        nonce = secrets.token_bytes(12)
-        sealed = ChaCha20Poly1305(self._stretched).encrypt(nonce, secret, self._issuing(suite.name, key.public_key))
-        row = (suite.name, key.public_key, json.dumps({"nonce": nonce.hex(), "sealed": sealed.hex()}))
+        sealed = seal_under(self._stretched, secret, self._issuing(suite.name, key.public_key))
+        row = (suite.name, key.public_key, json.dumps(sealed))
         with self._transaction():
             self._db.execute("INSERT OR IGNORE INTO issuing VALUES (?, ?, ?)", row)
         return self.operator(suite)
@@ -517,12 +494,8 @@ class Authority:
     def _operator_key(self, suite: Suite) -> OperatorKey:
         assert self._stretched is not None
         public, text = self._db.execute("SELECT public, key FROM issuing WHERE suite = ?", (suite.name,)).fetchone()
-        key = json.loads(text)
-        nonce, sealed = bytes.fromhex(key["nonce"]), bytes.fromhex(key["sealed"])
-        try:
-            secret = ChaCha20Poly1305(self._stretched).decrypt(nonce, sealed, self._issuing(suite.name, public))
-        except InvalidTag:
-            raise PassphraseError(f"the key for {suite.name} does not open: the file was changed") from None
+        wrong = f"the key for {suite.name} does not open: the file was changed"
+        secret = unseal_under(self._stretched, json.loads(text), self._issuing(suite.name, public), wrong)
         return OperatorKey(secret, suite=suite)
 
     def credentials_due(self, *, within: float, now: int) -> list[str]:
@@ -559,9 +532,7 @@ def _seal(name: str, algorithm: str, passphrase: bytes, cost: Cost) -> tuple[Ver
     """A new key under a passphrase: what verifies, what is stored."""
     secret = secrets.token_bytes(32)  # P-256 refuses one in 2^32
     public = SigningKey(algorithm, secret).public_key
-    salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
-    sealed = ChaCha20Poly1305(_stretch(passphrase, salt, cost)).encrypt(nonce, secret, _context(name, public))
-    return public, {"salt": salt.hex(), "cost": list(cost), "nonce": nonce.hex(), "sealed": sealed.hex()}
+    return public, seal(passphrase, secret, _context(name, public), cost)
 
 
 def _make(place: InToken, algorithm: str, pin: bytes) -> tuple[VerifyKey, dict[str, object]]:
@@ -570,10 +541,6 @@ def _make(place: InToken, algorithm: str, pin: bytes) -> tuple[VerifyKey, dict[s
 
     with Token(place.module, place.token, pin.decode()) as token:
         return token.signing_key(place.key, create=algorithm).public_key, dict(place._asdict())
-
-
-def _stretch(passphrase: bytes, salt: bytes, cost: Cost) -> bytes:
-    return hash_secret_raw(passphrase, salt, cost.passes, cost.kib, cost.lanes, hash_len=32, type=Type.ID)
 
 
 def _context(name: str, public: VerifyKey) -> bytes:

@@ -10,7 +10,8 @@ calls as keys in memory:
 
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -37,13 +38,14 @@ class TokenError(IotkmError, OSError):
 class Token:
     """An open session of a token. Calls may come from any thread, one at a time reaches the token."""
 
-    def __init__(self, module: str, label: str, pin: str) -> None:
+    def __init__(self, module: str, label: str, pin: str, *, officer: bool = False) -> None:
         """Opens the token of this label.
 
         Args:
             module: the file of the token's PKCS#11 library.
             label: the token's label.
             pin: the user's PIN.
+            officer: it is the security officer's PIN. He sees no private keys, and comes in while no user is.
 
         Raises:
             TokenError: there is no such library or token, or it refuses the PIN.
@@ -51,7 +53,8 @@ class Token:
         self.module, self.label = module, label
         self._lock = threading.Lock()
         try:
-            self._session = pkcs11.lib(module).get_token(token_label=label).open(rw=True, user_pin=pin)
+            found = pkcs11.lib(module).get_token(token_label=label)
+            self._session = found.open(rw=True, so_pin=pin) if officer else found.open(rw=True, user_pin=pin)
         except (pkcs11.PKCS11Error, RuntimeError) as error:
             raise TokenError(f"token {label!r} of {module}: {_words(error)}") from error
 
@@ -130,17 +133,30 @@ class Token:
         """Which of the kinds the pair of this label is, its private key, its public key's bytes."""
         if create is not None and create not in kinds:
             raise BadArgumentError(f"there is no {create} here: {' or '.join(kinds)}")
+        with self.session(f"key {label!r}"):
+            private, public = self._found(label) if create is None else self._made(label, kinds[create], use)
+            is_of = (private.key_type, bytes(public[Attribute.EC_PARAMS]))
+            kind = next((name for name, which in kinds.items() if which == is_of), None)
+            if kind is None or not private[may]:
+                raise TokenError(f"key {label!r} of token {self.label!r} is for something else")
+            # An OCTET STRING of less than 128 bytes around the point.
+            return kind, private, bytes(public[Attribute.EC_POINT])[2:]
+
+    @contextmanager
+    def session(self, what: str) -> Iterator[Any]:
+        """The session of python-pkcs11, for one thread at a time, to do what this class has no call for.
+
+        Args:
+            what: is done, for the error.
+
+        Raises:
+            TokenError: the token refused.
+        """
         with self._lock:
             try:
-                private, public = self._found(label) if create is None else self._made(label, kinds[create], use)
-                is_of = (private.key_type, bytes(public[Attribute.EC_PARAMS]))
-                kind = next((name for name, which in kinds.items() if which == is_of), None)
-                if kind is None or not private[may]:
-                    raise TokenError(f"key {label!r} of token {self.label!r} is for something else")
-                # An OCTET STRING of less than 128 bytes around the point.
-                return kind, private, bytes(public[Attribute.EC_POINT])[2:]
+                yield self._session
             except pkcs11.PKCS11Error as error:
-                raise TokenError(f"token {self.label!r}, key {label!r}: {_words(error)}") from error
+                raise TokenError(f"token {self.label!r}, {what}: {_words(error)}") from error
 
     def _found(self, label: str) -> tuple[Any, Any]:
         classes = (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY)

@@ -103,13 +103,13 @@ class Directory:
 
     def write(self, slot: int, data: bytes) -> None:
         """See `Storage.write`."""
-        self._replace(self._file(slot), data)
+        replace_file(self._file(slot), data)
 
     def erase(self, slot: int) -> None:
         """See `Storage.erase`."""
         with contextlib.suppress(FileNotFoundError):
             self._file(slot).unlink()
-            self._sync_directory()
+            sync_directory(self.path)
 
     def slots(self) -> list[int]:
         """See `Storage.slots`."""
@@ -123,28 +123,36 @@ class Directory:
             secret = file.read_bytes()
         except FileNotFoundError:
             secret = secrets.token_bytes(32)
-            self._replace(file, secret)
+            replace_file(file, secret)
         return secret
 
-    def _replace(self, file: Path, data: bytes) -> None:
-        # Written beside it, forced to the disk, then renamed over it: whole or not at all.
-        new = file.with_name(file.name + ".new")
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            with open(handle, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(new, file)
-        except OSError:
-            new.unlink(missing_ok=True)
-            raise
-        self._sync_directory()
 
-    def _sync_directory(self) -> None:
-        with contextlib.suppress(PermissionError):  # Windows cannot
-            handle = os.open(self.path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+def replace_file(file: Path, data: bytes) -> None:
+    """Replaces what a file holds, whole or not at all; once this returns, the disk has it.
+
+    Raises:
+        OSError: it cannot be written; the file is as it was.
+    """
+    # Written beside it, forced to the disk, then renamed over it.
+    new = file.with_name(file.name + ".new")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with open(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(new, file)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+    sync_directory(file.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Forces to the disk which files a directory has."""
+    with contextlib.suppress(PermissionError):  # Windows cannot
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from softhsm import softhsm as softhsm
 
 from iotkm import Platform, Triple
 

@@ -1,11 +1,10 @@
 """Keys in a token: SoftHSM2, in a folder of the test's own."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
+from softhsm import LABELS, PIN, SoftHsm
 from test_cli import iotkm
 
 from iotkm import (
@@ -22,34 +21,24 @@ from iotkm import (
     sim,
 )
 
-MODULES = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so"]
-MODULE = next((module for module in MODULES if Path(module).exists()), None)
-if MODULE is None:
-    pytest.skip("SoftHSM2 is not installed: apt install softhsm2", allow_module_level=True)
 pytest.importorskip("pkcs11")
 
 from iotkm.authority import DAY, Authority, InToken, PassphraseError  # noqa: E402
 from iotkm.pkcs11 import Token, TokenError  # noqa: E402
 
-PIN = "123456"
-
-
-@pytest.fixture(scope="module")
-def label(tmp_path_factory: pytest.TempPathFactory) -> str:
-    # The library reads its configuration once in a process.
-    folder = tmp_path_factory.mktemp("softhsm")
-    (folder / "tokens").mkdir()
-    (folder / "conf").write_text(f"directories.tokendir = {folder / 'tokens'}\nlog.level = ERROR\n")
-    os.environ["SOFTHSM2_CONF"] = str(folder / "conf")
-    command = ["softhsm2-util", "--init-token", "--free", "--label", "acme", "--pin", PIN, "--so-pin", "12345678"]
-    subprocess.run(command, check=True, capture_output=True)
-    return "acme"
+@pytest.fixture
+def label(softhsm: SoftHsm) -> str:
+    return LABELS[0]
 
 
 @pytest.fixture
-def token(label: str) -> Token:
-    assert MODULE is not None
-    return Token(MODULE, label, PIN)
+def module(softhsm: SoftHsm) -> str:
+    return softhsm.module
+
+
+@pytest.fixture
+def token(softhsm: SoftHsm, label: str) -> Token:
+    return softhsm.token(label)
 
 
 @pytest.mark.parametrize("algorithm", ["EdDSA", "ES256"])
@@ -89,8 +78,7 @@ def test_x_alone_is_no_key_of_a_credential(token: Token) -> None:
             Noninteractive(net.a.platform, peer, net.a.holder)
 
 
-def test_refused(token: Token, label: str) -> None:
-    assert MODULE is not None
+def test_refused(token: Token, module: str, label: str) -> None:
     with token:
         token.signing_key("for signing", create="ES256")
         token.static_key("for agreement", create="p256")
@@ -104,17 +92,16 @@ def test_refused(token: Token, label: str) -> None:
                 wrong()
         with pytest.raises(BadArgumentError):
             token.signing_key("another", create="RSA")
-    for module, name, pin in (("/nowhere", label, PIN), (MODULE, "other", PIN), (MODULE, label, "654321")):
+    for file, name, pin in (("/nowhere", label, PIN), (module, "other", PIN), (module, label, "654321")):
         with pytest.raises(TokenError):
-            Token(module, name, pin)
+            Token(file, name, pin)
 
 
-def test_agent_with_its_key_in_a_token(tmp_path: Path, label: str) -> None:
-    assert MODULE is not None
+def test_agent_with_its_key_in_a_token(tmp_path: Path, module: str, label: str) -> None:
     path, pin = tmp_path / "ca.db", tmp_path / "pin"
     pin.write_text(PIN + "\n")
     word = ("--passphrase-file", pin)
-    init = ("ca", "init", path, "--name", "acme", "--algorithm", "ES256", "--pkcs11", MODULE, "--json")
+    init = ("ca", "init", path, "--name", "acme", "--algorithm", "ES256", "--pkcs11", module, "--json")
     assert "--token" in iotkm(*init, *word, status=1)
     made = json.loads(iotkm(*init, *word, "--token", label, "--key-label", "agent"))
     assert made["key"] == "agent"
@@ -135,7 +122,7 @@ def test_agent_with_its_key_in_a_token(tmp_path: Path, label: str) -> None:
             agent.revoke([2], now=ticket.issued_at)
         with pytest.raises(TokenError):
             agent.unlock(b"654321")
-        assert agent.token == InToken(MODULE, label, "agent")
+        assert agent.token == InToken(module, label, "agent")
     assert PIN.encode() not in path.read_bytes()
     assert "PinIncorrect" in iotkm("ca", "renew", path, "--passphrase-file", "-", given=b"111111\n", status=1)
     other = tmp_path / "other.db"
