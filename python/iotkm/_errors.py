@@ -14,6 +14,9 @@ one table for all (C's are in ``iotkm.h``, `iotkm_status`), in which numbers are
 | -112 | | `iotkm.storage.StorageInUseError` | |
 | -113 | | `iotkm.authority.PassphraseError` | |
 | -114 | | `iotkm.aio.FailedError` | |
+| -115 | | `iotkm.centre.TamperedError` | |
+| -116 | | `iotkm.centre.StoreFailedError` | |
+| -117 | | `iotkm.centre.BackupFailedError` | |
 """
 
 

@@ -64,13 +64,7 @@ class Directory:
         """
         self.path = Path(path)
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock: IO[bytes] | None = open(self.path / "lock", "ab")  # noqa: SIM115
-        if fcntl is not None:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                self.close()
-                raise StorageInUseError(f"another process uses {self.path}: end it, or give this one its own") from None
+        self._lock: IO[bytes] | None = lock_file(self.path / "lock")
         for rest in self.path.glob("*.new"):
             rest.unlink()
 
@@ -125,6 +119,23 @@ class Directory:
             secret = secrets.token_bytes(32)
             replace_file(file, secret)
         return secret
+
+
+def lock_file(path: Path) -> IO[bytes]:
+    """Locks what this file stands for; closing it lets go.
+
+    Raises:
+        StorageInUseError: another process has the lock.
+        OSError: the file cannot be written.
+    """
+    lock = open(path, "ab")  # noqa: SIM115
+    if fcntl is not None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise StorageInUseError(f"another process uses {path.parent}: end it, or give this one its own") from None
+    return lock
 
 
 def replace_file(file: Path, data: bytes) -> None:

@@ -1,5 +1,49 @@
-"""What an authentication centre of the microcert scheme keeps: its keys, and the rows of its devices. Needs ``iotkm[ca]``."""
+"""What an authentication centre of the microcert scheme keeps: its keys, and the rows of its devices. Needs ``iotkm[ca]``.
 
+>>> import tempfile, pathlib
+>>> from iotkm.authority import Cost
+>>> with tempfile.TemporaryDirectory() as name:
+...     folder = pathlib.Path(name)
+...     keys = FileKeyStore.create(folder / "keys", b"correct horse", cost=Cost(1, 64, 1))
+...     backups = Backups(folder / "backups", keys)
+...     with SqliteSeedStore.create(folder / "centre.db", keys, backups=backups) as store:
+...         store.commit([Change(b"lamp-7", 0, seed=b"its sealed seed", state=b"its counter")])
+...         store.get([b"lamp-7"])
+...     audit(folder / "centre.db", keys, backups).clean
+...     backups.close()
+[1]
+[Row(id=b'lamp-7', version=1, seed=b'its sealed seed', state=b'its counter')]
+True
+"""
+
+from iotkm.centre._backup import Backups, Finding, Report, audit, restore
 from iotkm.centre._keystore import Anchor, FileKeyStore, KeyStore
+from iotkm.centre._sqlite import SqliteSeedStore
+from iotkm.centre._store import (
+    BackupFailedError,
+    Change,
+    RolledBackError,
+    Row,
+    SeedStore,
+    StoreFailedError,
+    TamperedError,
+)
 
-__all__ = ["Anchor", "FileKeyStore", "KeyStore"]
+__all__ = [
+    "Anchor",
+    "BackupFailedError",
+    "Backups",
+    "Change",
+    "FileKeyStore",
+    "Finding",
+    "KeyStore",
+    "Report",
+    "RolledBackError",
+    "Row",
+    "SeedStore",
+    "SqliteSeedStore",
+    "StoreFailedError",
+    "TamperedError",
+    "audit",
+    "restore",
+]
