@@ -157,7 +157,7 @@
 #define IOTKM_NONINTERACTIVE_PEER_BLOB_MAX 568
 
 // What functions return: `IOTKM_OK`, or a negative number that never changes its meaning. After an error nothing has changed.
-// From -101 on they are the languages' own, of one table: -110 to -114 are Python's (`iotkm/_errors.py` has it).
+// From -101 on they are the languages' own, of one table: -110 to -117 are Python's (`iotkm/_errors.py` has it).
 typedef enum {
     // Done.
     IOTKM_OK = 0,

@@ -6,7 +6,7 @@ use core_of_iotkm::cose::Refused;
 use core_of_iotkm::cose::cbor::CborError;
 
 /// What functions return: `IOTKM_OK`, or a negative number that never changes its meaning. After an error nothing has changed.
-/// From -101 on they are the languages' own, of one table: -110 to -114 are Python's (`iotkm/_errors.py` has it).
+/// From -101 on they are the languages' own, of one table: -110 to -117 are Python's (`iotkm/_errors.py` has it).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum iotkm_status {

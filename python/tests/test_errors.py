@@ -28,10 +28,11 @@ def test_classes_and_codes_are_the_core_s() -> None:
     found = (*vars(_errors).values(), StorageInUseError, FailedError)
     own: list[type[IotkmError]] = [c for c in found if isinstance(c, type) and issubclass(c, IotkmError)]
     own.remove(IotkmError)
-    for pattern in ("authority.py", "pkcs11.py"):
-        source = (Path(iotkm.__file__).parent / pattern).read_text()
-        (code,) = re.findall(r"^    code = (-\d+)", source, re.M)
-        own.append(type(pattern, (IotkmError,), {"code": int(code)}))
+    for module in ("_sealed.py", "pkcs11.py", "centre/_store.py"):
+        source = (Path(iotkm.__file__).parent / module).read_text()
+        codes = re.findall(r"^    code = (-\d+)", source, re.M)
+        assert codes, module
+        own += [type(module, (IotkmError,), {"code": int(code)}) for code in codes]
     assert len({c.code for c in own}) == len(own)
     for c in own:
         if c.code < -100 and c is not iotkm.TicketRefusedError:
