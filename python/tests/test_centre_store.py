@@ -353,6 +353,37 @@ def test_backups_tampered_with(centre: Centre) -> None:
         assert everything(store) == before
 
 
+def test_an_incomplete_mirror_removes_nothing(centre: Centre, tmp_path: Path) -> None:
+    with centre.open() as store:
+        fill(store, 20)
+    centre.tamper("UPDATE leaf SET state = x'01' WHERE id = cast('device-00003' AS BLOB)")
+    new = Backups(tmp_path / "new", centre.keys)
+    report = audit(centre.path, centre.keys, new, repair=True)
+    assert [one[:] for one in report.findings] == [(name(3), "added", False)] and not report.proven
+    assert centre.findings(repair=True) == [(name(3), "changed")]
+    assert audit(centre.path, centre.keys, centre.backups).clean
+    new.close()
+
+
+def test_counters_go_on_without_the_mirror(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iotkm.centre._backup._MOST", 15)
+    monkeypatch.setattr("iotkm.centre._backup._RETRY", 0.0)
+    backups = Backups(centre.folder / "backups", centre.keys, pending=10)
+    with SqliteSeedStore(centre.path, centre.keys, backups=backups) as store:
+        fill(store, 20)
+        end = full(backups.mirror.db)
+        states(store, range(0, 12), bytes(9000))
+        states(store, range(12, 20), bytes(9000))
+        assert backups.trouble is not None and backups.mirror.head() != store.head
+        with pytest.raises(BackupFailedError):
+            store.flush()
+        end()
+        states(store, range(0, 1), b"1")
+        assert backups.trouble is None and backups.mirror.head() == store.head
+    backups.close()
+    assert audit(centre.path, centre.keys, centre.backups).clean
+
+
 def test_restore(centre: Centre) -> None:
     with centre.open() as store:
         fill(store)

@@ -4,11 +4,11 @@ A *mirror*, in a folder that should be on another disk, has each row as it was l
 returns, states after some thousand changes and at the end. *Snapshots* beside it are whole copies, made when it is time.
 """
 
+import contextlib
 import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,8 @@ from iotkm.centre._store import BackupFailedError, StoreFailedError
 from iotkm.storage import lock_file, sync_directory
 
 _BATCH = 500
+_MOST = 65_536
+_RETRY = 5.0
 Progress = Callable[[int, int], None]
 
 
@@ -53,6 +55,9 @@ class Backups:
         file = self.folder / "mirror.db"
         self.mirror = Rows(file, keys, create=not file.exists())
         self._ids: set[bytes] = set()
+        self._all, self._again = False, 0.0
+        self.trouble: BackupFailedError | None = None
+        """Why the mirror could not be written when it was tried last."""
 
     def close(self) -> None:
         """Closes it. What is pending is written by the store's `close`, before."""
@@ -61,14 +66,19 @@ class Backups:
     def __repr__(self) -> str:
         return f"Backups({str(self.folder)!r})"
 
-    @property
-    def due(self) -> bool:
-        """Whether the mirror has to follow."""
-        return len(self._ids) >= self._pending
-
     def changed(self, ids: Iterable[bytes]) -> None:
         """These rows were written."""
         self._ids.update(ids)
+        if len(self._ids) > max(_MOST, self._pending):
+            # They could not be copied for a long time: all rows are looked at then.
+            self._ids.clear()
+            self._all = True
+
+    def follow(self, rows: Rows, head: Anchor) -> None:
+        """Brings states into the mirror, if there are enough. That it cannot be written is no error yet: see `trouble`."""
+        if (self._all or len(self._ids) >= self._pending) and time.monotonic() >= self._again:
+            with contextlib.suppress(BackupFailedError):
+                self.flush(rows, head)
 
     def flush(self, rows: Rows, head: Anchor) -> None:
         """Brings what changed into the mirror, for good.
@@ -76,6 +86,9 @@ class Backups:
         Raises:
             BackupFailedError: it cannot be written; the next one tries again.
         """
+        if self._all:
+            self.catch_up(rows, head)
+            return
         self.copy(rows, sorted(self._ids), head)
         self._ids.clear()
 
@@ -85,7 +98,6 @@ class Backups:
         Raises:
             BackupFailedError: it cannot be written.
         """
-        self._ids.clear()
         if self.mirror.head() == head:
             return
         newer: list[bytes] = []
@@ -96,6 +108,8 @@ class Backups:
                 self.copy(rows, newer, None)
                 newer = []
         self.copy(rows, newer, head)
+        self._ids.clear()
+        self._all = False
 
     def copy(self, rows: Rows, ids: list[bytes], head: Anchor | None) -> None:
         """Brings these rows into the mirror, which has all up to that version and root then.
@@ -110,6 +124,8 @@ class Backups:
                     if leaf is None:
                         if removed := rows.gone(id):
                             self.mirror.drop(id, removed)
+                        else:
+                            head = None
                         continue
                     there = self.mirror.leaf(id)
                     same = there is not None and there.digest == leaf.digest and self.mirror.seed(there) is not None
@@ -122,7 +138,10 @@ class Backups:
                 if head is not None:
                     self.mirror.set_head(head)
         except StoreFailedError as error:
-            raise BackupFailedError(f"the back-up failed: {error}") from error
+            self._again = time.monotonic() + _RETRY
+            self.trouble = BackupFailedError(f"the back-up failed: {error}")
+            raise self.trouble from error
+        self.trouble = None
 
     def snapshots(self) -> list[Path]:
         """The snapshots, newest first."""
@@ -220,7 +239,7 @@ def audit(
         StoreFailedError: it cannot be read or written.
     """
     file = Path(path)
-    with ExitStack() as open_things:
+    with contextlib.ExitStack() as open_things:
         if repair:
             open_things.enter_context(lock_file(file.with_name(file.name + ".lock")))
         anchor = keys.anchor()
@@ -256,7 +275,7 @@ class _Audit:
         self._mirrored = self._mirror.head() if self._mirror is not None else None
         self._heads: list[Anchor] = []
         self._newest = 0
-        self._right = False
+        self._right = self._whole = False
         self._mending: list[tuple[bytes, Leaf | None, bytes | None, int]] = []
         self._uncopied: list[bytes] = []
 
@@ -264,6 +283,8 @@ class _Audit:
         head, total = self._rows.head(), self._rows.count()
         findings: list[Finding] = []
         tree, done = Builder(), 0
+        remembered = anchor.version if anchor is not None else -1
+        self._whole = anchor is not None and self._mirrored is not None and self._mirrored.version >= remembered
         following = 1 + max(one.version for one in (head, self._mirrored, anchor, Anchor(0, b"")) if one is not None)
         for id, ours, theirs in _both(self._rows, self._mirror):
             what, right, seed = self._judge(id, ours, theirs)
@@ -271,7 +292,8 @@ class _Audit:
                 findings.append(Finding(id, what, True))
                 self._uncopied.append(id)
             elif what is not None:
-                mendable = right is not None or what == "added"
+                # What no back-up has does not belong there if the mirror has all that is remembered.
+                mendable = right is not None or (what == "added" and (ours is None or self._whole or self._is_right(ours)))
                 findings.append(Finding(id, what, mendable))
                 if mendable:
                     self._mending.append((id, right, seed, 0))
@@ -290,7 +312,6 @@ class _Audit:
         self._mend()
         if progress is not None:
             progress(done, done)
-        remembered = anchor.version if anchor is not None else -1
         self._heads = [one for one in (head, self._mirrored) if one is not None and one.version >= remembered]
         root = tree.tree().root
         mended = all(finding.mendable for finding in findings)
@@ -322,13 +343,16 @@ class _Audit:
             backups.copy(self._rows, self._uncopied, None)
             backups.catch_up(self._rows, head)
 
+    def _is_right(self, leaf: Leaf) -> bool:
+        return self._rows.is_ours(leaf) and self._rows.seed(leaf) is not None
+
     def _judge(
         self, id: bytes, ours: Leaf | None, theirs: Leaf | None
     ) -> tuple[str | None, Leaf | None, bytes | None]:
         """What is wrong with a row, the leaf that belongs there, and its seed if it is not there already."""
         rows, mirror = self._rows, self._mirror
         removed = max(rows.gone(id), mirror.gone(id) if mirror is not None else 0)
-        if ours is not None and rows.is_ours(ours) and rows.seed(ours) is not None:
+        if ours is not None and self._is_right(ours):
             if removed > ours.written:
                 return "added", None, None
             if mirror is None:

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 from iotkm._errors import BadArgumentError
 from iotkm.centre._keystore import Anchor, KeyStore
-from iotkm.centre._merkle import Builder, Tree, bucket_digest, bucket_of
+from iotkm.centre._merkle import BUCKETS, Builder, Tree, bucket_digest, bucket_of
 from iotkm.centre._store import BackupFailedError, Change, RolledBackError, Row, StoreFailedError, TamperedError
 from iotkm.storage import lock_file
 
@@ -33,12 +33,11 @@ CREATE TABLE centre (
   version INTEGER NOT NULL, root BLOB NOT NULL, tag BLOB NOT NULL
 ) STRICT;
 CREATE TABLE leaf (
-  id BLOB PRIMARY KEY, bucket INTEGER NOT NULL, version INTEGER NOT NULL, -- of the row
+  id BLOB NOT NULL UNIQUE, bucket INTEGER NOT NULL, version INTEGER NOT NULL, -- of the row
   written INTEGER NOT NULL, -- by the centre's version so numbered
   digest BLOB NOT NULL, -- of the seed
-  state BLOB NOT NULL, tag BLOB NOT NULL
+  state BLOB NOT NULL, tag BLOB NOT NULL, PRIMARY KEY (bucket, id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX leaf_bucket ON leaf (bucket);
 CREATE TABLE seed (id BLOB PRIMARY KEY, seed BLOB NOT NULL) STRICT;
 CREATE TABLE gone (id BLOB PRIMARY KEY, written INTEGER NOT NULL, tag BLOB NOT NULL) STRICT, WITHOUT ROWID
 """
@@ -90,7 +89,7 @@ class Rows:
             except sqlite3.Error as error:
                 raise BadArgumentError(f"{path} is no key database ({error})") from None
             if found is None or found[0] != keys.fingerprint():
-                raise BadArgumentError(f"{path} is another keystore's")
+                raise BadArgumentError(f"{path} is another keystore's, or was changed: then restore it from its back-ups")
         except BaseException:
             self.db.close()
             if create:
@@ -169,11 +168,10 @@ class Rows:
 
     def put(self, leaf: Leaf, seed: bytes | None) -> None:
         """Writes a row; the seed where there is one. In a transaction."""
-        self.db.execute(
-            "INSERT INTO leaf VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET bucket = excluded.bucket, "
-            "version = excluded.version, written = excluded.written, digest = excluded.digest, state = excluded.state, tag = excluded.tag",
-            leaf,
-        )
+        id, bucket, *rest = leaf
+        update = "UPDATE leaf SET version = ?, written = ?, digest = ?, state = ?, tag = ? WHERE bucket = ? AND id = ?"
+        if self.db.execute(update, (*rest, bucket, id)).rowcount == 0:
+            self.db.execute("INSERT OR REPLACE INTO leaf VALUES (?, ?, ?, ?, ?, ?, ?)", leaf)
         if seed is not None:
             self.db.execute("INSERT OR REPLACE INTO seed VALUES (?, ?)", (leaf.id, seed))
             self.db.execute("DELETE FROM gone WHERE id = ?", (leaf.id,))
@@ -202,9 +200,10 @@ class Rows:
     def tree(self) -> tuple[Tree, bool]:
         """The tree of what is there; whether each row is ours."""
         made, ours = Builder(), True
-        for leaf in self.all_leaves():
+        for row in self.db.execute(f"{_LEAF} ORDER BY bucket, id"):
+            leaf = Leaf(*row)
             ours = ours and self.is_ours(leaf)
-            made.add(bucket_of(leaf.id), leaf.tag)
+            made.add(leaf.bucket % BUCKETS, leaf.tag)
         return made.tree(), ours
 
     def count(self) -> int:
@@ -282,7 +281,6 @@ class SqliteSeedStore:
         store = cls.__new__(cls)
         store._open(Path(path), keys, backups, anchor_seconds, create=True)
         try:
-            keys.set_anchor(Anchor(0, store._tree.root))
             store._catch_up()
         except BaseException:
             store._let_go()
@@ -429,12 +427,13 @@ class SqliteSeedStore:
         return True
 
     def _after(self, ids: Iterable[bytes], seeds: bool) -> None:
-        due = seeds or time.monotonic() - self._anchored >= self._anchor_seconds
         if self._backups is not None:
             self._backups.changed(ids)
-            if seeds or self._backups.due:
+            if seeds:
                 self._backups.flush(self.rows, self.head)
-        if due:
+            else:
+                self._backups.follow(self.rows, self.head)
+        if seeds or time.monotonic() - self._anchored >= self._anchor_seconds:
             self._anchor()
 
     def flush(self) -> None:
