@@ -23,6 +23,7 @@ from iotkm.centre import (  # noqa: E402
     Anchor,
     BackupFailedError,
     Backups,
+    Batch,
     Change,
     FileKeyStore,
     RolledBackError,
@@ -121,6 +122,35 @@ def test_compare_and_swap(centre: Centre) -> None:
     with centre.open() as store:
         assert store.head == head and sorted(everything(store)) == [b"a", b"b"]
     assert audit(centre.path, centre.keys, centre.backups).clean
+
+
+def test_a_batch_of_swaps(centre: Centre) -> None:
+    with centre.open() as store:
+        fill(store, 3)
+        batch = Batch(store)
+        batch.load([name(0), name(1), name(0), b"nobody"])
+        assert batch.get(b"nobody") is None and batch.swap(b"nobody", 1, b"without a seed") is False
+        assert batch.swap(name(0), 2, b"a") and not batch.swap(name(0), 2, b"b") and batch.swap(name(0), 3, b"c")
+        assert batch.swap(name(1), 2, b"a", b"a new seed") and batch.swap(name(7), 1, b"new", b"seed")
+        assert store.get([name(0)])[0] != batch.get(name(0)), "not before the commit"
+        assert batch.commit() == set() == batch.commit()
+        assert store.get([name(0), name(1), name(7)]) == [
+            Row(name(0), 3, b"seed of 0" * 90, b"c"),
+            Row(name(1), 2, b"a new seed", b"a"),
+            Row(name(7), 1, b"seed", b"new"),
+        ]
+        assert batch.swap(name(2), 2, b"late") and batch.swap(name(0), 4, b"d")
+        store.commit([Change(name(2), 1, state=b"first")])
+        assert batch.commit() == {name(2)}
+        row = batch.get(name(2))
+        assert row is not None and row.state == b"first"
+        assert batch.swap(name(2), 3, b"lost")
+        end = full(store.rows.db)
+        with pytest.raises(StoreFailedError):
+            batch.swap(name(20), 1, b"", bytes(9000))
+            batch.commit()
+        end()
+        assert batch.commit() == set() and store.get([name(2)])[0] == row
 
 
 def test_pages_by_key(centre: Centre) -> None:

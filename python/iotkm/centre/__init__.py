@@ -17,6 +17,7 @@ True
 """
 
 from iotkm.centre._backup import Backups, Finding, Report, audit, restore
+from iotkm.centre._batch import Batch
 from iotkm.centre._keystore import Anchor, FileKeyStore, KeyStore
 from iotkm.centre._sqlite import SqliteSeedStore
 from iotkm.centre._store import (
@@ -33,6 +34,7 @@ __all__ = [
     "Anchor",
     "BackupFailedError",
     "Backups",
+    "Batch",
     "Change",
     "FileKeyStore",
     "Finding",

@@ -15,9 +15,9 @@ from typing import NamedTuple
 from iotkm._errors import BadArgumentError
 from iotkm.centre._keystore import Anchor, KeyStore
 from iotkm.centre._merkle import Builder
-from iotkm.centre._sqlite import Leaf, Rows
+from iotkm.centre._sqlite import Leaf, Rows, lock_rows
 from iotkm.centre._store import BackupFailedError, StoreFailedError
-from iotkm.storage import lock_file, sync_directory
+from iotkm.storage import sync_directory
 
 _BATCH = 500
 _MOST = 65_536
@@ -241,7 +241,7 @@ def audit(
     file = Path(path)
     with contextlib.ExitStack() as open_things:
         if repair:
-            open_things.enter_context(lock_file(file.with_name(file.name + ".lock")))
+            open_things.enter_context(lock_rows(file))
         anchor = keys.anchor()
         sources = []
         for source in [backups.folder / "mirror.db", *backups.snapshots()] if backups is not None else []:

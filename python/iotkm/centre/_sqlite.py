@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, NamedTuple, Self
@@ -22,7 +22,7 @@ from iotkm._errors import BadArgumentError
 from iotkm.centre._keystore import Anchor, KeyStore
 from iotkm.centre._merkle import BUCKETS, Builder, Tree, bucket_digest, bucket_of
 from iotkm.centre._store import BackupFailedError, Change, RolledBackError, Row, StoreFailedError, TamperedError
-from iotkm.storage import lock_file
+from iotkm.storage import StorageInUseError, lock_file
 
 if TYPE_CHECKING:
     from iotkm.centre._backup import Backups
@@ -119,6 +119,9 @@ class Rows:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
+                with suppress(sqlite3.Error):
+                    # The log may hold room that the next try needs.
+                    self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 raise StoreFailedError(
                     f"{self.path} cannot be written ({error}); nothing was changed: make room, or let it be written"
                 ) from error
@@ -211,6 +214,21 @@ class Rows:
         return int(count)
 
 
+def lock_rows(path: Path) -> IO[bytes]:
+    """For the one process that writes this file.
+
+    Raises:
+        StorageInUseError: another one does.
+        StoreFailedError: there cannot be written.
+    """
+    try:
+        return lock_file(path.with_name(path.name + ".lock"))
+    except StorageInUseError:
+        raise
+    except OSError as error:
+        raise StoreFailedError(f"{path} cannot be written ({error}); nothing was changed") from error
+
+
 class SqliteSeedStore:
     """A `SeedStore` in one file, for one process at a time."""
 
@@ -251,7 +269,7 @@ class SqliteSeedStore:
     ) -> None:
         self.path, self._keys, self._backups, self._anchor_seconds = path, keys, backups, anchor_seconds
         self._mutex = threading.RLock()
-        self._lock: IO[bytes] = lock_file(path.with_name(path.name + ".lock"))
+        self._lock = lock_rows(path)
         try:
             self.rows = Rows(path, keys, create=create)
         except BaseException:
