@@ -12,9 +12,9 @@ import java.security.SecureRandom
 private class Issuer {
     private val device = Device(ProcessVault(), null)
     private val key = OperatorKey.generate(device, Suite.SUITE0)
-    private val lists = agentOf("acme", Algorithm.ED_DSA, SecretBytes(ByteArray(32).also { SecureRandom().nextBytes(it) }))
+    private val lists = SigningKey(Algorithm.ED_DSA, SecretBytes(ByteArray(32).also { SecureRandom().nextBytes(it) }))
     private val numbers = TicketAgent("acme").also { it.save(device, MemoryStore(), 1u) }
-    val operator = CredentialOperator("acme", Suite.SUITE0, key.publicKey(), lists.algorithm, lists.key)
+    val operator = CredentialOperator("acme", Suite.SUITE0, key.publicKey(), lists.algorithm(), lists.publicKey())
 
     fun answer(request: ByteArray, now: ULong) = key.issue(device, numbers, request, now.toUInt(), 720u)
 }

@@ -6,40 +6,6 @@
 package org.iotkm.example
 
 import org.iotkm.*
-import java.security.SecureRandom
-
-/** Issues tickets. */
-private class Agency {
-    private val secret = SecretBytes(ByteArray(32).also { SecureRandom().nextBytes(it) })
-    private var serial = 0u
-    val agent = agentOf("acme", Algorithm.ED_DSA, secret)
-
-    fun issue(device: String, key: StaticKey, now: ULong): Ticket {
-        serial += 1u
-        val claims = Claims("acme", device, key.curve(), key.publicKey(), serial, now, now + 30UL * 86_400UL)
-        return Ticket.issue(Algorithm.ED_DSA, secret, claims)
-    }
-
-    fun revoke(ticket: Ticket, now: ULong) =
-        RevocationList.issue(Algorithm.ED_DSA, secret, Revoked("acme", now, 1u, listOf(ticket.claims().serial)))
-}
-
-/** A device: static key, wallet, store. */
-private class Ticketed(private val name: String, agency: Agency, now: ULong) {
-    private val vault = ProcessVault()
-    val device = Device(vault, null)
-    val store = MemoryStore()
-    val wallet = Wallet(name, agency.agent)
-
-    init {
-        vault.keys[0u] = StaticKey.generate(device, Curve.X25519)
-        wallet.install(agency.issue(name, vault.keys.getValue(0u), now), now)
-        wallet.save(device, store, 0u)
-    }
-
-    fun with(peer: String, slot: UShort) = Interactive.open(
-        device, TicketPeer.named(slot, name, peer), wallet, TicketSetup(listOf(Suite.SUITE0)), Config(tries = 4u), store)
-}
 
 /** Runs the example; whether all went well. */
 fun tickets(log: (String) -> Unit): Boolean {
@@ -69,7 +35,7 @@ fun tickets(log: (String) -> Unit): Boolean {
     log("lamp: ${lamp.peer().generation} key replacements with ${lamp.peer().id}")
 
     // The switch is stolen.
-    gateway.wallet.revoke(agency.revoke(devices[1].wallet.ticket(room.seconds)!!, room.seconds))
+    gateway.wallet.revoke(agency.revoke(devices[1].wallet.tickets().map { it.claims().serial }, room.seconds))
     gateway.wallet.save(gateway.device, gateway.store, 0u)
     atGateway.forEach { it.recheck(room.cx) }
     room.settle()

@@ -1,21 +1,21 @@
 //! Credentials of the noninteractive scheme: what they are, who issues them, how a device asks for one. Times are seconds
 //! since 1970.
 
+use crate::agent::TicketAgent;
 use crate::error::IotkmError;
-use crate::lock::Shared;
-use crate::peer::{Sealed, stored};
 use crate::secret::SecretBytes;
+use crate::signing::{Agent, Algorithm};
 use crate::static_key::{Curve, StaticKey, curve_of};
-use crate::surroundings::{BlobStore, Cx, Device};
-use crate::tickets::{Agent, Algorithm};
+use crate::surroundings::{Cx, Device};
 use crate::values::Suite;
 use crate::wallet::{lasting, milliseconds};
-use iotkm::cose::{IssueError, TicketAgent as CoreAgent};
+use iotkm::cose::{IssueError, Refused, TicketAgent as CoreAgent};
 use iotkm::crypto::Rng;
 use iotkm::crypto::group::Scalar;
 use iotkm::engine::wire::Writer;
 use iotkm::noninteractive::credential::{credential_max, reference};
 use iotkm::noninteractive::{self as core, Setting, issue, setting};
+use iotkm::phase1::Subject;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -206,77 +206,6 @@ pub fn credential_key(operator: CredentialOperator, credential: Arc<Credential>)
     Ok(operator.setting.kem.share(&element).to_vec())
 }
 
-/// What numbers an agent's tickets, an operator's credentials, and their lists: no number is given twice, also after a
-/// restart. Before anything is issued it has to be stored (`save`), which reserves 256 numbers.
-#[derive(uniffi::Object)]
-pub struct TicketAgent(Shared<CoreAgent>);
-
-#[uniffi::export]
-impl TicketAgent {
-    /// One that has numbered nothing. It begins with 1.
-    ///
-    /// # Errors
-    /// `BadArgument` for a name that no ticket can have.
-    #[uniffi::constructor]
-    pub fn new(name: String) -> Result<Self, IotkmError> {
-        Ok(Self(Shared::new(CoreAgent::new(&name)?)))
-    }
-
-    /// The one that `store` has in this slot: it goes on behind the numbers that were reserved.
-    ///
-    /// # Errors
-    /// `NotFound`, `Store`, `Vault`, `BadBlob`, `BlobRolledBack`.
-    #[uniffi::constructor]
-    pub fn restore(device: &Device, store: Arc<dyn BlobStore>, slot: u16) -> Result<Self, IotkmError> {
-        let stored = stored(&*store, slot)?;
-        Self::from_blob(device, stored.floor, stored.bytes)
-    }
-
-    /// The one in this blob. `floor` is the value of the slot's monotonic counter, 0 where there is none.
-    ///
-    /// # Errors
-    /// `Vault`, `BadBlob`, `BlobRolledBack`.
-    #[uniffi::constructor]
-    pub fn from_blob(device: &Device, floor: u32, blob: Vec<u8>) -> Result<Self, IotkmError> {
-        Ok(Self(Shared::new(CoreAgent::restore(&device.known()?.device, floor, &blob)?)))
-    }
-
-    /// Reserves numbers, seals, and writes to its slot.
-    ///
-    /// # Errors
-    /// `Vault`, `Store`.
-    pub fn save(&self, device: &Device, store: Arc<dyn BlobStore>, slot: u16) -> Result<(), IotkmError> {
-        let sealed = self.seal(device)?;
-        store.write(slot, sealed.version, sealed.bytes).map_err(|e| IotkmError::Store { reason: e.reason() })?;
-        self.persisted()
-    }
-
-    /// Reserves numbers and seals, for an application that stores by itself; then call `persisted`.
-    ///
-    /// # Errors
-    /// `Vault`.
-    pub fn seal(&self, device: &Device) -> Result<Sealed, IotkmError> {
-        let device = device.known()?.device;
-        self.0.with(|agent| {
-            let mut bytes = vec![0; CoreAgent::BLOB_MAX];
-            let (len, version) = agent.seal(&device, &mut bytes)?;
-            bytes.truncate(len);
-            Ok(Sealed { version, bytes })
-        })
-    }
-
-    /// What `seal` gave last is stored.
-    ///
-    /// # Errors
-    /// `Busy`.
-    pub fn persisted(&self) -> Result<(), IotkmError> {
-        self.0.with(|agent| {
-            agent.persisted();
-            Ok(())
-        })
-    }
-}
-
 /// A private key x_Z of whatever group.
 enum Key {
     Short(issue::OperatorKey<32>),
@@ -299,6 +228,7 @@ macro_rules! each {
 #[derive(uniffi::Object)]
 #[uniffi::export(Debug)]
 pub struct OperatorKey {
+    suite: Suite,
     setting: &'static Setting,
     key: Key,
 }
@@ -313,14 +243,16 @@ pub struct Issued {
 }
 
 impl OperatorKey {
-    fn of(setting: &'static Setting, key: &StaticKey) -> Result<Self, IotkmError> {
-        let x = scalar_of(key)?;
+    /// The key that `make` makes on the suite's curve.
+    fn of(suite: Suite, make: impl FnOnce(Curve) -> Result<StaticKey, IotkmError>) -> Result<Self, IotkmError> {
+        let setting = setting_of(suite)?;
+        let x = scalar_of(&make(curve(setting)?)?)?;
         let key = match setting.group.share_len() {
             256 => issue::OperatorKey::new(setting, x).map(Key::Ffc2048),
             384 => issue::OperatorKey::new(setting, x).map(Key::Ffc3072),
             _ => issue::OperatorKey::new(setting, x).map(Key::Short),
         };
-        Ok(Self { setting, key: key.map_err(|_| IotkmError::BadArgument)? })
+        Ok(Self { suite, setting, key: key.map_err(|_| IotkmError::BadArgument)? })
     }
 
     fn stored(&self) -> Result<StaticKey, IotkmError> {
@@ -334,7 +266,7 @@ impl OperatorKey {
         agent: &TicketAgent,
         issue: impl FnOnce(&mut CoreAgent, &mut dyn Rng) -> Result<R, IssueError>,
     ) -> Result<R, IotkmError> {
-        agent.0.with(|agent| drawn(device, |rng| issue(agent, rng)))
+        agent.with(|agent| drawn(device, |rng| issue(agent, rng)))
     }
 }
 
@@ -357,8 +289,7 @@ impl OperatorKey {
     /// `BadArgument` for a secret that is none, or a symmetric suite.
     #[uniffi::constructor]
     pub fn new(suite: Suite, secret: Arc<SecretBytes>) -> Result<Self, IotkmError> {
-        let setting = setting_of(suite)?;
-        Self::of(setting, &StaticKey::new(curve(setting)?, secret)?)
+        Self::of(suite, |curve| StaticKey::new(curve, secret))
     }
 
     /// A new key; save it (`seal`).
@@ -367,8 +298,7 @@ impl OperatorKey {
     /// `Rng`, `Vault`; `BadArgument` for a symmetric suite.
     #[uniffi::constructor]
     pub fn generate(device: &Device, suite: Suite) -> Result<Self, IotkmError> {
-        let setting = setting_of(suite)?;
-        Self::of(setting, &StaticKey::generate(device, curve(setting)?)?)
+        Self::of(suite, |curve| StaticKey::generate(device, curve))
     }
 
     /// A key that `seal` sealed on this device.
@@ -377,8 +307,7 @@ impl OperatorKey {
     /// `BadBlob`, also for a key of another group; `Vault`.
     #[uniffi::constructor]
     pub fn restore(device: &Device, suite: Suite, blob: Vec<u8>) -> Result<Self, IotkmError> {
-        let setting = setting_of(suite)?;
-        Self::of(setting, &StaticKey::restore(device, curve(setting)?, blob)?)
+        Self::of(suite, |curve| StaticKey::restore(device, curve, blob))
     }
 
     /// Seals the key under the device's secret, to be stored.
@@ -387,6 +316,11 @@ impl OperatorKey {
     /// `Vault`.
     pub fn seal(&self, device: &Device) -> Result<Vec<u8>, IotkmError> {
         self.stored()?.seal(device)
+    }
+
+    /// The suite of its credentials.
+    pub fn suite(&self) -> Suite {
+        self.suite
     }
 
     /// y_Z: what devices have of it.
@@ -497,6 +431,11 @@ impl CredentialRequest {
         self.key.seal(device)
     }
 
+    /// The device's name.
+    pub fn name(&self) -> String {
+        self.name.clone()
+    }
+
     /// What goes to the operator.
     pub fn request(&self) -> Vec<u8> {
         self.request.clone()
@@ -507,4 +446,18 @@ impl fmt::Debug for CredentialRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CredentialRequest({}, ..)", self.name)
     }
+}
+
+/// The name in a device's request for a credential of this suite: whose it says to be, before `OperatorKey.issue`.
+///
+/// # Errors
+/// `Refused` for what is no request of this suite's; `BadArgument` for a symmetric suite.
+#[uniffi::export]
+pub fn requested_device(suite: Suite, request: Vec<u8>) -> Result<String, IotkmError> {
+    let setting = setting_of(suite)?;
+    let (name, share) = issue::read_request(&request, setting)?;
+    Subject::new(name).ok_or(Refused::Claims)?;
+    let mut element = vec![0; setting.group.element_len()];
+    setting.group.element_of_share(share, &mut element).map_err(|_| Refused::Claims)?;
+    Ok(name.to_owned())
 }

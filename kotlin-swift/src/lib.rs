@@ -4,8 +4,10 @@
 //! - [`Pairing`], [`Peer`], [`History`]: two devices meet; what each knows of the other; the association.
 //! - [`Ticket`], [`RevocationList`], [`Wallet`]: whom an agent vouches for. [`StaticKey`]: a device's key in memory.
 //!   [`TicketPeer`], [`Interactive`]: what a device with tickets knows of another; the association.
-//! - [`Credential`], [`CredentialOperator`], [`OperatorKey`], [`CredentialRequest`], [`TicketAgent`], [`Holder`]: who issues
-//!   credentials, and what a device holds. [`CredentialPeer`], [`Noninteractive`]: what it knows of another; the association.
+//! - [`SigningKey`], [`Signer`], [`TicketAgent`], [`Operator`], [`TicketMessage`]: who signs and numbers tickets, who has them
+//!   renewed, what they say to each other and to devices.
+//! - [`Credential`], [`CredentialOperator`], [`OperatorKey`], [`CredentialRequest`], [`Holder`]: who issues credentials, and
+//!   what a device holds. [`CredentialPeer`], [`Noninteractive`]: what it knows of another; the association.
 //! - [`Hub`]: many associations on one socket.
 //! - [`Output`], [`Event`] and the other words; [`IotkmError`]; [`SecretBytes`].
 //! - `driver`, `association`, `member`: what the objects share. `lock`: one caller at a time, `Busy` instead of a deadlock.
@@ -13,6 +15,7 @@
 //! Nothing happens here that the core does not do: each method locks its object, lends the core its surroundings, and
 //! copies what comes out.
 
+mod agent;
 mod association;
 mod credentials;
 mod driver;
@@ -27,15 +30,18 @@ mod noninteractive;
 mod pairing;
 mod peer;
 mod secret;
+mod signing;
 mod static_key;
 mod surroundings;
+mod ticket_message;
 mod tickets;
 mod values;
 mod wallet;
 
+pub use agent::{Operator, Renewal, TicketAgent};
 pub use credentials::{
-    Credential, CredentialClaims, CredentialOperator, CredentialRequest, Issued, OperatorKey, TicketAgent,
-    credential_key,
+    Credential, CredentialClaims, CredentialOperator, CredentialRequest, Issued, OperatorKey, credential_key,
+    requested_device,
 };
 pub use error::{CallbackError, IotkmError};
 pub use history::History;
@@ -46,9 +52,11 @@ pub use noninteractive::{CredentialPeer, CredentialPeerInfo, CredentialSetup, No
 pub use pairing::{Pace, Pairing, Setup};
 pub use peer::{Peer, PeerInfo, Sealed};
 pub use secret::SecretBytes;
+pub use signing::{Agent, Algorithm, Signer, SigningKey};
 pub use static_key::{Curve, StaticKey};
 pub use surroundings::{BlobStore, Cx, Device, KeyVault, RandomSource, Stored};
-pub use tickets::{Agent, Algorithm, Claims, RevocationList, Revoked, Ticket, agent_of, ticket_request};
+pub use ticket_message::{TicketMessage, TicketRequest, read_ticket_message, ticket_request, write_ticket_message};
+pub use tickets::{Claims, RevocationList, Revoked, Ticket};
 pub use values::{Assurance, Authenticated, Config, Event, Output, Reason, Received, Sent, Stage, Suite};
 pub use wallet::Wallet;
 

@@ -9,8 +9,11 @@ use iotkm::crypto::PrimeGroup;
 use iotkm::crypto::group::{FFC2048, FFC3072, P256, Ristretto255, Scalar, lend};
 use iotkm::crypto::hpke::{self, Kem};
 use iotkm::crypto::keys::{KEY_BLOB, KeyError, KeySlot, StaticKey as CoreKey, StaticKeys, Step};
+use iotkm::crypto::remembered::Known;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use zeroize::{Zeroize, Zeroizing};
 
 /// The group of a static key, as COSE numbers curves.
@@ -68,8 +71,39 @@ impl Curve {
     }
 }
 
-/// The vault's static keys, as the core asks for them.
-pub(crate) struct Vaulted<'a>(pub(crate) &'a dyn KeyVault);
+/// Peers with whom what is shared is remembered: of a phase 1 with one of them the vault is asked half as often.
+const PEERS: usize = 64;
+
+/// What the vault's keys share with the peers met last, in memory only.
+#[derive(Default)]
+pub(crate) struct Met {
+    /// The public keys whose secrets these are: an application may put another key under a number.
+    own: BTreeMap<(u16, i8), Vec<u8>>,
+    known: Known<PEERS>,
+}
+
+/// The vault's static keys, as the core asks for them during one call.
+pub(crate) struct Vaulted<'a> {
+    vault: &'a dyn KeyVault,
+    met: &'a Mutex<Met>,
+    /// The public keys that the vault was seen to have during this call.
+    seen: RefCell<BTreeMap<(u16, i8), Vec<u8>>>,
+}
+
+impl<'a> Vaulted<'a> {
+    pub(crate) const fn new(vault: &'a dyn KeyVault, met: &'a Mutex<Met>) -> Self {
+        Self { vault, met, seen: RefCell::new(BTreeMap::new()) }
+    }
+
+    fn met(&self) -> MutexGuard<'_, Met> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is shared by the key that this call has seen; none where another call sees another one meanwhile.
+    fn met_by(&self, whose: &(u16, i8)) -> Option<MutexGuard<'_, Met>> {
+        Some(self.met()).filter(|met| met.own.get(whose) == self.seen.borrow().get(whose))
+    }
+}
 
 fn answered(given: Result<Option<Vec<u8>>, CallbackError>, out: &mut [u8]) -> Result<(), KeyError> {
     let mut given = given.map_err(|error| match error {
@@ -89,15 +123,37 @@ impl StaticKeys for Vaulted<'_> {
     fn public_key(&self, slot: KeySlot, kem: &dyn Kem, share: &mut [u8]) -> Result<(), KeyError> {
         let curve = curve_of(kem)?;
         let share = share.get_mut(..kem.group().share_len()).ok_or(KeyError::Failed)?;
-        answered(self.0.public_key(slot.0, curve), share)
+        answered(self.vault.public_key(slot.0, curve), share)?;
+        let (whose, mut met) = ((slot.0, kem.curve()), self.met());
+        if met.own.insert(whose, share.to_vec()).is_some_and(|before| before != share) {
+            met.known = Known::new();
+        }
+        self.seen.borrow_mut().insert(whose, share.to_vec());
+        Ok(())
     }
 
     fn agree(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
         let curve = curve_of(kem)?;
         let secret = secret.get_mut(..kem.group().secret_len()).ok_or(KeyError::Failed)?;
-        answered(self.0.agree(slot.0, curve, share.to_vec()), secret)?;
+        answered(self.vault.agree(slot.0, curve, share.to_vec()), secret)?;
         // A vault that does not check small orders (RFC 7748, section 6.1).
         if secret.iter().fold(0, |any, byte| any | byte) == 0 { Err(KeyError::BadElement) } else { Ok(()) }
+    }
+
+    fn agree_known(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
+        let whose = (slot.0, kem.curve());
+        // The core has asked already whose key it is, as a rule.
+        if !self.seen.borrow().contains_key(&whose) {
+            lend(kem.group().share_len(), &mut |own| self.public_key(slot, kem, own))?;
+        }
+        if self.met_by(&whose).is_some_and(|met| met.known.recall(slot, kem, share, secret)) {
+            return Ok(());
+        }
+        self.agree(slot, kem, share, secret)?;
+        if let Some(mut met) = self.met_by(&whose) {
+            met.known.learn(slot, kem, share, secret);
+        }
+        Ok(())
     }
 
     fn step(&self, slot: KeySlot, kem: &dyn Kem, step: &Step<'_>, out: &mut [u8]) -> Result<(), KeyError> {
@@ -106,7 +162,7 @@ impl StaticKeys for Vaulted<'_> {
         lend(prime.element_len(), &mut |base| {
             prime.double_power(step.a, step.u, step.b, &prime.one(), base)?;
             lend(prime.element_len(), &mut |own| {
-                answered(self.0.power(slot.0, curve, base.to_vec()), own)?;
+                answered(self.vault.power(slot.0, curve, base.to_vec()), own)?;
                 Ok(prime.double_power(own, step.h, base, step.k, out)?)
             })
         })

@@ -2,12 +2,12 @@
 
 use crate::error::{CallbackError, IotkmError};
 use crate::lock::Shared;
-use crate::static_key::{Curve, Vaulted};
+use crate::static_key::{Curve, Met, Vaulted};
 use iotkm::crypto::hedge::Hedged;
 use iotkm::crypto::{Prk, Rng, RngError, Secret};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroize;
 
 /// Holds the device's secret: Android Keystore, iOS Keychain, a secure element.
@@ -29,7 +29,8 @@ pub trait KeyVault: Send + Sync {
     fn public_key(&self, key: u16, curve: Curve) -> Result<Option<Vec<u8>>, CallbackError>;
 
     /// The secret that this key shares with the holder of `share`, as long as that (ECDH: x of the product); none where
-    /// there is no such key. P-256: `share` is x, and either y will do.
+    /// there is no such key. P-256: `share` is x, and either y will do. What it gives for peers' own keys is remembered
+    /// ([`Device`]).
     ///
     /// # Errors
     /// As `public_key`; whatever says that `share` is not in the group.
@@ -107,13 +108,16 @@ pub(crate) struct Known {
     hedge: Secret<32>,
 }
 
-/// This device, behind its [`KeyVault`]. The vault is asked when the secret is first needed, and again after `lock`.
+/// This device, behind its [`KeyVault`]. The vault is asked when the secret is first needed, and again after `lock`. What its
+/// static keys share with the public keys of the 64 peers met last is remembered in memory (curves only), until `lock`: of a
+/// phase 1 with one of them the vault's `agree` is asked once instead of twice. Another key under the same number is noticed.
 #[derive(uniffi::Object)]
 #[uniffi::export(Debug)]
 pub struct Device {
     vault: Arc<dyn KeyVault>,
     random: Option<Arc<dyn RandomSource>>,
     known: Shared<Option<Known>>,
+    met: Mutex<Met>,
     drawn: AtomicU64,
 }
 
@@ -122,14 +126,16 @@ impl Device {
     /// The device whose secret this vault holds. Without `random`, the operating system's randomness is used.
     #[uniffi::constructor(default(random = None))]
     pub fn new(vault: Arc<dyn KeyVault>, random: Option<Arc<dyn RandomSource>>) -> Self {
-        Self { vault, random, known: Shared::new(None), drawn: AtomicU64::new(0) }
+        Self { vault, random, known: Shared::new(None), met: Mutex::default(), drawn: AtomicU64::new(0) }
     }
 
-    /// Forgets the device's secret until it is needed again, as when the user locks the screen.
+    /// Forgets the device's secret until it is needed again, as when the user locks the screen, and what its static keys share
+    /// with peers.
     ///
     /// # Errors
     /// `Busy`.
     pub fn lock(&self) -> Result<(), IotkmError> {
+        *self.met.lock().unwrap_or_else(PoisonError::into_inner) = Met::default();
         self.known.with(|known| {
             *known = None;
             Ok(())
@@ -170,7 +176,7 @@ impl Device {
             place: &cx.place,
             rng: &mut random,
             device: &known.device,
-            keys: &Vaulted(&*self.vault),
+            keys: &Vaulted::new(&*self.vault, &self.met),
         };
         match f(&mut inner) {
             Err(IotkmError::Rng { .. }) => Err(IotkmError::Rng { reason: random.reason }),

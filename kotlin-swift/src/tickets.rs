@@ -1,79 +1,12 @@
-//! Tickets, revocation lists, and the keys that sign them. Times are seconds since 1970.
+//! Tickets and revocation lists. Times are seconds since 1970.
 
 use crate::error::IotkmError;
-use crate::secret::SecretBytes;
+use crate::signing::{Agent, SigningKey};
 use crate::static_key::Curve;
-use crate::surroundings::{Cx, Device};
-use iotkm::cose::message::Request;
-use iotkm::cose::revocation::LIST_OVERHEAD;
+use iotkm::cose::revocation::{LIST_MAX, LIST_OVERHEAD};
 use iotkm::cose::ticket::TICKET_MAX_FFC;
-use iotkm::cose::{self, Agent as CoreAgent, DeviceKey, IssueError, Message};
-use iotkm::crypto::keys::{KeyError, KeySlot};
-use iotkm::crypto::sign::{EDDSA, ES256, Ed25519Key, Es256Key, PublicKey, Signer};
-use std::sync::Arc;
-
-/// How an agent signs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
-pub enum Algorithm {
-    /// Ed25519: keys of 32 bytes.
-    EdDsa,
-    /// ECDSA on P-256 with SHA-256: keys of 65 bytes, 04 | x | y.
-    Es256,
-}
-
-/// The agent whose tickets a device goes by.
-#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
-pub struct Agent {
-    /// Its name, 1 to 32 bytes of UTF-8.
-    pub name: String,
-    /// How it signs.
-    pub algorithm: Algorithm,
-    /// Its public key.
-    pub key: Vec<u8>,
-}
-
-impl Agent {
-    pub(crate) fn key(&self) -> Result<PublicKey, IotkmError> {
-        let key = match self.algorithm {
-            Algorithm::EdDsa => PublicKey::new(&EDDSA, &self.key),
-            Algorithm::Es256 => PublicKey::new(&ES256, &self.key),
-        };
-        key.map_err(|_| IotkmError::BadArgument)
-    }
-
-    fn core(&self) -> Result<CoreAgent<'_>, IotkmError> {
-        Ok(CoreAgent { name: &self.name, key: self.key()? })
-    }
-}
-
-/// A ticket agent's key to sign with: an Ed25519 seed, or a P-256 scalar, 32 bytes.
-fn signer(algorithm: Algorithm, secret: &SecretBytes) -> Result<Box<dyn Signer>, IotkmError> {
-    let secret = secret.key()?;
-    Ok(match algorithm {
-        Algorithm::EdDsa => Box::new(Ed25519Key::new(secret)),
-        Algorithm::Es256 => Box::new(Es256Key::new(secret)),
-    })
-}
-
-/// The agent of this name that signs with this secret of 32 bytes: an Ed25519 seed, or a P-256 scalar.
-///
-/// # Errors
-/// `BadArgument` for a secret that is none.
-#[uniffi::export]
-pub fn agent_of(name: String, algorithm: Algorithm, secret: Arc<SecretBytes>) -> Result<Agent, IotkmError> {
-    let key = signer(algorithm, &secret)?.public_key().map_err(|_| IotkmError::BadArgument)?;
-    Ok(Agent { name, algorithm, key: key.as_bytes().to_vec() })
-}
-
-impl From<IssueError> for IotkmError {
-    fn from(error: IssueError) -> Self {
-        match error {
-            IssueError::Refused(reason) => reason.into(),
-            IssueError::Unstored => Self::WrongState,
-            _ => Self::BadArgument,
-        }
-    }
-}
+use iotkm::cose::{self, DeviceKey};
+use iotkm::crypto::sign::Signer;
 
 /// What a ticket says.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
@@ -106,7 +39,7 @@ pub struct Claims {
 pub struct Ticket(pub(crate) Vec<u8>);
 
 impl Ticket {
-    fn inner(&self) -> Result<cose::Ticket<'_>, IotkmError> {
+    pub(crate) fn inner(&self) -> Result<cose::Ticket<'_>, IotkmError> {
         Ok(cose::Ticket::peek(&self.0)?)
     }
 }
@@ -133,12 +66,12 @@ impl Ticket {
         Ok(Self(bytes))
     }
 
-    /// Issues a ticket with an agent's secret. Numbers are the caller's affair.
+    /// Issues a ticket. The caller never gives a serial twice; `TicketAgent.issue` sees to that.
     ///
     /// # Errors
-    /// `Refused` where nobody would accept it; `BadArgument` for a secret that is none.
+    /// `Refused` where nobody would accept it; `Vault` where the key did not sign.
     #[uniffi::constructor]
-    pub fn issue(algorithm: Algorithm, secret: Arc<SecretBytes>, claims: Claims) -> Result<Self, IotkmError> {
+    pub fn issue(signer: &SigningKey, claims: Claims) -> Result<Self, IotkmError> {
         let claims = cose::Claims {
             issuer: &claims.agent,
             subject: &claims.device,
@@ -150,7 +83,7 @@ impl Ticket {
             scope: &claims.scope,
         };
         let mut out = vec![0; TICKET_MAX_FFC];
-        let len = cose::Ticket::issue(&*signer(algorithm, &secret)?, &claims, &mut out)?;
+        let len = signer.with(|signer| cose::Ticket::issue(signer, &claims, &mut out))?;
         out.truncate(len);
         Ok(Self(out))
     }
@@ -205,7 +138,12 @@ impl Ticket {
 pub struct RevocationList(pub(crate) Vec<u8>);
 
 impl RevocationList {
-    fn inner(&self) -> Result<cose::RevocationList<'_>, IotkmError> {
+    /// For the list of these serials.
+    pub(crate) fn room(serials: &[u32]) -> Vec<u8> {
+        vec![0; serials.len().min(LIST_MAX).saturating_mul(4).saturating_add(LIST_OVERHEAD)]
+    }
+
+    pub(crate) fn inner(&self) -> Result<cose::RevocationList<'_>, IotkmError> {
         Ok(cose::RevocationList::peek(&self.0)?)
     }
 }
@@ -245,16 +183,17 @@ impl RevocationList {
         Ok(Self(bytes))
     }
 
-    /// Issues a list with an agent's secret.
+    /// Issues a list. The caller never gives a number twice; `TicketAgent.revoke` sees to that.
     ///
     /// # Errors
-    /// `Refused` for serials in another order; `BadArgument` for a secret that is none.
+    /// `Refused` for serials in another order, one that comes twice, or more than 16384; `Vault` where the key did not sign.
     #[uniffi::constructor]
-    pub fn issue(algorithm: Algorithm, secret: Arc<SecretBytes>, revoked: Revoked) -> Result<Self, IotkmError> {
+    pub fn issue(signer: &SigningKey, revoked: Revoked) -> Result<Self, IotkmError> {
         let Revoked { agent, issued_at, number, serials } = revoked;
-        let mut out = vec![0; serials.len().saturating_mul(4).saturating_add(LIST_OVERHEAD)];
-        let signer = signer(algorithm, &secret)?;
-        let len = cose::RevocationList::issue(&*signer, &agent, issued_at, number, &serials, &mut out)?;
+        let mut out = Self::room(&serials);
+        let issue =
+            |signer: &dyn Signer| cose::RevocationList::issue(signer, &agent, issued_at, number, &serials, &mut out);
+        let len = signer.with(issue)?;
         out.truncate(len);
         Ok(Self(out))
     }
@@ -285,40 +224,4 @@ impl RevocationList {
     pub fn bytes(&self) -> Vec<u8> {
         self.0.clone()
     }
-}
-
-/// What an operator sends an agent: a ticket, please, for the device of this name, whose static key `key` the vault holds.
-/// `lifetime`: how long it shall be valid, in seconds.
-///
-/// # Errors
-/// `Vault` where there is no such key or the token works still; `Refused` for a name that no ticket can have.
-#[uniffi::export]
-pub fn ticket_request(
-    device: &Device,
-    key: u16,
-    curve: Curve,
-    name: String,
-    scope: String,
-    lifetime: u64,
-) -> Result<Vec<u8>, IotkmError> {
-    let cx = Cx { now: 0, wall: None, place: Vec::new() };
-    device.with(&cx, |cx| {
-        let kem = curve.kem();
-        let mut share = vec![0; kem.group().share_len()];
-        cx.keys.public_key(KeySlot(key), kem, &mut share).map_err(|error| IotkmError::Vault {
-            reason: match error {
-                KeyError::Pending => "the token works still: ask again",
-                KeyError::NoKey => "no such key",
-                _ => "the public key could not be had",
-            }
-            .to_owned(),
-        })?;
-        let key = DeviceKey::new(curve.group()?, &share)?;
-        let message = Message::Request(Request { subject: &name, key, scope: &scope, lifetime });
-        let mut out = vec![0; TICKET_MAX_FFC];
-        let len = message.write(&mut out).map_err(|needed| IotkmError::BufferTooSmall { needed: needed as u64 })?;
-        out.truncate(len);
-        Message::read(&out)?;
-        Ok(out)
-    })
 }

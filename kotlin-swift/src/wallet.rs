@@ -3,8 +3,10 @@
 use crate::error::IotkmError;
 use crate::lock::Shared;
 use crate::peer::{Sealed, stored};
+use crate::signing::Agent;
 use crate::surroundings::{BlobStore, Device};
-use crate::tickets::{Agent, RevocationList, Ticket};
+use crate::ticket_message::written;
+use crate::tickets::{RevocationList, Ticket};
 use iotkm::UnixTime;
 use iotkm::cose::revocation::{LIST_MAX, LIST_OVERHEAD};
 use iotkm::cose::ticket::TICKET_MAX_FFC;
@@ -258,13 +260,6 @@ impl Wallet {
     pub fn list_number(&self) -> Result<u32, IotkmError> {
         self.core.with(|core| Ok(core.list_number()))
     }
-}
-
-fn written(message: &Message<'_>) -> Result<Vec<u8>, IotkmError> {
-    let mut out = vec![0; 32];
-    let len = message.write(&mut out).map_err(|needed| IotkmError::BufferTooSmall { needed: needed as u64 })?;
-    out.truncate(len);
-    Ok(out)
 }
 
 impl fmt::Debug for Wallet {

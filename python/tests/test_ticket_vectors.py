@@ -1,7 +1,9 @@
 """The vectors of tickets, by this package and, for every value on the way, by other libraries."""
 
+import dataclasses
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,14 @@ import pytest
 import iotkm
 from iotkm import (
     Acknowledged,
+    Operator,
     Platform,
     Refusal,
     RevocationList,
     SigningKey,
     StaticKey,
     Ticket,
+    TicketAgent,
     TicketRefusedError,
     TicketRequest,
     VerifyKey,
@@ -26,6 +30,7 @@ from iotkm import (
 
 FILE = Path(__file__).parents[2] / "tests" / "vectors" / "primitives" / "tickets.json"
 VECTORS: dict[str, Any] = json.loads(FILE.read_text())
+RENEWAL: dict[str, Any] = json.loads((FILE.parent / "renewal.json").read_text())
 AGENTS = VECTORS["agents"]
 
 
@@ -177,5 +182,60 @@ def test_wallet() -> None:
             "shown": shown and shown.serial,
             "needs_store": wallet.needs_store,
             "acknowledgement": acknowledgement and acknowledgement.hex(),
+        }
+        assert state == {name: step[name] for name in state}, f"step {number}: {step['do']}"
+
+
+def returned(call: Callable[[], Any]) -> Any:
+    """What a call gives, or the code of what it raises."""
+    try:
+        value = call()
+    except iotkm.IotkmError as error:
+        return error.code
+    return bytes(value).hex() if isinstance(value, Ticket | RevocationList) else value
+
+
+def test_ticket_agent() -> None:
+    about, platform = RENEWAL["agent"], Platform(bytes.fromhex(RENEWAL["device_secret"]))
+    key = SigningKey(about["algorithm"], bytes.fromhex(about["secret"]))
+    agent, blob = TicketAgent(about["name"]), b""
+    for number, step in enumerate(RENEWAL["ticket_agent"]):
+        returns: Any = None
+        match step["do"]:
+            case "issue":
+                request = read_ticket_message(bytes.fromhex(step["request"]))
+                assert isinstance(request, TicketRequest)
+                returns = returned(lambda: agent.issue(key, request, now=step["now"]))  # noqa: B023
+            case "revoke":
+                returns = returned(lambda: agent.revoke(key, step["serials"], now=step["now"]))  # noqa: B023
+            case "seal":
+                blob, version = agent.seal(platform)
+                returns = {"blob": blob.hex(), "version": version}
+            case "persisted":
+                agent.persisted()
+            case _:
+                agent = TicketAgent.restore(platform, blob=blob, floor=step["floor"])
+                returns = agent.name
+        assert returns == step.get("returns"), f"step {number}: {step['do']}"
+
+
+def test_operator() -> None:
+    vector = RENEWAL["operator"]
+    operator = Operator(capacity=vector["capacity"], lead=vector["lead"], retry=vector["retry"])
+    for number, step in enumerate(vector["steps"]):
+        ticket = Ticket.peek(bytes.fromhex(step["ticket"])) if "ticket" in step else None
+        call = {
+            "knows": lambda: operator.knows(ticket) is None,  # noqa: B023
+            "ask": lambda: operator.ask(step["now"]),  # noqa: B023
+            "issued": lambda: operator.issued(ticket) is None,  # noqa: B023
+            "handle": lambda: operator.handle(step["device"], bytes.fromhex(step["message"])),  # noqa: B023
+            "forget": lambda: operator.forget(step["device"]),  # noqa: B023
+        }[step["do"]]
+        state = {
+            "returns": returned(call),
+            "wake_at": operator.wake_at,
+            "devices": [
+                {**dataclasses.asdict(known), "waiting": known.waiting and known.waiting.hex()} for known in operator.devices
+            ],
         }
         assert state == {name: step[name] for name in state}, f"step {number}: {step['do']}"

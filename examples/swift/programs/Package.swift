@@ -11,6 +11,7 @@ let package = Package(
         .target(name: "Room", dependencies: [iotkm]),
         .executableTarget(name: "UdpLoopback", dependencies: ["Room", iotkm]),
         .executableTarget(name: "Tickets", dependencies: ["Room", iotkm]),
+        .executableTarget(name: "OperatorService", dependencies: ["Room", iotkm]),
         .executableTarget(name: "Credentials", dependencies: ["Room", iotkm]),
     ]
 )

@@ -60,6 +60,7 @@ pub mod make;
 pub mod node;
 pub mod noninteractive;
 pub mod play;
+pub mod renewal;
 pub mod side;
 pub mod tickets;
 

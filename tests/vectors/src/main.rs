@@ -6,6 +6,7 @@ fn main() -> std::io::Result<()> {
     let primitives = [
         ("primitives/hpke".into(), iotkm_vectors::hpke::vectors()),
         ("primitives/tickets".into(), iotkm_vectors::tickets::vectors()),
+        ("primitives/renewal".into(), iotkm_vectors::renewal::vectors()),
         ("primitives/credentials".into(), iotkm_vectors::credentials::vectors()),
     ];
     for (name, vector) in iotkm_vectors::make::all().into_iter().chain(primitives) {

@@ -26,22 +26,22 @@ use iotkm::crypto::{Secret, kdf};
 use iotkm::{Device, UnixTime};
 use serde_json::{Map, Value, json};
 
-const NOW: u64 = 1_800_000_000;
+pub(crate) const NOW: u64 = 1_800_000_000;
 const YEAR: u64 = 31_536_000;
 
-fn sentence(text: &str) -> [u8; 32] {
+pub(crate) fn sentence(text: &str) -> [u8; 32] {
     kdf::hash(&[text.as_bytes()])
 }
 
-struct Issuer {
-    name: &'static str,
+pub(crate) struct Issuer {
+    pub(crate) name: &'static str,
     algorithm: &'static str,
     secret: [u8; 32],
-    signer: Box<dyn Signer>,
+    pub(crate) signer: Box<dyn Signer>,
 }
 
 impl Issuer {
-    fn all() -> [Self; 2] {
+    pub(crate) fn all() -> [Self; 2] {
         let (one, two) = (sentence("tickets agent 0"), sentence("tickets agent 1"));
         let ed25519 = Box::new(Ed25519Key::new(Secret::new(one)));
         let es256 = Box::new(Es256Key::new(Secret::new(two)));
@@ -52,6 +52,10 @@ impl Issuer {
     }
     fn public(&self) -> PublicKey {
         self.signer.public_key().expect("a key")
+    }
+    pub(crate) fn json(&self) -> Value {
+        let (secret, public) = (hex(&self.secret), hex(self.public().as_bytes()));
+        json!({ "name": self.name, "algorithm": self.algorithm, "secret": secret, "public": public })
     }
     fn agent(&self) -> Agent<'static> {
         Agent { name: self.name, key: self.public() }
@@ -69,7 +73,7 @@ impl Issuer {
 }
 
 /// A device's private and public key.
-fn device_key(group: KeyGroup, text: &str) -> ([u8; 32], Vec<u8>) {
+pub(crate) fn device_key(group: KeyGroup, text: &str) -> ([u8; 32], Vec<u8>) {
     fn share<const N: usize>(kem: &'static dyn Kem, secret: [u8; 32]) -> Vec<u8> {
         let key = StaticKey::<N>::new(KeySlot(0), kem, &Secret::new(secret)).expect("a scalar in range");
         let mut share = [0; N];
@@ -224,7 +228,7 @@ fn refused(issuers: &[Issuer; 2]) -> Value {
     cases.map(one).into_iter().collect()
 }
 
-fn written(message: &Message<'_>) -> Vec<u8> {
+pub(crate) fn written(message: &Message<'_>) -> Vec<u8> {
     let mut out = vec![0; message.write(&mut []).expect_err("its length")];
     message.write(&mut out).expect("room");
     assert_eq!(Message::read(&out).as_ref(), Ok(message));
@@ -365,13 +369,7 @@ fn wallet(issuers: &[Issuer; 2]) -> Value {
 /// All of them.
 pub fn vectors() -> Value {
     let issuers = Issuer::all();
-    let agents: Value = issuers
-        .iter()
-        .map(|issuer| {
-            let (secret, public) = (hex(&issuer.secret), hex(issuer.public().as_bytes()));
-            json!({ "name": issuer.name, "algorithm": issuer.algorithm, "secret": secret, "public": public })
-        })
-        .collect();
+    let agents: Value = issuers.iter().map(Issuer::json).collect();
     json!({
         "agents": agents,
         "tickets": tickets(&issuers),

@@ -75,6 +75,7 @@ fn the_committed_primitives_are_what_the_code_makes() {
     let made = [
         ("hpke", iotkm_vectors::hpke::vectors()),
         ("tickets", iotkm_vectors::tickets::vectors()),
+        ("renewal", iotkm_vectors::renewal::vectors()),
         ("credentials", iotkm_vectors::credentials::vectors()),
     ];
     for (name, vectors) in made {

@@ -17,6 +17,8 @@ final class TestVault: KeyVault, @unchecked Sendable {
     var asked = 0
     var keys: [UInt16: StaticKey] = [:]
     var slow = 0
+    /// How often `agree` was asked.
+    var agreed = 0
     init(_ fill: UInt8) { self.fill = fill }
     private func check() throws { if locked { throw CallbackError.Failed(reason: "the screen is locked") } }
     func deviceSecret() throws -> Data {
@@ -33,7 +35,11 @@ final class TestVault: KeyVault, @unchecked Sendable {
         return keys[key].flatMap { $0.curve() == curve ? $0 : nil }
     }
     func publicKey(key: UInt16, curve: Curve) throws -> Data? { try find(key, curve)?.publicKey() }
-    func agree(key: UInt16, curve: Curve, share: Data) throws -> Data? { try find(key, curve)?.agree(share: share) }
+    func agree(key: UInt16, curve: Curve, share: Data) throws -> Data? {
+        let secret = try find(key, curve)?.agree(share: share)
+        agreed += 1
+        return secret
+    }
     func power(key: UInt16, curve: Curve, element: Data) throws -> Data? { try find(key, curve)?.power(element: element) }
 }
 
@@ -216,8 +222,10 @@ final class Lab {
         XCTFail("never: \(what); \(a.events) \(b.events)")
     }
 
-    func say(_ from: Side, _ text: String) throws {
-        let sent = try from.talks.send(cx: cx(now), payload: Data(text.utf8))
+    func say(_ from: Side, _ text: String) throws { try say(from, Data(text.utf8)) }
+
+    func say(_ from: Side, _ payload: Data) throws {
+        let sent = try from.talks.send(cx: cx(now), payload: payload)
         XCTAssertEqual(sent.to, other(from).address)
         try deliver(other(from), sent.bytes)
         try settle()
@@ -226,8 +234,8 @@ final class Lab {
 
 /// The agent of the tests.
 enum Acme {
-    private static let secret = key(7)
-    static let agent = try! agentOf(name: "acme", algorithm: .edDsa, secret: secret)
+    static let signer = try! SigningKey(algorithm: .edDsa, secret: key(7))
+    static let agent = signer.agent(name: "acme")
     static let day: UInt64 = 86_400
     static let issued: UInt64 = 1_749_999_000
 
@@ -235,12 +243,12 @@ enum Acme {
         let claims = Claims(
             agent: "acme", device: name, curve: of.curve(), key: try of.publicKey(), serial: serial, issuedAt: issued,
             expires: issued + days * day)
-        return try Ticket.issue(algorithm: .edDsa, secret: secret, claims: claims)
+        return try Ticket.issue(signer: signer, claims: claims)
     }
 
     static func list(_ number: UInt32, _ serials: [UInt32]) throws -> RevocationList {
         let revoked = Revoked(agent: "acme", issuedAt: issued, number: number, serials: serials)
-        return try RevocationList.issue(algorithm: .edDsa, secret: secret, revoked: revoked)
+        return try RevocationList.issue(signer: signer, revoked: revoked)
     }
 }
 

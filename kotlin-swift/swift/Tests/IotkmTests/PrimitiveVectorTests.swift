@@ -37,12 +37,16 @@ private final class ShowingVault: KeyVault, @unchecked Sendable {
     func publicKey(key: UInt16, curve: Curve) throws -> Data? { shown }
 }
 
-/// Plays tests/vectors/primitives/tickets.json: tickets, lists, what is refused, a wallet step by step.
+/// Plays tests/vectors/primitives/tickets.json: tickets, lists, what is refused, a wallet step by step; and renewal.json: an
+/// agent, an operator.
 final class TicketVectorTests: XCTestCase {
     private let vectors = try! load("tickets")
 
     private func about(_ vector: Json) -> Json { vectors.all("agents")[vector["agent"] as! Int] }
     private func algorithm(_ agent: Json) -> Algorithm { agent.text("algorithm") == "EdDSA" ? .edDsa : .es256 }
+    private func signer(_ agent: Json) throws -> SigningKey {
+        try SigningKey(algorithm: algorithm(agent), secret: SecretBytes(bytes: agent.bytes("secret")))
+    }
     private func agent(_ vector: Json) -> Agent {
         let agent = about(vector)
         return Agent(name: agent.text("name"), algorithm: algorithm(agent), key: agent.bytes("public"))
@@ -57,8 +61,7 @@ final class TicketVectorTests: XCTestCase {
                 agent: agent.text("name"), device: vector.text("device"), curve: curve, key: vector.bytes("key"),
                 serial: UInt32(vector.number("serial")!), issuedAt: vector.number("issued_at")!,
                 expires: vector.number("expires")!, notBefore: vector.number("not_before"), scope: vector.text("scope"))
-            let ticket = try Ticket.issue(
-                algorithm: algorithm(agent), secret: SecretBytes(bytes: agent.bytes("secret")), claims: claims)
+            let ticket = try Ticket.issue(signer: signer(agent), claims: claims)
             XCTAssertEqual(hex(ticket.bytes()), vector.text("bytes"))
             XCTAssertEqual(hex(try ticket.reference()), vector.text("reference"))
             XCTAssertEqual(try Ticket.verify(bytes: ticket.bytes(), agent: self.agent(vector)).claims(), claims)
@@ -68,8 +71,7 @@ final class TicketVectorTests: XCTestCase {
             let said = Revoked(
                 agent: agent.text("name"), issuedAt: vector.number("issued_at")!, number: UInt32(vector.number("number")!),
                 serials: (vector["serials"] as! [NSNumber]).map { $0.uint32Value })
-            let list = try RevocationList.issue(
-                algorithm: algorithm(agent), secret: SecretBytes(bytes: agent.bytes("secret")), revoked: said)
+            let list = try RevocationList.issue(signer: signer(agent), revoked: said)
             XCTAssertEqual(hex(list.bytes()), vector.text("bytes"))
             XCTAssertEqual(try RevocationList.verify(bytes: list.bytes(), agent: self.agent(vector)).revoked(), said)
         }
@@ -95,6 +97,96 @@ final class TicketVectorTests: XCTestCase {
             device: device, key: 0, curve: curves[vector.text("group")]!, name: vector.text("device"),
             scope: vector.text("scope"), lifetime: vector.number("lifetime")!)
         XCTAssertEqual(hex(request), vector.text("bytes"))
+    }
+
+    func testMessages() throws {
+        for vector in vectors.all("messages") {
+            let message: TicketMessage
+            switch vector.text("kind") {
+            case "request":
+                message = .request(request: TicketRequest(
+                    device: vector.text("device"), curve: curves[vector.text("group")]!, key: vector.bytes("key"),
+                    lifetime: vector.number("lifetime")!, scope: vector.text("scope")))
+            case "list": message = .revocationList(list: try RevocationList.peek(bytes: vector.bytes("object")))
+            case "acknowledged":
+                message = .acknowledged(ticket: vector.bytes("ticket"), listNumber: UInt32(vector.number("list")!))
+            default: message = .refusal(code: Int64(vector["code"] as! Int))
+            }
+            XCTAssertEqual(hex(try writeTicketMessage(message: message)), vector.text("bytes"))
+            let read = try readTicketMessage(bytes: vector.bytes("bytes"))
+            XCTAssertEqual(hex(try writeTicketMessage(message: read)), vector.text("bytes"))
+        }
+    }
+
+    /// What a call gives, or the code of what it throws.
+    private func returned(_ call: () throws -> Any?) throws -> Any {
+        do { return try call() ?? NSNull() } catch let error as IotkmError { return Int(error.code()) }
+    }
+
+    func testATicketAgentStepByStep() throws {
+        let vector = try load("renewal")
+        let about = vector["agent"] as! Json
+        let (key, device) = (try signer(about), Device(vault: ShowingVault(vector.bytes("device_secret"))))
+        XCTAssertEqual(hex(key.publicKey()), about.text("public"))
+        var agent = try TicketAgent(name: about.text("name"))
+        var blob = Data()
+        for (i, step) in vector.all("ticket_agent").enumerated() {
+            let returns = try returned {
+                switch step.text("do") {
+                case "issue":
+                    guard case .request(let request) = try readTicketMessage(bytes: step.bytes("request")) else { return nil }
+                    return hex(try agent.issue(signer: key, request: request, now: step.number("now")!).bytes())
+                case "revoke":
+                    let serials = (step["serials"] as! [NSNumber]).map { $0.uint32Value }
+                    return hex(try agent.revoke(signer: key, serials: serials, now: step.number("now")!).bytes())
+                case "seal":
+                    let sealed = try agent.seal(device: device)
+                    blob = sealed.bytes
+                    return ["blob": hex(blob), "version": Int(sealed.version)] as Json
+                case "persisted":
+                    try agent.persisted()
+                    return nil
+                default:
+                    agent = try TicketAgent.fromBlob(device: device, floor: UInt32(step.number("floor")!), blob: blob)
+                    return try agent.name()
+                }
+            }
+            XCTAssertEqual(["returns": returns] as NSDictionary, ["returns": step["returns"] ?? NSNull()] as NSDictionary, "step \(i)")
+        }
+    }
+
+    func testAnOperatorStepByStep() throws {
+        let vector = try load("renewal")["operator"] as! Json
+        let its = try Operator(
+            capacity: UInt32(vector.number("capacity")!), lead: vector.number("lead")!, retry: vector.number("retry")!)
+        func optional(_ value: UInt64?) -> Any { value.map { Int($0) } ?? NSNull() as Any }
+        for (i, step) in vector.all("steps").enumerated() {
+            let returns = try returned {
+                switch step.text("do") {
+                case "knows":
+                    try its.knows(ticket: Ticket.peek(bytes: step.bytes("ticket")))
+                    return true
+                case "ask": return try its.ask(now: step.number("now")!)
+                case "issued":
+                    try its.issued(ticket: Ticket.peek(bytes: step.bytes("ticket")))
+                    return true
+                case "handle": return try its.handle(device: step.text("device"), message: step.bytes("message"))
+                default:
+                    try its.forget(device: step.text("device"))
+                    return nil
+                }
+            }
+            let devices = try its.devices().map { known -> Json in
+                XCTAssertEqual(known.waiting, try its.waitingFor(device: known.device))
+                return [
+                    "asked_at": optional(known.askedAt), "device": known.device, "expires": Int(known.expires),
+                    "waiting": known.waiting.map { hex($0) } ?? NSNull() as Any,
+                ]
+            }
+            let state: Json = ["returns": returns, "wake_at": optional(try its.wakeAt()), "devices": devices]
+            let wanted = step.filter { state[$0.key] != nil }
+            XCTAssertEqual(state as NSDictionary, wanted as NSDictionary, "step \(i), \(step.text("do"))")
+        }
     }
 
     func testAWalletStepByStep() throws {
@@ -184,6 +276,7 @@ final class CredentialVectorTests: XCTestCase {
                     let own = Device(vault: vault, random: Drawn(vector["device_draws"]))
                     let asked = try CredentialRequest(device: own, suite: suite, name: name)
                     XCTAssertEqual(hex(asked.request()), vector.text("request"))
+                    XCTAssertEqual(try requestedDevice(suite: suite, request: asked.request()), name)
                     let answer = try key.issue(
                         device: desk, agent: numbers, request: asked.request(), now: UInt32(now), life: life)
                     XCTAssertEqual(hex(answer), vector.text("answer"))

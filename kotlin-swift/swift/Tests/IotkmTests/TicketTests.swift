@@ -8,21 +8,21 @@ private let now: UInt64 = 1_800_000_000
 private let year: UInt64 = 31_536_000
 
 final class TicketTests: XCTestCase {
-    let secret = SecretBytes(bytes: Data(repeating: 7, count: 32))
+    let signer = try! SigningKey(algorithm: .edDsa, secret: key(7))
     let vault = TestVault(5)
     lazy var device = Device(vault: vault, random: nil)
-    lazy var agent = try! agentOf(name: "acme", algorithm: .edDsa, secret: secret)
+    lazy var agent = signer.agent(name: "acme")
 
     func ticket(_ name: String, _ serial: UInt32, _ expires: UInt64 = now + year) throws -> Ticket {
         let claims = Claims(
             agent: "acme", device: name, curve: .x25519, key: Data(repeating: 9, count: 32), serial: serial,
             issuedAt: now, expires: expires)
-        return try Ticket.issue(algorithm: .edDsa, secret: secret, claims: claims)
+        return try Ticket.issue(signer: signer, claims: claims)
     }
 
     func list(_ number: UInt32, _ serials: [UInt32]) throws -> RevocationList {
         let revoked = Revoked(agent: "acme", issuedAt: now, number: number, serials: serials)
-        return try RevocationList.issue(algorithm: .edDsa, secret: secret, revoked: revoked)
+        return try RevocationList.issue(signer: signer, revoked: revoked)
     }
 
     func refused<T>(_ reason: String, _ call: () throws -> T, line: UInt = #line) {
@@ -43,7 +43,7 @@ final class TicketTests: XCTestCase {
         try read.check(wall: now)
         refused("expired") { try read.check(wall: now + year) }
         refused("not_yet_valid") { try read.check(wall: now - 301) }
-        refused("agent") { try Ticket.verify(bytes: issued.bytes(), agent: agentOf(name: "other", algorithm: .edDsa, secret: secret)) }
+        refused("agent") { try Ticket.verify(bytes: issued.bytes(), agent: signer.agent(name: "other")) }
         var bytes = issued.bytes()
         bytes[bytes.count - 1] ^= 1
         refused("signature") { try Ticket.verify(bytes: bytes, agent: agent) }

@@ -20,9 +20,9 @@ final class Issuer {
         key = try OperatorKey.generate(device: device, suite: .suite0)
         numbers = try TicketAgent(name: "acme")
         try numbers.save(device: device, store: MemoryStore(), slot: 1)
-        let lists = try agentOf(name: "acme", algorithm: .edDsa, secret: SecretBytes(bytes: randomKey()))
+        let lists = try SigningKey(algorithm: .edDsa, secret: SecretBytes(bytes: randomKey()))
         `operator` = CredentialOperator(
-            name: "acme", suite: .suite0, key: key.publicKey(), listsAlgorithm: lists.algorithm, listsKey: lists.key)
+            name: "acme", suite: .suite0, key: key.publicKey(), listsAlgorithm: lists.algorithm(), listsKey: lists.publicKey())
     }
 
     func answer(_ request: Data, _ now: UInt64) throws -> Data {

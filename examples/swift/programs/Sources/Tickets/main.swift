@@ -9,54 +9,8 @@ import Foundation
 import Iotkm
 import Room
 
-/// Issues tickets.
-final class Agency {
-    private let secret = SecretBytes(bytes: randomKey())
-    private var serial: UInt32 = 0
-    lazy var agent = try! agentOf(name: "acme", algorithm: .edDsa, secret: secret)
-
-    func issue(_ device: String, _ key: StaticKey, _ now: UInt64) throws -> Ticket {
-        serial += 1
-        let claims = Claims(
-            agent: "acme", device: device, curve: key.curve(), key: try key.publicKey(), serial: serial, issuedAt: now,
-            expires: now + 30 * 86_400)
-        return try Ticket.issue(algorithm: .edDsa, secret: secret, claims: claims)
-    }
-
-    func revoke(_ ticket: Ticket, _ now: UInt64) throws -> RevocationList {
-        let revoked = Revoked(agent: "acme", issuedAt: now, number: 1, serials: [try ticket.claims().serial])
-        return try RevocationList.issue(algorithm: .edDsa, secret: secret, revoked: revoked)
-    }
-}
-
-/// A device: static key, wallet, store.
-final class Ticketed {
-    let name: String
-    let device: Device
-    let store = MemoryStore()
-    let wallet: Wallet
-
-    init(_ name: String, _ agency: Agency, _ now: UInt64) throws {
-        self.name = name
-        let vault = ProcessVault()
-        device = Device(vault: vault)
-        let key = try StaticKey.generate(device: device, curve: .x25519)
-        vault.keys[0] = key
-        wallet = try Wallet(name: name, agent: agency.agent)
-        _ = try wallet.install(ticket: agency.issue(name, key, now), wall: now)
-        try wallet.save(device: device, store: store, slot: 0)
-    }
-
-    func with(_ peer: String, _ slot: UInt16) throws -> Interactive {
-        let known = try TicketPeer.named(slotNumber: slot, ownId: name, id: peer)
-        return try Interactive.open(
-            device: device, peer: known, wallet: wallet, setup: TicketSetup(suites: [.suite0]), config: Config(tries: 4),
-            store: store)
-    }
-}
-
 let room = Room()
-let agency = Agency()
+let agency = try Agency()
 let gateway = try Ticketed("gateway", agency, room.seconds)
 let hub = try Hub.open(device: gateway.device, cx: room.cx, places: 10, busy: 8, store: gateway.store)
 let middle = Room.Member(
@@ -99,7 +53,7 @@ try room.settle()
 print("lamp: \(try lamp.peer().generation) key replacements")
 
 // The switch is stolen.
-_ = try gateway.wallet.revoke(list: agency.revoke(devices[1].wallet.ticket(wall: room.seconds)!, room.seconds))
+_ = try gateway.wallet.revoke(list: agency.revoke(devices[1].wallet.tickets().map { try $0.claims().serial }, room.seconds))
 try gateway.wallet.save(device: gateway.device, store: gateway.store, slot: 0)
 for its in atGateway { try its.recheck(cx: room.cx) }
 try room.settle()

@@ -47,6 +47,7 @@ class CredentialVectorTest {
                 val issued = if (vector["split"].asBoolean) {
                     val asked = CredentialRequest(drawing(vector, "device_draws"), suite, name)
                     assertEquals(vector.text("request"), hex(asked.request()))
+                    assertEquals(name, requestedDevice(suite, asked.request()))
                     val answer = key.issue(desk, office.numbers, asked.request(), now.toUInt(), life)
                     assertEquals(vector.text("answer"), hex(answer))
                     holder.accept(asked, answer, now.toULong())

@@ -1,6 +1,7 @@
 package org.iotkm
 
 import org.iotkm.example.credentials
+import org.iotkm.example.operatorService
 import org.iotkm.example.tickets
 import org.iotkm.example.udpLoopback
 import org.junit.jupiter.api.Assertions.assertTrue
@@ -19,6 +20,9 @@ class ExampleTest {
 
     @Test
     fun `tickets, and a stolen one`() = run(::tickets, "the switch is turned away")
+
+    @Test
+    fun `an operator's month`() = run(::operatorService, "lamp has list 1")
 
     @Test
     fun `credentials, and epochs`() = run(::credentials, "epoch 6 on both sides, 0 datagrams")

@@ -127,7 +127,7 @@ class InteractiveTest {
             lab.now += 2UL * Acme.DAY * 1000UL
             if (!clock) {
                 // The agent's word from two days later is all that it knows of time.
-                val later = RevocationList.issue(Algorithm.ED_DSA, key(7), Revoked("acme", WALL / 1000UL + 2UL * Acme.DAY, 1u, listOf()))
+                val later = RevocationList.issue(Acme.signer, Revoked("acme", WALL / 1000UL + 2UL * Acme.DAY, 1u, listOf()))
                 lab.a.wallet.revoke(later)
                 lab.a.interactive.recheck(lab.cx())
             } else {

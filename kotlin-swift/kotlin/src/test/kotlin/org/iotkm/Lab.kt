@@ -20,6 +20,8 @@ class TestVault(private val fill: Int) : KeyVault {
     var locked = false
     var asked = 0
     var slow = 0
+    /** How often `agree` was asked. */
+    var agreed = 0
     val keys = mutableMapOf<UShort, StaticKey>()
     private fun key(number: UShort, curve: Curve): StaticKey? {
         if (locked) throw CallbackException.Failed("the screen is locked")
@@ -27,7 +29,7 @@ class TestVault(private val fill: Int) : KeyVault {
         return keys[number]?.takeIf { it.curve() == curve }
     }
     override fun publicKey(key: UShort, curve: Curve) = key(key, curve)?.publicKey()
-    override fun agree(key: UShort, curve: Curve, share: ByteArray) = key(key, curve)?.agree(share)
+    override fun agree(key: UShort, curve: Curve, share: ByteArray) = key(key, curve)?.agree(share).also { agreed += 1 }
     override fun power(key: UShort, curve: Curve, element: ByteArray) = key(key, curve)?.power(element)
     override fun deviceSecret(): ByteArray {
         asked += 1
@@ -194,8 +196,10 @@ class Lab(suite: Suite = Suite.SUITE0, config: Config = Config(), open: Boolean 
         throw AssertionError("never: $what; ${a.events} ${b.events}")
     }
 
-    fun say(from: Side, text: String) {
-        val sent = from.talks.send(cx(), text.toByteArray())
+    fun say(from: Side, text: String) = say(from, text.toByteArray())
+
+    fun say(from: Side, payload: ByteArray) {
+        val sent = from.talks.send(cx(), payload)
         check(sent.to.contentEquals(other(from).address))
         deliver(other(from), sent.bytes)
         settle()
@@ -204,17 +208,17 @@ class Lab(suite: Suite = Suite.SUITE0, config: Config = Config(), open: Boolean 
 
 /** The agent of the tests. */
 object Acme {
-    private val secret = key(7)
-    val agent = agentOf("acme", Algorithm.ED_DSA, secret)
+    val signer = SigningKey(Algorithm.ED_DSA, key(7))
+    val agent = signer.agent("acme")
     const val DAY = 86_400UL
     private val ISSUED = WALL / 1000UL - 1_000UL
 
     fun ticket(name: String, of: StaticKey, serial: UInt, days: ULong = 30UL, scope: String = "") = Ticket.issue(
-        Algorithm.ED_DSA, secret,
+        signer,
         Claims("acme", name, of.curve(), of.publicKey(), serial, ISSUED, ISSUED + days * DAY, scope = scope))
 
     fun list(number: UInt, vararg serials: UInt) =
-        RevocationList.issue(Algorithm.ED_DSA, secret, Revoked("acme", ISSUED, number, serials.toList()))
+        RevocationList.issue(signer, Revoked("acme", ISSUED, number, serials.toList()))
 }
 
 /** Two devices with tickets. */
@@ -235,8 +239,7 @@ fun ticketLab(suites: List<Suite> = listOf(Suite.SUITE0), curve: Curve = Curve.X
 class Office(val suite: Suite) {
     val device = Device(TestVault(99), TestRandom(99UL))
     val key = OperatorKey.generate(device, suite)
-    private val lists = agentOf("acme", Algorithm.ED_DSA, key(7))
-    val operator = CredentialOperator("acme", suite, key.publicKey(), lists.algorithm, lists.key)
+    val operator = CredentialOperator("acme", suite, key.publicKey(), Acme.agent.algorithm, Acme.agent.key)
     val numbers = TicketAgent("acme").also { it.save(device, TestStore(), 1u) }
 
     /** Split issue: request, answer, and the key goes into the vault. */

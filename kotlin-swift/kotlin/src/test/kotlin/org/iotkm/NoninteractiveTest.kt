@@ -174,6 +174,11 @@ class NoninteractiveTest {
         refused("signature") { Holder("lamp", Office(Suite.SUITE2).let { it.operator.copy(key = OperatorKey.generate(side.device, Suite.SUITE2).publicKey()) }).accept(asked, answer, wall) }
         refused("subject") { Holder("plug", office.operator).accept(asked, answer, wall) }
         refused("claims") { CredentialRequest(side.device, Suite.SUITE2, "") }
+        assertEquals("lamp" to "lamp", asked.name() to requestedDevice(Suite.SUITE2, asked.request()))
+        refused("claims") { requestedDevice(Suite.SUITE_FFC2048, asked.request()) }
+        refused("claims") { requestedDevice(Suite.SUITE2, asked.request().also { it.fill(-1, 5) }) } // no element
+        refused("claims") { requestedDevice(Suite.SUITE2, asked.request().copyOf(20)) }
+        assertEquals(Suite.SUITE2, office.key.suite())
         // As the paper prints it.
         val printed = office.key.issuePrintedKnowingThePrivateKey(office.device, office.numbers, "plug", now, 24u)
         val plug = Holder("plug", office.operator)

@@ -22,18 +22,19 @@ private val G = ("6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c2
 
 /** Static keys behind the vault, tickets, revocation lists, a device's wallet. */
 class TicketTest {
-    private val secret = key(7)
-    private val agent = agentOf("acme", Algorithm.ED_DSA, secret)
+    private val signer = SigningKey(Algorithm.ED_DSA, key(7))
+    private val agent = signer.agent("acme")
+    private val es256 = SigningKey(Algorithm.ES256, key(7))
     private val vault = TestVault(5)
     private val device = Device(vault, TestRandom(5UL))
 
     private fun claims(name: String, serial: UInt, expires: ULong = NOW + YEAR) =
         Claims("acme", name, Curve.X25519, ByteArray(32) { 9 }, serial, NOW, expires)
 
-    private fun ticket(name: String, serial: UInt, expires: ULong = NOW + YEAR) = Ticket.issue(Algorithm.ED_DSA, secret, claims(name, serial, expires))
+    private fun ticket(name: String, serial: UInt, expires: ULong = NOW + YEAR) = Ticket.issue(signer, claims(name, serial, expires))
 
     private fun list(number: UInt, vararg serials: UInt) =
-        RevocationList.issue(Algorithm.ED_DSA, secret, Revoked("acme", NOW, number, serials.toList()))
+        RevocationList.issue(signer, Revoked("acme", NOW, number, serials.toList()))
 
     private fun refused(call: () -> Unit) = thrown<IotkmException.Refused>(call).reason
 
@@ -51,9 +52,9 @@ class TicketTest {
         assertEquals("expired", refused { read.check(NOW + YEAR) })
         assertEquals("expired", refused { read.check(null, NOW + YEAR) })
         assertEquals("not_yet_valid", refused { read.check(NOW - 301u) })
-        assertEquals("agent", refused { Ticket.verify(issued.bytes(), agentOf("other", Algorithm.ED_DSA, secret)) })
-        assertEquals("signature", refused { Ticket.verify(issued.bytes(), agentOf("acme", Algorithm.ED_DSA, key(8))) })
-        assertEquals("algorithm", refused { Ticket.verify(issued.bytes(), agentOf("acme", Algorithm.ES256, secret)) })
+        assertEquals("agent", refused { Ticket.verify(issued.bytes(), signer.agent("other")) })
+        assertEquals("signature", refused { Ticket.verify(issued.bytes(), SigningKey(Algorithm.ED_DSA, key(8)).agent("acme")) })
+        assertEquals("algorithm", refused { Ticket.verify(issued.bytes(), es256.agent("acme")) })
         val bytes = issued.bytes()
         assertEquals(-201, thrown<IotkmException> { Ticket.peek(bytes.copyOf(bytes.size - 1)) }.code())
         for (i in bytes.indices) {
@@ -63,8 +64,8 @@ class TicketTest {
         }
         assertEquals("claims", refused { ticket("", 1u) })
         thrown<IotkmException.BadArgument> { Ticket.verify(bytes, Agent("acme", Algorithm.ED_DSA, ByteArray(31))) }
-        val es = Ticket.issue(Algorithm.ES256, secret, claims("lamp-7", 2u))
-        assertEquals(2u, Ticket.verify(es.bytes(), agentOf("acme", Algorithm.ES256, secret)).claims().serial)
+        val es = Ticket.issue(es256, claims("lamp-7", 2u))
+        assertEquals(2u, Ticket.verify(es.bytes(), es256.agent("acme")).claims().serial)
     }
 
     @Test
