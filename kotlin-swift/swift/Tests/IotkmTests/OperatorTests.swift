@@ -165,6 +165,8 @@ final class OperatorTests: XCTestCase {
         let new = try StaticKey.generate(device: b.device, curve: .x25519)
         b.vault.keys[1] = new
         _ = try b.wallet.install(ticket: Acme.ticket("bbbb", new, 9, days: 60), wall: now)
+        try b.interactive.recheck(cx: cx(lab.now))
+        try lab.settle()
         XCTAssertEqual(try asked(), [2, 2], "a new key")
     }
 }

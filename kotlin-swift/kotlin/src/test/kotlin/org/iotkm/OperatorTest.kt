@@ -230,6 +230,8 @@ class OperatorTest {
             val new = StaticKey.generate(b.device, curve)
             b.vault.keys[1u] = new
             b.wallet.install(Acme.ticket("bbbb", new, 9u, 60UL), NOW)
+            b.interactive.recheck(lab.cx())
+            lab.settle()
             assertEquals(listOf(2, 2), asked(), "$suite: a new key")
             assertEquals(listOf(1, 1), asked(), "$suite: and known")
         }

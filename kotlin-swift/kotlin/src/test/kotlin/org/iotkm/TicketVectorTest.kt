@@ -129,7 +129,7 @@ class TicketVectorTest {
                     else -> { agent = TicketAgent.fromBlob(device, step["floor"].asInt.toUInt(), blob); agent.name() }
                 }
             }
-            assertEquals((step["returns"] ?: JsonNull.INSTANCE).toString(), returns.toString(), "step $i, ${step.text("do")}")
+            assertEquals(step["returns"] ?: JsonNull.INSTANCE, returns, "step $i, ${step.text("do")}")
         }
     }
 
@@ -157,7 +157,7 @@ class TicketVectorTest {
                 assertEquals(known.waiting?.let(::hex), operator.waitingFor(known.device)?.let(::hex))
             })
             val state = mapOf("returns" to returns, "wake_at" to optional(operator.wakeAt()), "devices" to devices)
-            for ((name, value) in state) assertEquals(step[name].toString(), value.toString(), "step $i, ${step.text("do")}: $name")
+            for ((name, value) in state) assertEquals(step[name], value, "step $i, ${step.text("do")}: $name")
         }
     }
 
