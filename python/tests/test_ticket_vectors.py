@@ -219,23 +219,29 @@ def test_ticket_agent() -> None:
         assert returns == step.get("returns"), f"step {number}: {step['do']}"
 
 
+def step_of(operator: Operator, step: dict[str, Any]) -> Any:
+    match step["do"]:
+        case "knows":
+            operator.knows(Ticket.peek(bytes.fromhex(step["ticket"])))
+        case "ask":
+            return operator.ask(step["now"])
+        case "issued":
+            operator.issued(Ticket.peek(bytes.fromhex(step["ticket"])))
+        case "handle":
+            return operator.handle(step["device"], bytes.fromhex(step["message"]))
+        case _:
+            operator.forget(step["device"])
+            return None
+    return True
+
+
 def test_operator() -> None:
     vector = RENEWAL["operator"]
     operator = Operator(capacity=vector["capacity"], lead=vector["lead"], retry=vector["retry"])
     for number, step in enumerate(vector["steps"]):
-        ticket = Ticket.peek(bytes.fromhex(step["ticket"])) if "ticket" in step else None
-        call = {
-            "knows": lambda: operator.knows(ticket) is None,  # noqa: B023
-            "ask": lambda: operator.ask(step["now"]),  # noqa: B023
-            "issued": lambda: operator.issued(ticket) is None,  # noqa: B023
-            "handle": lambda: operator.handle(step["device"], bytes.fromhex(step["message"])),  # noqa: B023
-            "forget": lambda: operator.forget(step["device"]),  # noqa: B023
-        }[step["do"]]
-        state = {
-            "returns": returned(call),
-            "wake_at": operator.wake_at,
-            "devices": [
-                {**dataclasses.asdict(known), "waiting": known.waiting and known.waiting.hex()} for known in operator.devices
-            ],
-        }
+        returns = returned(lambda: step_of(operator, step))  # noqa: B023
+        devices = [dataclasses.asdict(known) for known in operator.devices]
+        for device in devices:
+            device["waiting"] = device["waiting"] and device["waiting"].hex()
+        state = {"returns": returns, "wake_at": operator.wake_at, "devices": devices}
         assert state == {name: step[name] for name in state}, f"step {number}: {step['do']}"
