@@ -124,9 +124,23 @@ def test_bytes_of_the_file_s_formats(tmp_path: Path, monkeypatch: pytest.MonkeyP
     stored = text + cmac(mac, b"\2" + bind + text)
     assert keys.transcrypt(b"lamp-7", bind, aes_key_wrap(transport, SEED)) == stored == keys.seal(bind, SEED)
     assert keys.mac(b"data") == cmac(mac, b"\3data")
-    # A fixed point for other implementations.
-    assert transport.hex() == "97e18a8005f35e517c855e905df859db"
-    assert hashlib.sha256(stored).hexdigest() == "a7742c467860f9cff3ba054389de94f4694fd842239e7e57c2960de09562da10"
+
+
+def test_the_core_makes_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values of core/src/microcert/keys/tests.rs, `transport_and_storage_as_the_page_has_them`."""
+    monkeypatch.setattr(secrets, "token_bytes", lambda count: bytes(range(count)))
+    keys = FileKeyStore.create(tmp_path / "keys", WORD, cost=CHEAP)
+    seed = bytes((n * 7 + 3) % 256 for n in range(976))
+    fields = (b"microcert", b"\1\0\0", (3).to_bytes(4), b"lamp", b"city centre")
+    th_0 = hashlib.sha256(b"".join(len(field).to_bytes(2) + field for field in fields)).digest()
+    bind = hashlib.sha256(th_0 + (2025).to_bytes(2) + b"\0\0").digest()[:16]
+    transport = keys.transport_key(b"lamp")
+    assert transport.hex() == "411a21a87620373f706d722271f395c1"
+    sent = aes_key_wrap(transport, seed)
+    assert hashlib.sha256(sent).hexdigest() == "f348ddf1ba695cc2af372449438d8aaffbf97e7875f95edad50cd6ec7351b77e"
+    stored = keys.transcrypt(b"lamp", bind, sent)
+    assert stored[:16].hex() == "ff5de092642fc0ce11169cf2459d34b9"
+    assert hashlib.sha256(stored).hexdigest() == "24ed799744fdfe98c8919c3dc20a229d227043c39a7eb8558ed60a824989aee0"
 
 
 def test_opens_again_with_its_passphrase_only(tmp_path: Path) -> None:

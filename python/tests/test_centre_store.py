@@ -151,6 +151,14 @@ def test_a_batch_of_swaps(centre: Centre) -> None:
             batch.commit()
         end()
         assert batch.commit() == set() and store.get([name(2)])[0] == row
+        # One that was tampered with does not keep the others from their answers.
+        centre.tamper("UPDATE leaf SET state = x'00' WHERE id = cast('device-00000' AS BLOB)")
+        batch.load([name(0), name(1)])
+        with pytest.raises(TamperedError):
+            batch.get(name(0))
+        with pytest.raises(TamperedError):
+            batch.swap(name(0), 4, b"lost")
+        assert batch.swap(name(1), 3, b"served") and batch.commit() == set()
 
 
 def test_pages_by_key(centre: Centre) -> None:

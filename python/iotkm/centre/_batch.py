@@ -1,8 +1,9 @@
 """The key database as the core sees it: a row at a time, written together before any answer leaves."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 
-from iotkm.centre._store import Change, Row, SeedStore
+from iotkm.centre._store import Change, Row, SeedStore, TamperedError
 
 
 class Batch:
@@ -24,13 +25,14 @@ class Batch:
         self._changes: list[Change] = []
 
     def load(self, ids: Iterable[bytes]) -> None:
-        """Reads the rows of these devices at once; `get` has them then.
+        """Reads the rows of these devices at once; `get` has them then, or says of which one it was tampered with.
 
         Raises:
-            As `SeedStore.get`.
+            StoreFailedError: they cannot be read.
         """
         wanted = [id for id in dict.fromkeys(ids) if id not in self._rows]
-        self._rows |= zip(wanted, self._store.get(wanted), strict=True)
+        with suppress(TamperedError):
+            self._rows |= zip(wanted, self._store.get(wanted), strict=True)
 
     def get(self, id: bytes) -> Row | None:
         """A device's row, as swaps of this batch left it.
@@ -39,7 +41,7 @@ class Batch:
             As `SeedStore.get`.
         """
         if id not in self._rows:
-            self.load([id])
+            self._rows[id] = self._store.get([id])[0]
         return self._rows[id]
 
     def swap(self, id: bytes, version: int, state: bytes, seed: bytes | None = None) -> bool:
