@@ -139,7 +139,7 @@
 #define IOTKM_HOLDER_MEMORY 107
 
 // Bytes of a holder's blob besides its memory: its slot must hold both.
-#define IOTKM_HOLDER_BLOB_OVERHEAD 33
+#define IOTKM_HOLDER_BLOB_OVERHEAD 65
 
 // The longest credential in bytes.
 #define IOTKM_CREDENTIAL_MAX 75

@@ -11,6 +11,9 @@ mod number {
     pub const LIST: u64 = 2;
     pub const ACKNOWLEDGED: u64 = 3;
     pub const REFUSED: u64 = 4;
+    pub const DUE: u64 = 5;
+    pub const CREDENTIAL_REQUEST: u64 = 6;
+    pub const CREDENTIAL_ANSWER: u64 = 7;
 }
 
 /// A message.
@@ -27,6 +30,12 @@ pub enum Message<'a> {
     Acknowledged(Acknowledged),
     /// Device to operator, agent to operator: what came was not taken, by [`Refused::code`].
     Refused(i64),
+    /// Operator to device: ask for your next credential. For one that cannot tell: it has no clock.
+    CredentialDue,
+    /// Device to operator: REQUEST of a split issue ([`issue`](crate::noninteractive::issue)).
+    CredentialRequest(&'a [u8]),
+    /// Operator to device: ANSWER to it.
+    CredentialAnswer(&'a [u8]),
 }
 
 /// What an operator asks an agent for. That the key is the device's, the operator answers for.
@@ -45,7 +54,7 @@ pub struct Request<'a> {
 /// What a device holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acknowledged {
-    /// Its newest ticket.
+    /// Its newest ticket, or its credential.
     pub ticket: Reference,
     /// The number of its revocation list; 0: none.
     pub list: u32,
@@ -79,6 +88,9 @@ impl<'a> Message<'a> {
                 })
             }
             (number::REFUSED, 2) => Self::Refused(r.int()?),
+            (number::DUE, 1) => Self::CredentialDue,
+            (number::CREDENTIAL_REQUEST, 2) => Self::CredentialRequest(r.bytes()?),
+            (number::CREDENTIAL_ANSWER, 2) => Self::CredentialAnswer(r.bytes()?),
             _ => return Err(Refused::Claims),
         };
         r.end()?;
@@ -103,6 +115,9 @@ impl<'a> Message<'a> {
                 w.items(3).uint(number::ACKNOWLEDGED).bytes(&held.ticket.0).uint(u64::from(held.list))
             }
             Self::Refused(code) => w.items(2).uint(number::REFUSED).int(*code),
+            Self::CredentialDue => w.items(1).uint(number::DUE),
+            Self::CredentialRequest(bytes) => w.items(2).uint(number::CREDENTIAL_REQUEST).bytes(bytes),
+            Self::CredentialAnswer(bytes) => w.items(2).uint(number::CREDENTIAL_ANSWER).bytes(bytes),
         };
         w.finish()
     }

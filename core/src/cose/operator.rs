@@ -1,7 +1,11 @@
-//! The operator: knows its devices and when their tickets end, and sees to it that the next one is there before.
+//! The operator: knows its devices and when their tickets or credentials end, and sees to it that the next one is there
+//! before.
 //!
 //! Nothing of it need be stored: after a start the caller says again which tickets it has
 //! ([`knows`](Operator::knows), [`issued`](Operator::issued)). An acknowledgement forgotten that way costs one more push.
+//!
+//! Of credentials it is told by [`holds`](Operator::holds) and [`waits`](Operator::waits), and who is asked is the device
+//! itself ([`Message::CredentialDue`]): a part of its next key is its own.
 
 use super::message::{Acknowledged, Message};
 use super::ticket::{NAME_MAX, Reference, Ticket, is_name};
@@ -60,7 +64,7 @@ impl Entry {
     pub fn name(&self) -> &str {
         self.name.as_str()
     }
-    /// When the ticket that it holds ends, in seconds since 1970.
+    /// When the ticket or the credential that it holds ends, in seconds since 1970.
     pub const fn expires(&self) -> u64 {
         self.expires
     }
@@ -96,13 +100,21 @@ impl<E: AsRef<[Entry]> + AsMut<[Entry]>> Operator<E> {
     /// [`Error::Full`].
     pub fn knows(&mut self, ticket: &Ticket<'_>) -> Result<(), Error> {
         let claims = ticket.claims();
-        let name = Name::new(claims.subject)?;
+        self.holds(claims.subject, claims.expires)
+    }
+
+    /// A device, and when what it holds ends, in seconds since 1970.
+    ///
+    /// # Errors
+    /// [`Error::Full`]; [`Error::BadArgument`] for what is no device's name.
+    pub fn holds(&mut self, name: &str, expires: u64) -> Result<(), Error> {
+        let name = Name::new(name)?;
         let entries = self.entries.as_mut();
         let known = entries.iter().position(|e| e.name == name);
         let place = known.or_else(|| entries.iter().position(|e| *e == Entry::FREE)).ok_or(Error::Full)?;
         let entry = entries.get_mut(place).ok_or(Error::Full)?;
-        if claims.expires >= entry.expires {
-            *entry = Entry { name, expires: claims.expires, next: Next::None };
+        if expires >= entry.expires {
+            *entry = Entry { name, expires, next: Next::None };
         }
         Ok(())
     }
@@ -119,7 +131,8 @@ impl<E: AsRef<[Entry]> + AsMut<[Entry]>> Operator<E> {
     }
 
     /// The device whose next ticket is to be asked for now, the most urgent first: send a
-    /// [`Request`](super::message::Request), then ask here again. `now` is seconds since 1970.
+    /// [`Request`](super::message::Request) (for a credential, and to the device, [`Message::CredentialDue`]), then ask here
+    /// again. `now` is seconds since 1970.
     pub fn ask(&mut self, now: u64) -> Option<&str> {
         let (lead, retry) = (self.lead, self.retry);
         let due = |e: &&mut Entry| {
@@ -152,15 +165,23 @@ impl<E: AsRef<[Entry]> + AsMut<[Entry]>> Operator<E> {
     /// [`Error::BadArgument`] where there is no such device, or where it has one that ends later.
     pub fn issued(&mut self, ticket: &Ticket<'_>) -> Result<(), Error> {
         let claims = ticket.claims();
-        let entry = self.find(claims.subject).ok_or(Error::BadArgument)?;
-        let newest = match entry.next {
-            Next::Waiting { expires, .. } => expires,
-            _ => entry.expires,
+        let newest = match self.find(claims.subject).ok_or(Error::BadArgument)? {
+            Entry { next: Next::Waiting { expires, .. }, .. } | Entry { expires, .. } => *expires,
         };
         if claims.expires <= newest {
             return Err(Error::BadArgument);
         }
-        entry.next = Next::Waiting { ticket: ticket.reference(), expires: claims.expires };
+        self.waits(claims.subject, ticket.reference(), claims.expires)
+    }
+
+    /// What this reference stands for waits for a device until it is acknowledged, in place of what waited before: that was
+    /// the answer to a request that the device has lost. `expires` is in seconds since 1970.
+    ///
+    /// # Errors
+    /// [`Error::BadArgument`] where there is no such device.
+    pub fn waits(&mut self, name: &str, reference: Reference, expires: u64) -> Result<(), Error> {
+        let entry = self.find(name).ok_or(Error::BadArgument)?;
+        entry.next = Next::Waiting { ticket: reference, expires };
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! What a device holds: its own credential, its operator's newest revocation list, the floor time.
+//! What a device holds: its own credential, its operator's newest revocation list, the floor time; k1 while it asks for its
+//! next credential ([`renewal`](super::renewal)).
 
 use super::Operator;
 use super::credential::Credential;
@@ -6,7 +7,8 @@ use crate::association::{Device, Error, UnixTime};
 use crate::cose::ticket::{is_name, seconds};
 use crate::cose::wallet::NotTaken;
 use crate::cose::{Reference, Refused, RevocationList};
-use crate::crypto::group::lend;
+use crate::crypto::group::{Scalar, lend};
+use crate::crypto::secret::wipe;
 use crate::engine::drops::Dropped;
 use crate::engine::state::{self, Kind};
 use crate::engine::wire::{self, Reader, Writer};
@@ -19,7 +21,9 @@ pub const fn holder_len(share: usize) -> usize {
 }
 
 /// Bytes of a holder's blob besides its credential and its list.
-pub const BLOB_OVERHEAD: usize = state::OVERHEAD + 8 + 4;
+pub const BLOB_OVERHEAD: usize = state::OVERHEAD + 8 + 4 + HALF;
+/// Bytes of k1.
+const HALF: usize = 32;
 
 /// A device's credential and what it knows of others': `C` bytes for the first ([`holder_len`]), `L` for the list
 /// ([`LIST_OVERHEAD`](crate::cose::revocation::LIST_OVERHEAD) and four for each serial; 0: lists are not taken).
@@ -40,6 +44,8 @@ pub struct HolderIn<'n, C, L> {
     list: L,
     list_len: usize,
     floor: u64,
+    /// k1, from the request to its answer.
+    pub(super) half: Option<Scalar>,
     changes: u32,
     sealed: (u32, u64),
     stored: (u32, u64),
@@ -70,7 +76,7 @@ impl<'n, const C: usize, const L: usize> Holder<'n, C, L> {
         Self::within(operator, me, [0; C], [0; L])
     }
 
-    /// Opens a stored holder, in `work`: as much memory as the blob has bytes. `floor` is the value of the slot's monotonic
+    /// Opens a stored holder, in `work`: as much memory as the blob has bytes, erased afterwards. `floor` is the value of the slot's monotonic
     /// counter, 0 where there is none.
     ///
     /// # Errors
@@ -106,6 +112,7 @@ impl<'n, C: AsRef<[u8]> + AsMut<[u8]>, L: AsRef<[u8]> + AsMut<[u8]>> HolderIn<'n
             list,
             list_len: 0,
             floor: 0,
+            half: None,
             changes: 0,
             sealed: (0, 0),
             stored: (0, 0),
@@ -113,8 +120,8 @@ impl<'n, C: AsRef<[u8]> + AsMut<[u8]>, L: AsRef<[u8]> + AsMut<[u8]>> HolderIn<'n
         })
     }
 
-    /// Takes in what is stored, in `work`, where nothing is here yet; it is empty still after an error. Otherwise as
-    /// [`restore`](Holder::restore).
+    /// Takes in what is stored, in `work`, erased afterwards, where nothing is here yet; it is empty still after an error.
+    /// Otherwise as [`restore`](Holder::restore).
     ///
     /// # Errors
     /// As there; [`Error::WrongState`] where something is here already.
@@ -124,12 +131,12 @@ impl<'n, C: AsRef<[u8]> + AsMut<[u8]>, L: AsRef<[u8]> + AsMut<[u8]>> HolderIn<'n
         }
         let opened = state::open(device, Kind::Holder, floor, blob, work);
         let (version, len) = opened.map_err(|e| if e == Error::BlobRolledBack { e } else { Error::BadBlob })?;
-        let text = work.get(..len).ok_or(Error::BadBlob)?;
-        let read = self.read(text).is_ok();
+        let read = work.get(..len).is_some_and(|text| self.read(text).is_ok());
+        wipe(work);
         let whole = self.own_len == 0 || self.credential().is_some_and(|own| own.subject == self.me);
         let list = self.list_len == 0 || RevocationList::verify(self.list_bytes(), &self.operator.agent()).is_ok();
         if !read || !whole || !list {
-            (self.own_len, self.list_len, self.floor) = (0, 0, 0);
+            (self.own_len, self.list_len, self.floor, self.half) = (0, 0, 0, None);
             return Err(Error::BadBlob);
         }
         self.stored = (0, self.floor);
@@ -148,6 +155,8 @@ impl<'n, C: AsRef<[u8]> + AsMut<[u8]>, L: AsRef<[u8]> + AsMut<[u8]>> HolderIn<'n
             memory.get_mut(..bytes.len()).ok_or(Dropped::Malformed)?.copy_from_slice(bytes);
             *len = bytes.len();
         }
+        // Only while it asks.
+        self.half = r.secret().ok();
         r.end()
     }
 
@@ -161,6 +170,7 @@ impl<'n, C: AsRef<[u8]> + AsMut<[u8]>, L: AsRef<[u8]> + AsMut<[u8]>> HolderIn<'n
         for bytes in [self.own.as_ref().get(..self.own_len).unwrap_or_default(), self.list_bytes()] {
             w.put(&(bytes.len() as u16).to_be_bytes()).put(bytes);
         }
+        w.put(self.half.as_ref().map_or(&[], |half| half.expose()));
         let needed = |len: usize| Error::BufferTooSmall { needed: len.saturating_add(state::OVERHEAD) };
         let len = w.finish().map_err(needed)?;
         let version = self.version.saturating_add(1);
@@ -177,7 +187,15 @@ impl<'n, C: AsRef<[u8]> + AsMut<[u8]>, L: AsRef<[u8]> + AsMut<[u8]>> HolderIn<'n
 
     /// Whether there is something to store: a credential, a list, or a floor that rose by an hour or more.
     pub const fn needs_store(&self) -> bool {
-        self.changes != self.stored.0 || self.floor.saturating_sub(self.stored.1) >= FLOOR_STEP
+        self.is_dirty() || self.floor.saturating_sub(self.stored.1) >= FLOOR_STEP
+    }
+
+    pub(super) const fn is_dirty(&self) -> bool {
+        self.changes != self.stored.0
+    }
+
+    pub(super) const fn changed(&mut self) {
+        self.changes = self.changes.wrapping_add(1);
     }
 
     /// The operator.
@@ -210,22 +228,14 @@ impl<'n, C: AsRef<[u8]> + AsMut<[u8]>, L: AsRef<[u8]> + AsMut<[u8]>> HolderIn<'n
         self.own.as_ref().get(self.bytes().len()..self.own_len).unwrap_or_default()
     }
 
-    /// Takes this device's credential in, in place of the one before. That the device has its private key,
-    /// [`accept`](super::issue::accept) or [`check`](super::issue::check) has shown.
+    /// Takes this device's credential in, in place of the one before; a request that was out is over. That the device has its
+    /// private key, [`handle`](Self::handle), [`accept`](super::issue::accept) or [`check`](super::issue::check) has shown.
     ///
     /// # Errors
     /// [`NotTaken`]; [`Refused::Older`] for one that ends before the one here.
     pub fn install(&mut self, credential: &Credential<'_>, wall: Option<UnixTime>) -> Result<(), NotTaken> {
         let setting = self.operator.setting;
-        if credential.subject != self.me {
-            return Err(Refused::Subject.into());
-        }
-        let floor = self.floor.max(credential.issued_at.into());
-        credential.valid_at(wall, floor)?;
-        self.not_revoked(credential.serial)?;
-        if self.credential().is_some_and(|own| own.expires() > credential.expires()) {
-            return Err(Refused::Older.into());
-        }
+        let floor = self.acceptable(credential, wall)?;
         let share_len = setting.group.share_len();
         let len = credential.len().saturating_add(share_len);
         if len > self.own.as_ref().len() {
@@ -241,9 +251,23 @@ impl<'n, C: AsRef<[u8]> + AsMut<[u8]>, L: AsRef<[u8]> + AsMut<[u8]>> HolderIn<'n
                 w.finish().map_err(|_| Refused::Key)
             })
         })?;
-        (self.own_len, self.floor) = (len, floor);
-        self.changes = self.changes.wrapping_add(1);
+        (self.own_len, self.floor, self.half) = (len, floor, None);
+        self.changed();
         Ok(())
+    }
+
+    /// Whether a credential may take the place of the one here; the floor time with it.
+    pub(super) fn acceptable(&self, credential: &Credential<'_>, wall: Option<UnixTime>) -> Result<u64, Refused> {
+        if credential.subject != self.me {
+            return Err(Refused::Subject);
+        }
+        let floor = self.floor.max(credential.issued_at.into());
+        credential.valid_at(wall, floor)?;
+        self.not_revoked(credential.serial)?;
+        if self.credential().is_some_and(|own| own.expires() > credential.expires()) {
+            return Err(Refused::Older);
+        }
+        Ok(floor)
     }
 
     /// Takes a revocation list in. Whether it is new.
@@ -258,12 +282,13 @@ impl<'n, C: AsRef<[u8]> + AsMut<[u8]>, L: AsRef<[u8]> + AsMut<[u8]>> HolderIn<'n
         if new.number() <= self.list_number() {
             return Err(Refused::Older.into());
         }
-        if list.len() > self.list.as_ref().len() {
+        // A blob has 16 bits for its length.
+        if list.len() > self.list.as_ref().len().min(u16::MAX.into()) {
             return Err(NotTaken::Full);
         }
         self.list_len = wire::copy(self.list.as_mut(), list);
         self.floor = self.floor.max(new.issued_at());
-        self.changes = self.changes.wrapping_add(1);
+        self.changed();
         Ok(true)
     }
 

@@ -15,7 +15,8 @@
 //!  who lags:                              LAG   t, tag
 //! ```
 //!
-//! - [`Credential`], [`Operator`]: a name and r, from which anybody computes the public key. [`issue`]: how both sides make one.
+//! - [`Credential`], [`Operator`]: a name and r, from which anybody computes the public key. [`issue`]: how both sides make one;
+//!   [`renewal`]: the next one, over an association.
 //! - [`Holder`]: what a device holds. [`Peer`]: what it knows of another. [`Noninteractive`]: the association.
 //! - [`progress`]: from epoch to epoch. [`keys`]: the key schedule. [`Setting`]: which group goes with which suite.
 
@@ -29,6 +30,7 @@ pub mod peer;
 pub mod progress;
 #[cfg(feature = "published")]
 pub mod published;
+pub mod renewal;
 pub mod setting;
 pub mod wire;
 

@@ -536,19 +536,23 @@ fn messages() {
         Message::List(b"list"),
         Message::Acknowledged(Acknowledged { ticket: iotkm::cose::Reference([1; 8]), list: u32::MAX }),
         Message::Refused(i64::from(Refused::Expired.code())),
+        Message::CredentialDue,
+        Message::CredentialRequest(b"request"),
+        Message::CredentialAnswer(b"answer"),
     ] {
         let mut out = [0; 100];
         let len = message.write(&mut out).unwrap();
         assert_eq!(Message::read(&out[..len]), Ok(message));
-        assert_eq!(message.write(&mut out[..3]), Err(len));
+        assert_eq!(message.write(&mut out[..len - 1]), Err(len));
         for cut in 0..len {
             assert!(Message::read(&out[..cut]).is_err());
         }
     }
     for bad in [
         "80",
-        "8105",
+        "8108",
         "820541aa",
+        "8106",
         "83010203",
         "8203f6",
         "9f0141aaff",

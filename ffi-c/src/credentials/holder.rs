@@ -20,7 +20,7 @@ use core_of_iotkm::noninteractive::{Credential, HolderIn, Operator, Setting, iss
 /// Bytes of a holder's memory besides its revocation list.
 pub const IOTKM_HOLDER_MEMORY: usize = 107;
 /// Bytes of a holder's blob besides its memory: its slot must hold both.
-pub const IOTKM_HOLDER_BLOB_OVERHEAD: usize = 33;
+pub const IOTKM_HOLDER_BLOB_OVERHEAD: usize = 65;
 const _: () = assert!(IOTKM_HOLDER_MEMORY == holder_len(32) && IOTKM_HOLDER_BLOB_OVERHEAD == BLOB_OVERHEAD);
 
 /// Whose credentials a device goes by. What it points to lies elsewhere, for as long as it is used.

@@ -64,21 +64,28 @@ impl<const SHARE: usize> OfficeOf<SHARE> {
         Self { key, agent, setting, rng, lists: Ed25519Key::new(Secret::new([8; 32])) }
     }
 
-    fn operator(&self) -> Operator<'static> {
+    /// The operator, as everybody knows it.
+    pub fn operator(&self) -> Operator<'static> {
         let key: &'static [u8; SHARE] = Box::leak(Box::new(*self.key.share()));
         let lists: PublicKey = self.lists.public_key().expect("a key");
         Operator { name: "acme", setting: self.setting, key, lists }
     }
 
+    /// Answers a device's request; `now` is in seconds, `life` in hours.
+    pub fn answer(&mut self, request: &[u8], now: u32, life: u16) -> Vec<u8> {
+        let mut answer = [0; 500];
+        let len = self.key.issue(&mut self.agent, &mut self.rng, now, life, request, &mut answer).expect("numbers");
+        answer[..len].to_vec()
+    }
+
     /// A device of this operator, by split issue: what it holds, and its key.
     pub fn enrol(&mut self, name: &'static str, life: u16) -> (Held, GrowingKey<SHARE>) {
-        let (mut asked, mut answer) = ([0; 500], [0; 500]);
+        let mut asked = [0; 500];
         let (len, k1) = request(self.setting, name, &mut self.rng, &mut asked).expect("room");
-        let asked = &asked[..len];
-        let len = self.key.issue(&mut self.agent, &mut self.rng, WALL, life, asked, &mut answer).expect("numbers");
+        let answer = self.answer(&asked[..len], WALL, life);
         let operator = self.operator();
         let wall = Some(UnixTime(u64::from(WALL) * 1000));
-        let (credential, x) = accept(&operator, name, &k1, &answer[..len], wall, 0).expect("our own");
+        let (credential, x) = accept(&operator, name, &k1, &answer, wall, 0).expect("our own");
         let mut held = Held::new(operator, name).expect("names");
         held.install(&credential, wall).expect("checked");
         let key = StaticKey::new(KeySlot(1), self.setting.kem, &x).expect("an exponent");
@@ -101,6 +108,8 @@ pub struct Plan {
     pub life: u16,
     /// Whether both know each other's name.
     pub named: bool,
+    /// Where the private keys are.
+    pub slots: [KeySlot; 2],
 }
 
 impl Plan {
@@ -108,13 +117,13 @@ impl Plan {
     pub fn new(setting: &'static Setting) -> Self {
         let Config { tries, rekey_after, .. } = Config::default();
         let terms = Terms { life: 0, interval: 60, length: 1000 };
-        Self { setting, terms, rekey_after, tries, life: 1000, named: true }
+        Self { setting, terms, rekey_after, tries, life: 1000, named: true, slots: [KeySlot(1); 2] }
     }
 
     /// An association at rest with this peer.
     pub fn open<const N: usize>(&self, held: Held, peer: Other<N>) -> Assoc<N> {
         let config = Config { tries: self.tries, rekey_after: self.rekey_after, ..Config::default() };
-        let options = Options { setting: self.setting, slots: [KeySlot(1); 2], terms: self.terms, config: &config };
+        let options = Options { setting: self.setting, slots: self.slots, terms: self.terms, config: &config };
         Noninteractive::open(peer, RefCell::new(held), &options, Memory::new()).expect("valid")
     }
 }

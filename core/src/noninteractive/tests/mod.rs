@@ -2,6 +2,7 @@
 
 mod credentials;
 mod progression;
+mod renewal;
 mod stored;
 
 use super::Operator;
