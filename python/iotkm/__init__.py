@@ -78,7 +78,15 @@ from iotkm._iotkm import (
     requested_device,
     write_ticket_message,
 )
-from iotkm._messages import Acknowledged, Refusal, Renewal, TicketRequest
+from iotkm._messages import (
+    Acknowledged,
+    CredentialAnswer,
+    CredentialAsked,
+    CredentialDue,
+    Refusal,
+    Renewal,
+    TicketRequest,
+)
 from iotkm._outputs import (
     Assurance,
     CredentialPeerInfo,
@@ -134,6 +142,9 @@ __all__ = [
     "BufferTooSmallError",
     "BusyError",
     "Credential",
+    "CredentialAnswer",
+    "CredentialAsked",
+    "CredentialDue",
     "CredentialOperator",
     "CredentialPeer",
     "CredentialPeerInfo",

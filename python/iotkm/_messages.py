@@ -31,7 +31,7 @@ class Acknowledged:
     """Device to operator: what it now holds, in storage."""
 
     ticket: bytes
-    """The reference of its newest ticket, 8 bytes."""
+    """The reference of its newest ticket, or of its credential, 8 bytes."""
     list_number: int = 0
     """The number of its revocation list; 0: none."""
 
@@ -45,14 +45,35 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class CredentialDue:
+    """Operator to device: ask for your next credential (`Holder.ask`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialAsked:
+    """Device to operator: an answer to this request, please."""
+
+    request: bytes
+    """As `CredentialRequest.request`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialAnswer:
+    """Operator to device: what answers its request."""
+
+    answer: bytes
+    """As `OperatorKey.issue` gave it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Renewal:
     """A device in an `Operator`. Times are seconds since 1970."""
 
     device: str
     """Its name."""
     expires: int
-    """When the ticket that it holds ends."""
+    """When the ticket or the credential that it holds ends."""
     asked_at: int | None
-    """When the agent was asked for the next one, where it has not answered."""
+    """When the agent (for a credential the device) was asked for the next one, where it has not answered."""
     waiting: bytes | None
-    """The reference of the ticket that waits for the device."""
+    """The reference of what waits for the device."""

@@ -1,6 +1,7 @@
 //! Those who see to tickets: the agent that numbers them, the operator that has them renewed.
 
 use crate::association::Guarded;
+use crate::credentials::Credential;
 use crate::platform::Platform;
 use crate::signing::SigningKey;
 use crate::ticket_message::Wanted;
@@ -151,8 +152,8 @@ impl TicketAgent {
 
 type CoreOperator = cose::Operator<Vec<Entry>>;
 
-/// An operator's view of its devices: when each one's ticket ends, and how far the next one is. It holds no tickets: those
-/// that wait for their devices, its caller keeps. Times are seconds since 1970.
+/// An operator's view of its devices: when each one's ticket or credential ends, and how far the next one is. It holds no
+/// tickets: those that wait for their devices, its caller keeps. Times are seconds since 1970.
 ///
 /// Nothing of it need be stored: after a start say again which tickets there are (`knows`, `issued`).
 ///
@@ -199,13 +200,22 @@ impl Operator {
         Ok(Self(Guarded::new(CoreOperator::new(vec![Entry::FREE; capacity], lead, retry))))
     }
 
-    /// A device and the ticket that it holds.
+    /// A device and the ticket or the credential that it holds.
     ///
     /// Raises:
     ///     FullError: no place is free.
-    fn knows(&self, py: Python<'_>, ticket: &Ticket) -> PyResult<()> {
-        let ticket = ticket.inner(py)?;
-        self.with(py, |operator| operator.knows(&ticket))?.map_err(|e| values::error(py, e))
+    fn knows(&self, py: Python<'_>, ticket: Issued<'_>) -> PyResult<()> {
+        let done = match &ticket {
+            Issued::Ticket(ticket) => {
+                let ticket = ticket.get().inner(py)?;
+                self.with(py, |operator| operator.knows(&ticket))
+            }
+            Issued::Credential(credential) => {
+                let credential = credential.get().inner(py)?;
+                self.with(py, |operator| operator.holds(credential.subject, credential.expires()))
+            }
+        };
+        done?.map_err(|e| values::error(py, e))
     }
 
     /// Drops a device.
@@ -213,8 +223,8 @@ impl Operator {
         self.with(py, |operator| operator.forget(device))
     }
 
-    /// The device whose next ticket is to be asked for now, the most urgent first: send a `TicketRequest` to the agent,
-    /// then ask here again. ``None``: there is none.
+    /// The device whose next ticket is to be asked for now, the most urgent first: send a `TicketRequest` to the agent (for a
+    /// credential, and to the device, `CredentialDue`), then ask here again. ``None``: there is none.
     fn ask(&self, py: Python<'_>, now: u64) -> PyResult<Option<String>> {
         self.with(py, |operator| operator.ask(now).map(Into::into))
     }
@@ -225,14 +235,24 @@ impl Operator {
         self.with(py, |operator| operator.wake_at())
     }
 
-    /// The agent's answer, verified, for one of the devices; the caller keeps it until it is acknowledged.
+    /// The agent's answer, verified, for one of the devices; the caller keeps it until it is acknowledged. Or the credential
+    /// that a device's request was answered with, in place of one that waited: the device has lost what it asked for that with.
     ///
     /// Raises:
-    ///     BadArgumentError: there is no such device, or it has one that ends later.
-    fn issued(&self, py: Python<'_>, ticket: &Ticket) -> PyResult<()> {
-        let ticket = ticket.inner(py)?;
+    ///     BadArgumentError: there is no such device, or it has a ticket that ends later.
+    fn issued(&self, py: Python<'_>, ticket: Issued<'_>) -> PyResult<()> {
         let message = "there is no such device here, or it has a ticket that ends later";
-        self.with(py, |operator| operator.issued(&ticket))?.map_err(|_| bad_argument(py, message))
+        let done = match &ticket {
+            Issued::Ticket(ticket) => {
+                let ticket = ticket.get().inner(py)?;
+                self.with(py, |operator| operator.issued(&ticket))
+            }
+            Issued::Credential(credential) => {
+                let (named, credential) = (credential.get().named(), credential.get().inner(py)?);
+                self.with(py, |operator| operator.waits(credential.subject, named, credential.expires()))
+            }
+        };
+        done?.map_err(|_| bad_argument(py, message))
     }
 
     /// The reference of the ticket that waits for a device: send it as a message whenever an association with the device
@@ -275,6 +295,13 @@ impl Operator {
         })?;
         Ok(format!("<Operator {known} of {room} devices>"))
     }
+}
+
+/// What a device has or gets.
+#[derive(FromPyObject)]
+enum Issued<'py> {
+    Ticket(Bound<'py, Ticket>),
+    Credential(Bound<'py, Credential>),
 }
 
 /// Adds what this file has for Python.

@@ -106,6 +106,11 @@ impl Credential {
         Self { data, setting }
     }
 
+    /// What stands for it.
+    pub(crate) fn named(&self) -> cose::Reference {
+        reference(&self.data)
+    }
+
     pub(crate) fn inner(&self, py: Python<'_>) -> PyResult<core::Credential<'_>> {
         core::Credential::read(&self.data, self.setting).map_err(|reason| ticket_refused(py, reason))
     }
@@ -173,7 +178,7 @@ impl Credential {
     /// The 8 bytes that stand for it.
     #[getter]
     fn reference<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        bytes(py, &reference(&self.data).0)
+        bytes(py, &self.named().0)
     }
 
     fn __bytes__<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {

@@ -4,23 +4,32 @@ use crate::association::Guarded;
 use crate::credentials::{Credential, CredentialOperator, CredentialRequest, key};
 use crate::platform::Platform;
 use crate::static_key::StaticKey;
+use crate::ticket_message::write;
 use crate::tickets::RevocationList;
 use crate::values::{self, Bytes, bad_argument, bytes, key_failed, ticket_refused};
 use crate::wallet::{Shared, lasting, not_taken};
 use iotkm::Error;
-use iotkm::cose::Refused;
 use iotkm::cose::revocation::{LIST_MAX, LIST_OVERHEAD};
+use iotkm::cose::{Message, Refused};
 use iotkm::noninteractive::holder::holder_len;
+use iotkm::noninteractive::renewal::Told;
 use iotkm::noninteractive::{self as core, Setting, issue};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBool, PyBytes};
 use std::sync::Arc;
+
+/// The longest REQUEST in bytes.
+const REQUEST: usize = 1 + 32 + 384;
 
 /// The core's, with room for whatever there is.
 pub type Core = core::Holder<'static, { holder_len(384) }, { LIST_MAX * 4 + LIST_OVERHEAD }>;
 
 /// What a device holds: its own credential, its operator's newest revocation list, the floor time. Times are seconds since
 /// 1970.
+///
+/// The next credential comes over the association with the operator: `ask` in time (`due_at`), store, send `request`, again and
+/// again until `handle` gives what the operator answered; store that, `install`, store, send `acknowledgement`.
+/// `iotkm.aio.Receiver` does it.
 ///
 /// Whatever changes it is stored before it counts: while `needs_store`, `seal`, store, `persisted`. A new credential has a new
 /// private key: store that first (`StaticKey.seal`), and put it into another slot of the platform (`Platform.set_key`);
@@ -224,6 +233,66 @@ impl Holder {
         let wall = self.platform.get().wall()?;
         let read = credential.inner(py)?;
         self.with(py, |holder| holder.install(&read, wall))?.map_err(|why| not_taken(py, why))
+    }
+
+    /// From when on to ask for the next credential: `lead` seconds before this one ends, but not in the first half of its life,
+    /// when the one before it may still be in use. 0: there is none.
+    fn due_at(&self, py: Python<'_>, lead: u64) -> PyResult<u64> {
+        self.with(py, |holder| holder.due_at(lead))
+    }
+
+    /// Begins to ask for the next credential, unless an answer is awaited already: store, then send `request`.
+    ///
+    /// Raises:
+    ///     RngError: randomness failed.
+    fn ask(&self, py: Python<'_>) -> PyResult<()> {
+        let platform = self.platform.get();
+        py.detach(|| self.core.with(|holder| platform.call(|cx| holder.ask(cx.rng))))
+    }
+
+    /// Whether an answer is awaited.
+    #[getter]
+    fn is_asking(&self, py: Python<'_>) -> PyResult<bool> {
+        self.with(py, |holder| holder.is_asking())
+    }
+
+    /// The request to send to the operator, the same each time; ``None`` while it is not stored, or where nothing is asked.
+    fn request<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let request = self.with(py, |holder| {
+            let mut out = vec![0; REQUEST];
+            holder.request(&mut out).ok().map(|len| {
+                out.truncate(len);
+                out
+            })
+        })?;
+        request.map(|request| write(py, &Message::CredentialRequest(&request))).transpose()
+    }
+
+    /// A message from the operator. ``True``: an acknowledgement is due, once nothing `needs_store`; a credential and its
+    /// private key: store the key (`StaticKey.seal`), `install` the credential, store, then acknowledge; nothing has changed
+    /// yet. ``False``: it is none for a holder, or `CredentialDue`: `ask`.
+    ///
+    /// Raises:
+    ///     TicketRefusedError: it was not taken; answer a `Refusal` with its ``code``. ``"signature"``: it answers no request
+    ///         that is out.
+    fn handle<'py>(&self, py: Python<'py>, message: Bytes) -> PyResult<Bound<'py, PyAny>> {
+        let message = Message::read(&message).map_err(|reason| ticket_refused(py, reason))?;
+        let wall = self.platform.get().wall()?;
+        let told = self.with(py, |holder| holder.handle(&message, wall))?.map_err(|why| not_taken(py, why))?;
+        let setting = self.setting();
+        match told {
+            Told::Next(credential, x) => {
+                let key = key(setting, &x).ok_or_else(|| ticket_refused(py, Refused::Signature))?;
+                Ok((Credential::written(&credential, setting), key).into_pyobject(py)?.into_any())
+            }
+            told => Ok(PyBool::new(py, matches!(told, Told::Acknowledge)).to_owned().into_any()),
+        }
+    }
+
+    /// What to tell the operator; ``None`` while something is not stored, or without a credential.
+    fn acknowledgement<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let message = self.with(py, |holder| holder.acknowledgement())?;
+        message.map(|message| write(py, &message)).transpose()
     }
 
     /// Takes a revocation list in. Whether it is new.

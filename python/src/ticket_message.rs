@@ -69,7 +69,8 @@ pub fn write<'py>(py: Python<'py>, message: &Message<'_>) -> PyResult<Bound<'py,
 /// Writes a message between ticket agent, operator and device: the payload of a record of theirs.
 ///
 /// Args:
-///     message: a `TicketRequest`, `Ticket`, `RevocationList`, `Acknowledged` or `Refusal`.
+///     message: a `TicketRequest`, `Ticket`, `RevocationList`, `Acknowledged`, `Refusal`, `CredentialDue`, `CredentialAsked` or
+///         `CredentialAnswer`.
 ///
 /// Raises:
 ///     TicketRefusedError: its receiver would refuse it.
@@ -105,6 +106,15 @@ pub fn write_ticket_message<'py>(message: &Bound<'py, PyAny>) -> PyResult<Bound<
     if is("Refusal")? {
         return write(py, &Message::Refused(message.getattr("code")?.extract()?));
     }
+    if is("CredentialDue")? {
+        return write(py, &Message::CredentialDue);
+    }
+    if is("CredentialAsked")? {
+        return write(py, &Message::CredentialRequest(&message.getattr("request")?.extract::<Bytes>()?));
+    }
+    if is("CredentialAnswer")? {
+        return write(py, &Message::CredentialAnswer(&message.getattr("answer")?.extract::<Bytes>()?));
+    }
     Err(PyTypeError::new_err(format!("{} is no message about tickets", message.get_type().name()?)))
 }
 
@@ -132,6 +142,9 @@ pub fn read_ticket_message(py: Python<'_>, data: Bytes) -> PyResult<Bound<'_, Py
         }
         Message::Acknowledged(held) => message_class(py, "Acknowledged")?.call1((bytes(py, &held.ticket.0), held.list)),
         Message::Refused(code) => message_class(py, "Refusal")?.call1((code,)),
+        Message::CredentialDue => message_class(py, "CredentialDue")?.call0(),
+        Message::CredentialRequest(request) => message_class(py, "CredentialAsked")?.call1((bytes(py, request),)),
+        Message::CredentialAnswer(answer) => message_class(py, "CredentialAnswer")?.call1((bytes(py, answer),)),
         _ => Err(ticket_refused(py, Refused::Claims)),
     }
 }

@@ -22,6 +22,7 @@ SHOWS = {
         "meter   sees   Resumed",
         "both are in epoch 101 101",
     ],
+    "credential_service.py": ["lamp   has credential 4", "lamp   was issued 2 in all", "switch has credential 5"],
     "hybrid.py": ["M1", "K4", "a psk from the paired session: True", "hub gets  b'21.5 C'"],
     "tickets_and_talk.py": ["lamp session", "gateway is there", "the switch is turned away", "gateway and lamp: True"],
     "operator_day.py": ["issued", "waiting ['lamp', 'switch']", "(2 in the overlap)", "[2, 4] - the lamp turns", "revoked"],

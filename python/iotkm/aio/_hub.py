@@ -1,35 +1,32 @@
-"""This device: its socket, its storage, its peers."""
+"""This device and its peers."""
 
 import asyncio
 import logging
 import os
-import socket
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Literal, Self
 
 import iotkm
 from iotkm import (
+    Credential,
     CredentialPeer,
-    Datagram,
     Established,
     Event,
     Failed,
     History,
     Holder,
-    Idle,
     Interactive,
     IotkmError,
     Noninteractive,
     Pairing,
     PeerMoved,
-    Persist,
     Platform,
     Received,
     Rekeyed,
     Resumed,
     Stage,
+    StaticKey,
     Suite,
     Terminated,
     TicketPeer,
@@ -38,11 +35,12 @@ from iotkm import (
     inspect,
     prepare_secret,
 )
+from iotkm.aio._driver import Driver
 from iotkm.aio._kept import Kept
-from iotkm.aio._peer import Address, Peer, Waiters, decode, encode, paired
+from iotkm.aio._keys import Keys
+from iotkm.aio._peer import Address, Peer, Waiters, paired
 from iotkm.storage import Directory, Storage
 
-_T = TypeVar("_T")
 _log = logging.getLogger("iotkm.aio")
 
 _ATTEMPTS = 0
@@ -55,7 +53,7 @@ _HOLDER = 0xFFFF
 """Slot of the holder."""
 
 
-class Hub:
+class Hub(Driver):
     """This device: a UDP socket, a storage, and the peers that it knows. To be used as ``async with``.
 
     Args:
@@ -79,6 +77,8 @@ class Hub:
         epochs: of these, where this side connects: the length of an epoch in seconds, and after how many there has to be
             another handshake.
         keys: the slots of the platform's static keys, for both: of the ticket or credential, and of the next one.
+        key_slots: two slots of the storage where `install` keeps the private keys of this device's credentials; from there they
+            come into the platform's two (`keys`) at the start. ``None``: the application does that.
     """
 
     def __init__(
@@ -100,19 +100,23 @@ class Hub:
         holder: Holder | None = None,
         epochs: tuple[int, int] = (3600, 8760),
         keys: tuple[int, int] = (0, 0),
+        key_slots: tuple[int, int] | None = None,
     ) -> None:
         if not 1 <= capacity < _SESSIONS - 1:
             raise iotkm.BadArgumentError(f"capacity is 1 to {_SESSIONS - 2}")
+        if key_slots is not None and (len({*keys}) != 2 or len({s for s in key_slots if capacity < s < _SESSIONS}) != 2):
+            raise iotkm.BadArgumentError(f"key_slots are two of {capacity + 1} to {_SESSIONS - 1}, and keys two of the platform")
         self._directory: Directory | None = None
         if isinstance(storage, str | os.PathLike):
             storage = self._directory = Directory(storage)
-        self.storage = storage
         self.own_id = own_id
         try:
-            self.platform = platform or Platform(self.storage.device_secret(), place=place)
+            platform = platform or Platform(storage.device_secret(), place=place)
         except BaseException:
             self._close_directory()
             raise
+        super().__init__(platform, storage, capacity + 1)
+        self._private = None if key_slots is None else Keys(platform, keys, key_slots)
         self._bind = bind
         self._suite = suite
         self._on_event = on_event
@@ -120,35 +124,19 @@ class Hub:
         self._wallet, self._suites = wallet, suites
         self._holder, self._epochs, self._keys = holder, epochs, keys
         self._kept = Kept(self._write_slot, {_WALLET: wallet, _HOLDER: holder})
-        self._hub = iotkm.Hub(self.platform, capacity=capacity + 1)
         self._peers: dict[int, Peer] = {}
         self._by_association: dict[int, Peer] = {}
         self._resuming: set[int] = set()
         self._pairing: Pairing | None = None
         self._reserved: set[int] = set()
         self._pairing_waiters = Waiters()
-        self._transport: asyncio.DatagramTransport | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="iotkm-storage")
-        self._writes: set[asyncio.Task[None]] = set()
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._family = socket.AF_INET
-        self._closed = True
         self._listeners: list[Callable[[Peer, Event], None]] = []
         self._takers: list[Callable[[Peer, Received], bool]] = []
         self.unreadable: dict[int, IotkmError] = {}
         """Slots whose state did not open, and why."""
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(*self._bind, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        self._family = family
-        self._transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Protocol(self), family=family, local_addr=(str(address[0]), int(address[1]))
-        )
-        self._closed = False
+        await self._open(self._bind)
         try:
             await self._load()
         except BaseException:
@@ -163,10 +151,7 @@ class Hub:
         if self._timer is not None:
             self._timer.cancel()
         await self._kept.end(was_open)
-        while self._writes:
-            await asyncio.gather(*self._writes, return_exceptions=True)
-        if self._transport is not None:
-            self._transport.close()
+        await self._close()
         self._pairing_waiters.end()
         for peer in self._peers.values():
             peer._end()
@@ -178,21 +163,9 @@ class Hub:
             self._directory.close()
 
     @property
-    def address(self) -> Address:
-        """Where it receives."""
-        assert self._transport is not None, "use the hub as `async with`"
-        address: tuple[Any, ...] = self._transport.get_extra_info("sockname")
-        return address[:2]
-
-    @property
     def peers(self) -> list[Peer]:
         """The peers that it knows."""
         return list(self._peers.values())
-
-    @property
-    def drops(self) -> dict[str, int]:
-        """Datagrams that were for nobody, by reason; each peer's association counts its own."""
-        return self._hub.drops
 
     def peer(self, id: bytes | str) -> Peer:
         """The peer with this id; of one with a ticket its name.
@@ -212,10 +185,6 @@ class Hub:
     def __repr__(self) -> str:
         where = "closed" if self._transport is None or self._closed else "%s:%d" % self.address
         return f"<Hub {self.own_id!r} {where} {len(self._peers)} peers>"
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise iotkm.WrongStateError("the hub is closed: use it as `async with`")
 
     # ---- peers ----
 
@@ -292,6 +261,32 @@ class Hub:
                 peer.association.recheck()
                 self._pump()
 
+    async def install(self, credential: Credential, key: StaticKey) -> None:
+        """This device's credential, and its private key, as `Holder.accept` or `Holder.check` has found them to belong
+        together: both are stored, the key first and beside the one in use. Peers there is a session with get to know it in a
+        handshake; until that is through, and where it fails, what there is goes on under the old one until that ends.
+
+        Raises:
+            WrongStateError: this hub has no holder, or was not told where to keep keys (`key_slots`).
+            TicketRefusedError: ``reason`` says why the credential is not taken.
+            OSError: the storage refuses it; nobody was told.
+        """
+        self._check_open()
+        holder = self._with_holder()
+        if self._private is None:
+            raise iotkm.WrongStateError("there is no place for private keys: give the hub key_slots")
+        await self._private.store(holder, credential, key, self._write_slot)
+        holder.install(credential)
+        await self.recheck()
+        for peer in self.peers:
+            association = peer.association
+            if isinstance(association, Noninteractive) and association.is_established and association.peer_addr is not None:
+                try:
+                    association.connect(association.peer_addr)
+                except IotkmError as error:
+                    _log.info("%r is not told of the new credential yet: %s", peer, error)
+                self._pump()
+
     async def _take_in(self, slot: int, made: iotkm.Peer | TicketPeer | CredentialPeer) -> Peer:
         blob, _ = made.seal(self.platform)
         self._reserved.add(slot)
@@ -331,8 +326,7 @@ class Hub:
         pairing = await self._new_pairing(self._hub.capacity)
         pairing.unlock()
         self._pump()
-        while self._writes:
-            await asyncio.gather(*self._writes)
+        await self._written()
 
     async def forget(self, id: bytes) -> None:
         """Forgets a peer: its keys are erased here.
@@ -454,6 +448,10 @@ class Hub:
                 _log.error("slot %d: %s", slot, error)
                 self.unreadable[slot] = error
         await self._kept.store()
+        if self._private is not None:
+            for slot, why in (await self._private.load(self._with_holder(), self._read_slot)).items():
+                _log.error("slot %d: %s", slot, why)
+                self.unreadable[slot] = why
         for slot in await self._in_writer(self.storage.slots):
             if not 1 <= slot < self._hub.capacity:
                 continue
@@ -482,90 +480,21 @@ class Hub:
                 _log.warning("%r: the stored session cannot go on: %s", peer, error)
         self._pump()
 
-    # ---- in and out ----
-
-    async def _resolve(self, address: Address) -> bytes:
-        flags = socket.AI_V4MAPPED if self._family == socket.AF_INET6 else 0
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(*address, family=self._family, type=socket.SOCK_DGRAM, flags=flags)
-        return encode(found[0][4])
-
-    async def _in_writer(self, call: Callable[..., _T], *arguments: Any) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._writer, call, *arguments)
+    async def _read_slot(self, slot: int) -> bytes | None:
+        return await self._in_writer(self.storage.read, slot)
 
     async def _write_slot(self, slot: int, data: bytes) -> None:
         await self._in_writer(self.storage.write, slot, data)
 
-    def _send(self, to: bytes, data: bytes) -> None:
-        assert self._transport is not None
-        try:
-            self._transport.sendto(data, decode(to))
-        except OSError as error:
-            _log.warning("cannot send: %s", error)  # as if it was lost
+    # ---- what comes ----
 
-    def _input(self, data: bytes, source: tuple[Any, ...]) -> None:
-        if self._closed:
-            return
-        try:
-            received = self._hub.handle_input(encode(source), data)
-        except IotkmError as error:
-            _log.warning("a datagram was not taken in: %s", error)
-            received = None
-        if received is not None:
-            association, message = received
-            peer = self._by_association.get(id(association))
-            if peer is not None and not any(take(peer, message) for take in self._takers):
-                peer._take(message)
-        self._pump()
+    def _before(self) -> None:
+        self._kept.start()
 
-    def _pump(self) -> None:
-        """Sends, stores and tells what there is, then sleeps until the next timer."""
-        if not self._closed:
-            self._kept.start()
-        while not self._closed:
-            association, output = self._hub.poll()
-            match output:
-                case Datagram(to, data):
-                    self._send(to, data)
-                case Persist(slot, _, data):
-                    self._start_write(association, slot, data)
-                case Event():
-                    self._event(association, output)
-                case Idle(wake_at):
-                    self._sleep(wake_at)
-                    return
-
-    def _sleep(self, wake_at: int | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if wake_at is not None:
-            delay = max(0, wake_at - self.platform.now()) / 1000
-            self._timer = asyncio.get_running_loop().call_later(delay, self._timeout)
-
-    def _timeout(self) -> None:
-        try:
-            self._hub.handle_timeout()
-        except IotkmError as error:
-            _log.warning("a timer could not do its work: %s", error)
-        self._pump()
-
-    def _start_write(self, association: iotkm.Association | None, slot: int, data: bytes) -> None:
-        task = asyncio.get_running_loop().create_task(self._write(association, slot, data))
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
-
-    async def _write(self, association: iotkm.Association | None, slot: int, data: bytes) -> None:
-        try:
-            await self._in_writer(self.storage.write, slot, data)
-            stored = True
-        except Exception as error:
-            again = "" if association is None else ", will be tried again"
-            _log.error("slot %d cannot be stored%s: %s", slot, again, error)
-            stored = False
-        if association is not None:
-            association.persisted(slot, stored)
-            self._pump()
+    def _received(self, association: iotkm.Association, message: Received) -> None:
+        peer = self._by_association.get(id(association))
+        if peer is not None and not any(take(peer, message) for take in self._takers):
+            peer._take(message)
 
     def _event(self, association: iotkm.Association | None, event: Event) -> None:
         peer = self._by_association.get(id(association))
@@ -608,20 +537,3 @@ def _kind(blob: bytes) -> str:
         return str(inspect(blob)["what"])
     except iotkm.BadArgumentError:
         return ""
-
-
-class _Protocol(asyncio.DatagramProtocol):
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-
-    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        self._hub._input(data, addr)
-
-    def error_received(self, exc: Exception) -> None:
-        _log.debug("the network says: %s", exc)  # an ICMP message proves nothing
-
-    def pause_writing(self) -> None:
-        self._hub._writable.clear()
-
-    def resume_writing(self) -> None:
-        self._hub._writable.set()

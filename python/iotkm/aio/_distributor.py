@@ -1,4 +1,5 @@
-"""The operator's day over associations: next tickets and revocation lists go to devices, and come to be in their storage."""
+"""The operator's day over associations: next tickets or credentials and revocation lists go to devices, and come to be in
+their storage."""
 
 import asyncio
 import logging
@@ -8,9 +9,13 @@ from typing import TYPE_CHECKING, Self
 
 from iotkm import (
     Acknowledged,
+    BadArgumentError,
+    Credential,
+    CredentialAnswer,
+    CredentialAsked,
+    CredentialDue,
     Established,
     Event,
-    Holder,
     IotkmError,
     Operator,
     Received,
@@ -20,10 +25,9 @@ from iotkm import (
     Ticket,
     TicketRefusedError,
     TooLongError,
-    Wallet,
-    read_ticket_message,
     write_ticket_message,
 )
+from iotkm.aio._said import name, read
 
 if TYPE_CHECKING:
     from iotkm.aio._hub import Hub
@@ -33,21 +37,31 @@ _log = logging.getLogger("iotkm.aio")
 
 _LONGEST = 32.0
 """What was not acknowledged is sent again after `again` seconds, then twice that and so on, at most this many times it."""
+_OTHERS = -207
+"""`TicketRefusedError.code` for what is about another device."""
+_SELDOM = 3600.0
+"""Seconds after which a device may ask with another request: it has lost what it asked with."""
 
 
 class Distributor:
     """The operator's side. It asks the agent for the next ticket before the one that a device holds ends, and sends what
     waits for a device whenever there is a session with it, until the device says that it is stored. A device that is away
-    gets it when it comes up. To be used as ``async with``, inside the hub's.
+    gets it when it comes up. To be used as ``async with``, inside the hub's; one of them for a hub.
+
+    With credentials (`answer` in place of `issue`) it tells the device to ask, where that has not asked by itself, and answers:
+    the same request the same, another one of the same device at most once an hour.
 
     The associations may be of any scheme, and may carry the application's messages as well: those that are none of
     section *Messages* of the tickets' page reach the application as ever.
 
     Args:
         hub: its peers' ids are the devices' names.
-        operator: what is known of the devices. Say `Operator.knows` for each ticket that there is.
+        operator: what is known of the devices. Say `Operator.knows` for each ticket or credential that there is.
         issue: asks the agent for a device's next ticket, which it returns verified: `Authority.renew`, a message to an agent
             elsewhere. What it raises is logged, and it is asked again (`Operator`'s ``retry``).
+        answer: answers a device's request: the credential, and the ANSWER with it, of `OperatorKey.issue`. Before it returns, both
+            and the request are stored, and to the same request it returns the same again: `Authority.answer` does. What it
+            raises is logged; `TicketRefusedError` is told the device.
         now: seconds since 1970.
         again: seconds after which a device that says nothing is sent the same again; each time twice as many, up to 32
             times.
@@ -57,13 +71,20 @@ class Distributor:
         self,
         hub: "Hub",
         operator: Operator,
-        issue: Callable[[str], Awaitable[Ticket]],
+        issue: Callable[[str], Awaitable[Ticket]] | None = None,
         *,
         now: Callable[[], float],
         again: float = 2.0,
+        answer: Callable[[str, bytes], Awaitable[tuple[Credential, bytes]]] | None = None,
     ) -> None:
+        if (issue is None) == (answer is None):
+            raise BadArgumentError("either issue, for devices with tickets, or answer, for devices with credentials")
         self._hub, self._operator, self._issue, self._now, self._again = hub, operator, issue, now, again
-        self._tickets: dict[str, Ticket] = {}
+        self._answer = answer
+        self._waiting: dict[str, tuple[Ticket | Credential, bytes]] = {}
+        self._due: set[str] = set()
+        self._asked: dict[str, tuple[bytes, float]] = {}
+        self._answering: dict[str, asyncio.Task[None]] = {}
         self._list: RevocationList | None = None
         self._has_list: dict[str, int] = {}
         self._pushing: dict[str, asyncio.Task[None]] = {}
@@ -84,15 +105,15 @@ class Distributor:
     ) -> None:
         self._hub._listeners.remove(self._event)
         self._hub._takers.remove(self._take)
-        tasks = [task for task in (self._asking, *self._pushing.values()) if task is not None]
+        tasks = [task for task in (self._asking, *self._pushing.values(), *self._answering.values()) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
-    def waiting(self) -> dict[str, Ticket]:
-        """The tickets that wait for their devices, by the device's name."""
-        return dict(self._tickets)
+    def waiting(self) -> dict[str, Ticket | Credential]:
+        """The tickets and credentials that wait for their devices, by the device's name."""
+        return {device: one for device, (one, _) in self._waiting.items()}
 
     @property
     def refused(self) -> dict[str, int]:
@@ -106,9 +127,12 @@ class Distributor:
         Raises:
             BadArgumentError: there is no such device, or it has one that ends later.
         """
-        self._operator.issued(ticket)
-        self._tickets[ticket.device] = ticket
-        self._push_to(ticket.device)
+        self._give(ticket, write_ticket_message(ticket))
+
+    def _give(self, one: Ticket | Credential, message: bytes) -> None:
+        self._operator.issued(one)
+        self._waiting[one.device] = one, message
+        self._push_to(one.device)
 
     def revoke(self, revoked: RevocationList) -> None:
         """The newest revocation list, verified: every device gets it. One that is not newer than the last is ignored. A
@@ -119,9 +143,13 @@ class Distributor:
             self._push_to_all()
 
     async def _ask(self) -> None:
-        """Asks for every ticket that is due, then sleeps until the next one is."""
+        """Asks for every ticket that is due, has devices ask for their credentials, then sleeps until the next one is due."""
         while True:
             while (device := self._operator.ask(int(self._now()))) is not None:
+                if self._issue is None:
+                    self._due.add(device)
+                    self._push_to(device)
+                    continue
                 try:
                     self.give(await self._issue(device))
                 except Exception as error:
@@ -143,12 +171,12 @@ class Distributor:
 
     def _event(self, peer: "Peer", event: Event) -> None:
         if peer.is_established and isinstance(event, Established | Resumed):
-            self._refused.pop(_name(peer), None)
-            self._push_to(_name(peer))
+            self._refused.pop(name(peer), None)
+            self._push_to(name(peer))
 
     def _push_to_all(self) -> None:
         for peer in self._hub:
-            self._push_to(_name(peer))
+            self._push_to(name(peer))
 
     def _push_to(self, device: str) -> None:
         """Starts sending to a device, or what is under way again from the start."""
@@ -166,8 +194,10 @@ class Distributor:
         messages = []
         if self._list is not None and self._has_list.get(device, 0) < self._list.number:
             messages.append(write_ticket_message(self._list))
-        if (ticket := self._tickets.get(device)) is not None:
-            messages.append(write_ticket_message(ticket))
+        if device in self._waiting:
+            messages.append(self._waiting[device][1])
+        elif device in self._due and device not in self._answering:
+            messages.append(write_ticket_message(CredentialDue()))
         refused = self._refused.get(device, {})
         return [message for message in messages if message not in refused]
 
@@ -187,12 +217,12 @@ class Distributor:
             wait = min(2 * wait, _LONGEST * self._again)
 
     def _take(self, peer: "Peer", received: Received) -> bool:
-        device = _name(peer)
-        match _read(received):
+        device = name(peer)
+        match read(received):
             case Acknowledged() as said:
                 self._operator.handle(device, received.payload)
-                if device in self._tickets and self._tickets[device].reference == said.ticket:
-                    del self._tickets[device]
+                if device in self._waiting and self._waiting[device][0].reference == said.ticket:
+                    del self._waiting[device]
                 self._has_list[device] = max(self._has_list.get(device, 0), said.list_number)
                 self._push_to(device)
                 self.wake()
@@ -201,100 +231,48 @@ class Distributor:
                 self._give_up(device, code)
                 self._push_to(device)
                 return True
+            case CredentialAsked(request) if self._answer is not None:
+                self._start_answer(peer, device, request)
+                return True
         return False
+
+    def _start_answer(self, peer: "Peer", device: str, request: bytes) -> None:
+        before, at = self._asked.get(device, (request, -_SELDOM))
+        if device in self._answering or (before != request and self._now() < at + _SELDOM):
+            _log.info("%s asks too often", device)
+            return
+        # Its name stands in front, behind its length.
+        if request[:1] != bytes([len(device.encode())]) or request[1 : 1 + request[0]] != device.encode():
+            _log.error("%s asks for a credential of another name", device)
+            self._answering[device] = asyncio.create_task(self._refuse(peer, device, _OTHERS))
+            return
+        if before != request or device not in self._asked:
+            self._asked[device] = request, self._now()
+        self._answering[device] = asyncio.create_task(self._reply(peer, device, request))
+
+    async def _reply(self, peer: "Peer", device: str, request: bytes) -> None:
+        assert self._answer is not None
+        try:
+            credential, answer = await self._answer(device, request)
+            self._due.discard(device)
+            self._give(credential, write_ticket_message(CredentialAnswer(answer)))
+        except TicketRefusedError as refused:
+            _log.error("%s gets no credential: %s", device, refused)
+            await self._refuse(peer, device, refused.code)
+        except Exception as error:
+            _log.error("no next credential for %s: %s", device, error)
+        finally:
+            self._answering.pop(device, None)
+
+    async def _refuse(self, peer: "Peer", device: str, code: int) -> None:
+        try:
+            await peer.send(write_ticket_message(Refusal(code)))
+        except IotkmError as error:
+            _log.info("%s: %s", device, error)
+        finally:
+            self._answering.pop(device, None)
 
     def _give_up(self, device: str, code: int) -> None:
         _log.error("%s cannot take what it was sent: %d", device, code)
         if (message := self._sent.pop(device, None)) is not None:
             self._refused.setdefault(device, {})[message] = code
-
-
-class Receiver:
-    """The device's side: takes in what its operator sends (its next ticket, the newest revocation list; with a holder the list
-    alone: the next credential begins with a request of the device's), stores it, says so,
-    and has the hub act on it: `Hub.recheck`. What cannot be stored is not acknowledged, so it will come again. To be used as
-    ``async with``, inside the hub's.
-
-    Args:
-        hub: with this device's wallet or holder, which it stores.
-        wallet: the device's wallet, or its holder.
-        operator: the operator's id among the hub's peers.
-    """
-
-    def __init__(self, hub: "Hub", wallet: Wallet | Holder, operator: str) -> None:
-        self._hub, self._held, self._operator = hub, wallet, operator
-        self._takes = Ticket | RevocationList if isinstance(wallet, Wallet) else RevocationList
-        self._work: set[asyncio.Task[None]] = set()
-        self._order = asyncio.Lock()
-
-    async def __aenter__(self) -> Self:
-        self._hub._takers.append(self._take)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._hub._takers.remove(self._take)
-        while self._work:
-            await asyncio.gather(*self._work, return_exceptions=True)
-
-    def _take(self, peer: "Peer", received: Received) -> bool:
-        if _name(peer) != self._operator or not isinstance(_read(received), self._takes):
-            return False
-        task = asyncio.create_task(self._accept(peer, received.payload))
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
-        return True
-
-    async def _accept(self, peer: "Peer", message: bytes) -> None:
-        async with self._order:
-            try:
-                due = self._handle(message)
-            except TicketRefusedError as refused:
-                _log.error("what the operator sent is not taken: %s", refused)
-                await self._say(peer, write_ticket_message(Refusal(refused.code)))
-                return
-            try:
-                await self._hub._kept.store()
-            except Exception as error:
-                _log.error("that cannot be stored, the operator will send it again: %s", error)
-                return
-            answer = self._acknowledgement()
-            if due and answer is not None:
-                await self._say(peer, answer)
-            await self._hub.recheck()
-
-    def _handle(self, message: bytes) -> bool:
-        """Takes a message in; whether an acknowledgement is due."""
-        if isinstance(self._held, Wallet):
-            return self._held.handle(message)
-        read = read_ticket_message(message)
-        if isinstance(read, RevocationList):
-            self._held.revoke(read)
-        return isinstance(read, RevocationList)
-
-    def _acknowledgement(self) -> bytes | None:
-        if isinstance(self._held, Wallet):
-            return self._held.acknowledgement()
-        credential = self._held.credential
-        if credential is None:
-            return None
-        return write_ticket_message(Acknowledged(credential.reference, self._held.list_number))
-
-    async def _say(self, peer: "Peer", message: bytes) -> None:
-        try:
-            await peer.send(message)
-        except IotkmError as error:
-            _log.info("%s: %s", self._operator, error)  # what is not acknowledged comes again
-
-
-def _name(peer: "Peer") -> str:
-    return peer.id.decode(errors="replace")
-
-
-def _read(received: Received) -> object:
-    """What a payload is of the tickets' messages; ``None``: none of them."""
-    try:
-        return read_ticket_message(received.payload)
-    except TicketRefusedError:
-        return None
