@@ -14,13 +14,8 @@
 
 import json
 import secrets
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from os import PathLike
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple
 
 import iotkm
 from iotkm._errors import BadArgumentError
@@ -31,65 +26,21 @@ from iotkm._iotkm import (
     Platform,
     RevocationList,
     SigningKey,
+    StaticKey,
     Suite,
     Ticket,
     TicketAgent,
-    VerifyKey,
     read_ticket_message,
     requested_device,
     write_ticket_message,
 )
 from iotkm._messages import TicketRequest
-from iotkm._sealed import Cost as Cost
-from iotkm._sealed import PassphraseError as PassphraseError
-from iotkm._sealed import seal, seal_under, unseal, unseal_under
+from iotkm._records import InToken, Records
+from iotkm._sealed import Cost, PassphraseError, seal_under, unseal_under
 
-if TYPE_CHECKING:
-    from iotkm.pkcs11 import Token
+__all__ = ["DAY", "Authority", "Cost", "InToken", "Issued", "PassphraseError"]
 
 DAY = 86_400
-_SCHEMA = """
-CREATE TABLE agent (
-  name TEXT NOT NULL, algorithm TEXT NOT NULL, public BLOB NOT NULL,
-  key TEXT NOT NULL -- where the key is, in JSON: sealed under a passphrase, or in a token
-);
-CREATE TABLE device (
-  name TEXT PRIMARY KEY, request BLOB NOT NULL, -- as the operator sent it, or would have
-  wanted INTEGER NOT NULL
-);
-CREATE TABLE ticket (
-  serial INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL REFERENCES device, issued_at INTEGER NOT NULL,
-  expires INTEGER NOT NULL, ticket BLOB NOT NULL, revoked_at INTEGER
-);
-CREATE INDEX ticket_of_device ON ticket (device, expires);
-CREATE TABLE list (number INTEGER PRIMARY KEY AUTOINCREMENT, list BLOB NOT NULL);
-"""
-_CREDENTIALS = """
-CREATE TABLE IF NOT EXISTS issuing (
-  suite TEXT PRIMARY KEY, public BLOB NOT NULL, key TEXT NOT NULL -- sealed under the passphrase, in JSON
-);
-CREATE TABLE IF NOT EXISTS credential_request (
-  device TEXT NOT NULL, suite TEXT NOT NULL REFERENCES issuing, request BLOB NOT NULL, hours INTEGER NOT NULL,
-  wanted INTEGER NOT NULL, PRIMARY KEY (device, suite)
-);
-CREATE TABLE IF NOT EXISTS credential (
-  serial INTEGER PRIMARY KEY, -- tickets and credentials are numbered together: one list revokes both
-  device TEXT NOT NULL, suite TEXT NOT NULL REFERENCES issuing, issued_at INTEGER NOT NULL, expires INTEGER NOT NULL,
-  answer BLOB NOT NULL, revoked_at INTEGER
-);
-CREATE INDEX IF NOT EXISTS credential_of_device ON credential (device, suite, expires);
-"""
-
-
-class InToken(NamedTuple):
-    """Where an agent's key is in a PKCS#11 token; `iotkm.pkcs11` is what asks it."""
-
-    module: str
-    """The file of the token's PKCS#11 library."""
-    token: str
-    """The token's label."""
-    key: str
-    """The key's label."""
 
 
 class Issued(NamedTuple):
@@ -100,146 +51,13 @@ class Issued(NamedTuple):
     suite: str
     """The name of its suite."""
     answer: bytes
-    """What its device takes (`Holder.accept`): the credential and s."""
+    """What its device takes (`Holder.accept`): the credential and s. Empty: it was issued as printed."""
     revoked: bool
     """Whether it is revoked."""
 
 
-class Authority:
+class Authority(Records):
     """A ticket agent's records, and, once unlocked, its key. What it returned is on the disk."""
-
-    def __init__(self, path: str | PathLike[str]) -> None:
-        """Opens the records.
-
-        Raises:
-            BadArgumentError: the file holds no agent.
-        """
-        self._signer: SigningKey | None = None
-        self._token: Token | None = None
-        self._stretched: bytes | None = None
-        if not Path(path).is_file():
-            raise BadArgumentError(f"there is no {path}: iotkm ca init makes it")
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-        try:
-            self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
-            found = self._db.execute("SELECT name, algorithm, public FROM agent").fetchone()
-        except sqlite3.DatabaseError:
-            self.close()
-            raise BadArgumentError(f"{path} holds no ticket agent: iotkm ca init makes one") from None
-        if found is None:
-            self.close()
-            raise BadArgumentError(f"{path} holds no ticket agent: iotkm ca init makes one")
-        self._db.executescript(_CREDENTIALS)
-        self.name: str = found[0]
-        self.public_key = VerifyKey(found[1], found[2])
-
-    @classmethod
-    def create(
-        cls,
-        path: str | PathLike[str],
-        name: str,
-        passphrase: bytes,
-        *,
-        algorithm: str = "EdDSA",
-        cost: Cost = Cost(),  # noqa: B008
-        token: InToken | None = None,
-    ) -> Self:
-        """Makes a new agent with a new key: sealed under the passphrase, or in a PKCS#11 token, whose PIN it is then.
-
-        Raises:
-            BadArgumentError: the passphrase is empty.
-            FileExistsError: there is a file of that name.
-            TokenError: the token refuses it, or has a key of that label.
-        """
-        if not passphrase:
-            raise BadArgumentError("the passphrase is empty")
-        # A name that no ticket can have is refused here, not at the first ticket.
-        RevocationList.issue(SigningKey("EdDSA", bytes(32)), agent=name, number=0, issued_at=0, serials=[])
-        with open(path, "xb"):
-            pass
-        try:
-            public, key = (
-                _seal(name, algorithm, passphrase, cost) if token is None else _make(token, algorithm, passphrase)
-            )
-        except BaseException:
-            Path(path).unlink()
-            raise
-        db = sqlite3.connect(path, isolation_level=None)
-        try:
-            db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN;" + _SCHEMA)
-            db.execute("INSERT INTO agent VALUES (?, ?, ?, ?)", (name, algorithm, bytes(public), json.dumps(key)))
-            db.execute("COMMIT")
-        finally:
-            db.close()
-        return cls(path)
-
-    def unlock(self, passphrase: bytes) -> None:
-        """Opens the agent's key, with its passphrase or its token's PIN.
-
-        Raises:
-            PassphraseError: it is another one.
-            TokenError: the token is not there, refuses the PIN, or has lost the key.
-        """
-        (text,) = self._db.execute("SELECT key FROM agent").fetchone()
-        key = json.loads(text)
-        if "module" in key:
-            from iotkm.pkcs11 import Token
-
-            self.lock()
-            place = InToken(**key)
-            self._token = Token(place.module, place.token, passphrase.decode())
-            self._signer = self._token.signing_key(place.key)
-            if self._signer.public_key != self.public_key:
-                self.lock()
-                raise PassphraseError(f"the token's key {place.key!r} is not this agent's")
-            return
-        secret, self._stretched = unseal(passphrase, key, _context(self.name, self.public_key), "the agent's")
-        self._signer = SigningKey(self.public_key.algorithm, secret)
-
-    @property
-    def token(self) -> InToken | None:
-        """Where the key is, if in a token."""
-        (text,) = self._db.execute("SELECT key FROM agent").fetchone()
-        key = json.loads(text)
-        return InToken(**key) if "module" in key else None
-
-    def lock(self) -> None:
-        """Drops the key."""
-        self._signer = self._stretched = None
-        if self._token is not None:
-            self._token.close()
-            self._token = None
-
-    def close(self) -> None:
-        """Closes the records and drops the key."""
-        self.lock()
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<Authority {self.name!r} {self.public_key!r}>"
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
-    def _key(self) -> SigningKey:
-        if self._signer is None:
-            raise PassphraseError("the agent's key is not unlocked")
-        return self._signer
 
     def request(self, *wanted: TicketRequest) -> None:
         """Asks for tickets, for all of these or none; `issue` makes them. That a key is its device's, the caller answers
@@ -438,7 +256,7 @@ class Authority:
 
     def request_credential(self, request: bytes, *, suite: Suite, hours: int = 365 * 24) -> str:
         """Takes in a device's request (`CredentialRequest.request`); its name. That the request is that device's, the caller
-        answers for. A newer one of the same device takes its place.
+        answers for. A newer one of the same device takes its place; one that was answered has its answer.
 
         Raises:
             TicketRefusedError: it is none of this suite's.
@@ -449,10 +267,11 @@ class Authority:
             raise BadArgumentError("a credential is valid for 1 to 65535 hours")
         device = requested_device(request, suite=suite)
         with self._transaction():
+            wanted = self._answer_to(device, suite, request) is None
             self._db.execute(
-                "INSERT INTO credential_request VALUES (?, ?, ?, ?, 1) ON CONFLICT (device, suite) DO UPDATE SET "
-                "request = excluded.request, hours = excluded.hours, wanted = 1",
-                (device, suite.name, request, hours),
+                "INSERT INTO credential_request VALUES (?, ?, ?, ?, ?) ON CONFLICT (device, suite) DO UPDATE SET "
+                "request = excluded.request, hours = excluded.hours, wanted = excluded.wanted",
+                (device, suite.name, request, hours, wanted),
             )
         return device
 
@@ -471,11 +290,7 @@ class Authority:
                     "SELECT device, suite, request, hours FROM credential_request WHERE wanted = 1 LIMIT 64"
                 ).fetchall()
                 for device, suite, request, asked in batch:
-                    serial, life = self._number(), asked if hours is None else hours
-                    agent = TicketAgent.with_number(self.name, serial)
-                    answer = keys[suite].issue(platform, agent, request, now=now, life=life)
-                    row = (serial, device, suite, now, now + life * 3600, answer)
-                    self._db.execute("INSERT INTO credential VALUES (?, ?, ?, ?, ?, ?, NULL)", row)
+                    self._answer(platform, keys[suite], device, request, now, asked if hours is None else hours)
                     update = "UPDATE credential_request SET wanted = 0 WHERE device = ? AND suite = ?"
                     self._db.execute(update, (device, suite))
             done += len(batch)
@@ -483,6 +298,72 @@ class Authority:
                 progress(done, max(total, done))
             if not batch:
                 return done
+
+    def answer(self, device: str, request: bytes, *, suite: Suite, now: int, hours: int = 365 * 24) -> Issued:
+        """Answers this device's request at once, as it came over its association; the same request has the same answer ever
+        after. What `iotkm.aio.Distributor` wants.
+
+        Raises:
+            BadArgumentError: the request names another device; no credentials of that suite are issued here; hours are 1 to
+                65535.
+            TicketRefusedError: it is no request of this suite's.
+            PassphraseError: the agent is not unlocked.
+        """
+        self.operator(suite)
+        if not 1 <= hours <= 65_535:
+            raise BadArgumentError("a credential is valid for 1 to 65535 hours")
+        if (named := requested_device(request, suite=suite)) != device:
+            raise BadArgumentError(f"the request of {device} names {named}")
+        self._key()
+        with self._transaction():
+            serial = self._answer_to(device, suite, request)
+            if serial is None:
+                platform = Platform(secrets.token_bytes(32))
+                serial = self._answer(platform, self._operator_key(suite), device, request, now, hours)
+        return self._issued_as(serial)
+
+    def _answer_to(self, device: str, suite: Suite, request: bytes) -> int | None:
+        """The serial of the answer to a request."""
+        query = "SELECT serial FROM answered WHERE device = ? AND suite = ? AND request = ?"
+        found = self._db.execute(query, (device, suite.name, request)).fetchone()
+        return None if found is None else int(found[0])
+
+    def _answer(self, platform: Platform, key: OperatorKey, device: str, request: bytes, now: int, life: int) -> int:
+        """Issues, and records request and answer together; the serial. Inside a transaction."""
+        serial = self._number()
+        answer = key.issue(platform, TicketAgent.with_number(self.name, serial), request, now=now, life=life)
+        self._record(serial, device, key.suite, now, life, answer)
+        self._db.execute("INSERT INTO answered VALUES (?, ?, ?, ?)", (device, key.suite, request, serial))
+        return serial
+
+    def _record(self, serial: int, device: str, suite: str, now: int, life: int, answer: bytes) -> None:
+        row = (serial, device, suite, now, now + life * 3600, answer)
+        self._db.execute("INSERT INTO credential VALUES (?, ?, ?, ?, ?, ?, NULL)", row)
+
+    def issue_printed_knowing_the_private_key(
+        self, device: str, *, suite: Suite, now: int, hours: int = 365 * 24
+    ) -> tuple[Credential, StaticKey]:
+        """Issues as the paper prints it: a credential, and its private key, for a device that cannot make a request. The
+        operator has known that key, and so has whoever reads it on its way: it is not kept here. Seal it (`StaticKey.seal`)
+        for the device.
+
+        Raises:
+            BadArgumentError: no credentials of that suite are issued here; hours are 1 to 65535.
+            TicketRefusedError: no credential can have that name.
+            PassphraseError: the agent is not unlocked.
+        """
+        self.operator(suite)
+        if not 1 <= hours <= 65_535:
+            raise BadArgumentError("a credential is valid for 1 to 65535 hours")
+        self._key()
+        platform, key = Platform(secrets.token_bytes(32)), self._operator_key(suite)
+        with self._transaction():
+            serial = self._number()
+            agent = TicketAgent.with_number(self.name, serial)
+            made = key.issue_printed_knowing_the_private_key(platform, agent, device, now=now, life=hours)
+            self._record(serial, device, suite.name, now, hours, bytes(made[0]))
+            self._db.execute("INSERT INTO printed VALUES (?)", (serial,))
+        return made
 
     def _number(self) -> int:
         """The next number of tickets and credentials. Inside a transaction."""
@@ -511,11 +392,21 @@ class Authority:
 
     def credentials(self, device: str | None = None) -> Iterator[Issued]:
         """All credentials, or a device's, by serial."""
-        where = "WHERE device = ?" if device is not None else ""
-        query = f"SELECT suite, answer, revoked_at IS NOT NULL FROM credential {where} ORDER BY serial"
-        for suite, answer, revoked in self._db.execute(query, () if device is None else (device,)):
+        where, values = ("WHERE c.device = ?", (device,)) if device is not None else ("", ())
+        return self._found(where, values)
+
+    def _issued_as(self, serial: int) -> Issued:
+        return next(self._found("WHERE c.serial = ?", (serial,)))
+
+    def _found(self, where: str, values: tuple[str | int, ...]) -> Iterator[Issued]:
+        query = (
+            "SELECT c.suite, c.answer, c.revoked_at IS NOT NULL, p.serial IS NOT NULL FROM credential c "
+            f"LEFT JOIN printed p USING (serial) {where} ORDER BY c.serial"
+        )
+        for suite, answer, revoked, printed in self._db.execute(query, values):
             # s, 32 bytes, stands behind the credential.
-            yield Issued(Credential(answer[:-32], suite=_suite(suite)), suite, answer, bool(revoked))
+            credential = Credential(answer if printed else answer[:-32], suite=_suite(suite))
+            yield Issued(credential, suite, b"" if printed else answer, bool(revoked))
 
     def newest_credential(self, device: str) -> Issued | None:
         """A device's credential that ends last."""
@@ -526,22 +417,3 @@ def _suite(name: str) -> Suite:
     suite = getattr(iotkm, name)
     assert isinstance(suite, Suite)
     return suite
-
-
-def _seal(name: str, algorithm: str, passphrase: bytes, cost: Cost) -> tuple[VerifyKey, dict[str, object]]:
-    """A new key under a passphrase: what verifies, what is stored."""
-    secret = secrets.token_bytes(32)  # P-256 refuses one in 2^32
-    public = SigningKey(algorithm, secret).public_key
-    return public, seal(passphrase, secret, _context(name, public), cost)
-
-
-def _make(place: InToken, algorithm: str, pin: bytes) -> tuple[VerifyKey, dict[str, object]]:
-    """A new key in a token."""
-    from iotkm.pkcs11 import Token
-
-    with Token(place.module, place.token, pin.decode()) as token:
-        return token.signing_key(place.key, create=algorithm).public_key, dict(place._asdict())
-
-
-def _context(name: str, public: VerifyKey) -> bytes:
-    return b"iotkm ticket agent\0" + name.encode() + b"\0" + public.algorithm.encode() + b"\0" + bytes(public)

@@ -21,11 +21,15 @@ from iotkm import (
     Holder,
     Platform,
     RevocationList,
+    StaticKey,
     Ticket,
     TicketRefusedError,
     TicketRequest,
     read_ticket_message,
+    requested_device,
 )
+from iotkm.aio import KEY_SLOTS
+from iotkm.storage import Directory
 
 pytest.importorskip("argon2")
 
@@ -266,8 +270,151 @@ def test_command_with_credentials(tmp_path: Path) -> None:
     revoked = json.loads(iotkm("ca", "revoke", path, str(credential.serial), *secret, "--json"))
     assert revoked["serials"] == [credential.serial]
     assert "--message" in iotkm("ca", "request", path, "x", *scheme, status=1)
+    assert "for tickets" in iotkm("ca", "request", path, "x", "--key", "00", *scheme, status=1)
     assert "no credential nobody" in iotkm("ca", "show", path, "nobody", *scheme, status=1)
     assert "no suite 9" in iotkm("ca", "suite", path, "9", status=1)
     assert "cannot issue credentials" in iotkm(
         "ca", "init", tmp_path / "b.db", "--name", "x", "--pkcs11", "lib", "--token", "t", "--suite", "0", *secret, status=1
     )
+
+
+def test_the_same_request_has_the_same_answer(tmp_path: Path) -> None:
+    path, device = tmp_path / "ca.db", Platform(bytes(32))
+    with Authority.create(path, "acme", b"secret", cost=CHEAP) as agent:
+        agent.unlock(b"secret")
+        agent.add_suite(SUITE_0)
+        first, second = (CredentialRequest(device, "lamp").request for _ in range(2))
+        issued = agent.answer("lamp", first, suite=SUITE_0, now=NOW, hours=10)
+        assert agent.answer("lamp", first, suite=SUITE_0, now=NOW + 9, hours=20) == issued
+        with pytest.raises(BadArgumentError, match="names lamp"):
+            agent.answer("door", first, suite=SUITE_0, now=NOW)
+        with pytest.raises(BadArgumentError, match="hours"):
+            agent.answer("lamp", second, suite=SUITE_0, now=NOW, hours=0)
+        with pytest.raises(TicketRefusedError):
+            agent.answer("lamp", first[:-1], suite=SUITE_0, now=NOW)
+        # As a file it is answered already.
+        agent.request_credential(first, suite=SUITE_0)
+        assert agent.issue_credentials(now=NOW) == 0
+        agent.request_credential(second, suite=SUITE_0)
+        assert agent.issue_credentials(now=NOW) == 1
+    with Authority(path) as agent:
+        with pytest.raises(PassphraseError):
+            agent.answer("lamp", first, suite=SUITE_0, now=NOW)
+        agent.unlock(b"secret")
+        assert agent.answer("lamp", first, suite=SUITE_0, now=NOW) == issued
+        assert [one.credential.serial for one in agent.credentials()] == [1, 2]
+
+
+def test_command_of_a_device(tmp_path: Path) -> None:
+    """Split issue, from the device's request to its hub, by commands alone; renewed; and what goes wrong."""
+    path, word, known, folder = (tmp_path / name for name in ("ca.db", "word", "acme.json", "lamp"))
+    sent, answer = tmp_path / "request", tmp_path / "answer"
+    word.write_bytes(b"correct horse\n")
+    secret, scheme = ("--passphrase-file", word), ("--scheme", "noninteractive")
+    iotkm("ca", "init", path, "--name", "acme", "--suite", "2", *secret)
+    known.write_text(iotkm("ca", "suite", path, "2", "--json"))
+    ask = ("ca", "request", folder, "lamp", *scheme, "--operator", known, "--out", sent)
+    take = ("ca", "accept", folder, "lamp", answer, "--operator", known)
+    serials = []
+    for days in ("10", "20"):
+        said = json.loads(iotkm(*ask, "--json"))
+        assert said == {"device": "lamp", "operator": "acme", "suite": "SUITE_2", "request": str(sent)}
+        asked = sent.read_bytes()
+        assert "lamp" in iotkm(*ask) and sent.read_bytes() == asked, "until it is answered"
+        assert requested_device(asked, suite=SUITE_2) == "lamp"
+        iotkm("ca", "request", path, "--message", sent, "--suite", "2", "--days", days, *scheme)
+        assert json.loads(iotkm("ca", "issue", path, *secret, "--json")) == {"issued": 1}
+        iotkm("ca", "show", path, "lamp", "--out", answer, *scheme)
+        taken = json.loads(iotkm(*take, "--json"))
+        assert taken["device"] == "lamp" and taken["suite"] == "SUITE_2"
+        assert json.loads(iotkm(*take, "--json")) == taken, "it is in already"
+        serials.append(taken["serial"])
+    assert serials == [1, 2]
+    # What lies in the folder is what a hub takes, and nothing of it is a key that can be read.
+    with Directory(folder) as storage, Authority(path) as agent:
+        platform = Platform(storage.device_secret())
+        holder = Holder(platform, device="lamp", operator=agent.operator(SUITE_2))
+        assert storage.slots() == [*KEY_SLOTS, 65_535]
+        holder.load(storage.read(65_535) or b"")
+        assert holder.credential is not None and holder.credential.serial == 2
+        keys = [StaticKey.restore(platform, "p256", storage.read(slot) or b"") for slot in KEY_SLOTS]
+        for key, issued in zip(keys, agent.credentials("lamp"), strict=True):
+            assert key.public_key == agent.operator(SUITE_2).public_key(issued.credential)
+    # Of another request, another operator, another device; no operator; half a command.
+    iotkm(*ask)
+    assert "no answer of acme's to the request" in iotkm(*take[:4], sent, *take[5:], status=1)
+    iotkm("ca", "init", tmp_path / "b.db", "--name", "acme", "--suite", "2", *secret)
+    other = tmp_path / "other.json"
+    other.write_text(iotkm("ca", "suite", tmp_path / "b.db", "2", "--json"))
+    iotkm("ca", "request", tmp_path / "b.db", "--message", sent, "--suite", "2", *scheme)
+    iotkm("ca", "issue", tmp_path / "b.db", *secret)
+    iotkm("ca", "show", tmp_path / "b.db", "lamp", "--out", answer, *scheme)
+    assert "no answer of acme's" in iotkm(*take, status=1)
+    assert "no answer" in iotkm("ca", "accept", tmp_path / "door", "door", answer, "--operator", other, status=1)
+    assert "ca suite" in iotkm(*ask[:7], sent, *ask[8:], status=1)
+    assert "FOLDER DEVICE" in iotkm("ca", "request", folder, *scheme, "--operator", known, status=1)
+    assert "noninteractive" in iotkm("ca", "request", folder, "lamp", "--operator", known, "--key", "00", status=1)
+
+
+def test_command_of_printed_issue(tmp_path: Path) -> None:
+    path, word, seal, known, printed = (tmp_path / name for name in ("ca.db", "word", "seal", "acme.json", "printed"))
+    word.write_bytes(b"correct horse\n")
+    seal.write_bytes(b"battery staple\n")
+    secret, scheme = ("--passphrase-file", word), ("--scheme", "noninteractive")
+    iotkm("ca", "init", path, "--name", "acme", "--suite", "2", *secret)
+    known.write_text(iotkm("ca", "suite", path, "2", "--json"))
+    make = ("ca", "issue-printed", path, "meter", "--suite", "2", "--days", "9", *secret)
+    made = json.loads(iotkm(*make, "--out", printed, "--seal-passphrase-file", seal, "--json"))
+    assert made["device"] == "meter" and made["expires"] - made["issued_at"] == 9 * DAY
+    assert printed.stat().st_mode & 0o077 == 0
+    take = ("ca", "accept", tmp_path / "meter", "meter", printed, "--operator", known)
+    assert "is not the one that sealed it" in iotkm(*take, *secret, status=1)
+    assert json.loads(iotkm(*take, "--passphrase-file", seal, "--json"))["serial"] == made["serial"]
+    # It is in the records: shown, revoked; but there is no answer, and no key.
+    shown = json.loads(iotkm("ca", "show", path, "meter", *scheme, "--json"))
+    assert shown["serial"] == made["serial"]
+    assert "issued with its key" in iotkm("ca", "show", path, "meter", *scheme, "--out", tmp_path / "x", status=1)
+    assert json.loads(iotkm("ca", "revoke", path, str(made["serial"]), *secret, "--json"))["serials"] == [made["serial"]]
+    # For the device whose secret this is, and no other.
+    for name in ("gate", "door"):
+        with Directory(tmp_path / name) as storage:
+            storage.device_secret()
+    sealed = tmp_path / "sealed"
+    own = ("--device-secret", tmp_path / "gate" / "device.key")
+    iotkm("ca", "issue-printed", path, "gate", "--suite", "2", "--out", sealed, *own, *secret)
+    assert "another device" in iotkm("ca", "accept", tmp_path / "door", "gate", sealed, "--operator", known, status=1)
+    assert "subject" in iotkm("ca", "accept", tmp_path / "gate", "door", sealed, "--operator", known, status=1)
+    assert json.loads(iotkm("ca", "accept", tmp_path / "gate", "gate", sealed, "--operator", known, "--json"))["device"] == "gate"
+    # Nothing is issued where it could not be written, or is refused.
+    count = len(iotkm("ca", "list", path, "--json").splitlines())
+    assert "exists" in iotkm(*make, "--out", printed, "--seal-passphrase-file", seal, status=1)
+    bad = ("--out", tmp_path / "none", "--seal-passphrase-file", seal)
+    assert "ca init --suite" in iotkm("ca", "issue-printed", path, "meter", "--suite", "0", *bad, *secret, status=1)
+    assert "32 bytes" in iotkm(*make, "--out", tmp_path / "none", "--device-secret", word, status=1)
+    assert not (tmp_path / "none").exists()
+    assert len(iotkm("ca", "list", path, "--json").splitlines()) == count
+
+
+def test_printed_issue_warns(tmp_path: Path) -> None:
+    path = tmp_path / "ca.db"
+    with Authority.create(path, "acme", b"secret", cost=CHEAP) as agent:
+        agent.unlock(b"secret")
+        agent.add_suite(SUITE_0)
+        with pytest.raises(BadArgumentError):
+            agent.issue_printed_knowing_the_private_key("lamp", suite=SUITE_2, now=NOW)
+        with pytest.raises(BadArgumentError):
+            agent.issue_printed_knowing_the_private_key("lamp", suite=SUITE_0, now=NOW, hours=0)
+        with pytest.raises(TicketRefusedError):
+            agent.issue_printed_knowing_the_private_key("", suite=SUITE_0, now=NOW)
+        credential, key = agent.issue_printed_knowing_the_private_key("lamp", suite=SUITE_0, now=NOW, hours=3)
+        issued = agent.newest_credential("lamp")
+        assert issued is not None and issued.credential == credential and issued.answer == b"" and credential.serial == 1
+        assert agent.operator(SUITE_0).public_key(credential) == key.public_key
+    command = [sys.executable, "-P", "-m", "iotkm", "ca", "issue-printed", str(path), "door", "--out", str(tmp_path / "out")]
+    given = (tmp_path / "word", tmp_path / "seal")
+    given[0].write_bytes(b"secret")
+    given[1].write_bytes(b"staple")
+    command += ["--passphrase-file", str(given[0]), "--seal-passphrase-file", str(given[1]), "--json"]
+    done = subprocess.run(command, capture_output=True, env=ENVIRONMENT, check=True, timeout=60)
+    assert b"has known the private key of door" in done.stderr.replace(b"\n", b" ")
+    assert json.loads(done.stdout)["device"] == "door"

@@ -11,6 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from iotkm import Credential, RevocationList, Suite, Ticket, TicketRequest, inspect, read_ticket_message, write_ticket_message
+from iotkm.cli import _enrol
 from iotkm.cli._common import Json, console, fail, for_people, friendly, show, suite_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 _R = TypeVar("_R")
 
-app = typer.Typer(help="A ticket agent: issue, renew and revoke tickets and credentials.", no_args_is_help=True)
+app = typer.Typer(
+    help="A ticket agent: issue, renew and revoke tickets and credentials. A device: request and accept credentials.",
+    no_args_is_help=True,
+)
 
 File = Annotated[Path, typer.Argument(help="The agent's SQLite file.")]
 Device = Annotated[str | None, typer.Argument(help="The device's name.")]
@@ -32,6 +36,11 @@ Days = Annotated[
 
 Scheme = Annotated[
     Literal["interactive", "noninteractive"], typer.Option(help="interactive: tickets; noninteractive: credentials.")
+]
+
+
+Known = Annotated[
+    Path | None, typer.Option("--operator", help="What the device knows of its operator: as ca suite --json prints it.")
 ]
 
 
@@ -135,7 +144,7 @@ def suite_(
 @app.command()
 @friendly
 def request(
-    file: File,
+    file: Annotated[Path, typer.Argument(help="The agent's SQLite file; the folder of a device that makes its request.")],
     device: Device = None,
     group: Annotated[str, typer.Option(help="x25519, p256, ffc2048 or ffc3072.")] = "x25519",
     key: Annotated[str, typer.Option(help="The device's public key in hex digits.")] = "",
@@ -152,18 +161,31 @@ def request(
     ] = None,
     scheme: Scheme = "interactive",
     suite: Annotated[str, typer.Option(help="Of the credential: 0 to 5, FFC2048, FFC3072.")] = "0",
+    operator: Known = None,
+    as_json: Json = False,
 ) -> None:
     """Ask for tickets: that each key is the device's, the operator answers for. `issue` makes them.
 
-    With --scheme noninteractive for credentials: of each device the request that it made (CredentialRequest), as --message.
+    With --scheme noninteractive for credentials. On the device: FILE is its folder, made where missing, --operator says whose
+    credential, and --out where the request goes; its part of the key stays in the folder until `accept`. At the agent: the
+    request that came, as --message.
     """
     if scheme == "noninteractive":
-        if device is not None or fleet is not None or key or scope or out is not None or not message:
-            fail("credentials are asked for with --message, --suite and --days alone: a device makes its request itself")
+        if key or scope or fleet is not None:
+            fail("a device makes its key and its request itself: --key, --scope and --fleet are for tickets")
+        if operator is not None:
+            if device is None or out is None or message:
+                fail("on the device: iotkm ca request FOLDER DEVICE --scheme noninteractive --operator FILE --out FILE")
+            show(_enrol.request(file, device, _enrol.operator(operator), out), as_json)
+            return
+        if device is not None or out is not None or not message:
+            fail("at the agent --message FILE takes a device's request in; on the device --operator FILE --out FILE make it")
         with _library()(file) as agent:
             for path in message:
                 agent.request_credential(path.read_bytes(), suite=_suite(suite), hours=max(1, round(days * 24)))
         return
+    if operator is not None:
+        fail("--operator is for credentials: --scheme noninteractive")
     wanted: list[dict[str, Any]] = []
     if device is not None:
         wanted.append({"device": device, "key": key})
@@ -224,6 +246,56 @@ def issue(file: File, days: Days = None, passphrase_file: Passphrase = None, as_
     show({"issued": count}, as_json)
 
 
+@app.command()
+@friendly
+def accept(
+    folder: Annotated[Path, typer.Argument(help="The device's folder.")],
+    device: Annotated[str, typer.Argument(help="The device's name.")],
+    answer: Annotated[Path, typer.Argument(help="The answer (ca show --out), or what ca issue-printed wrote.")],
+    operator: Annotated[Path, typer.Option(help="What the device knows of its operator: as ca suite --json prints it.")],
+    passphrase_file: Passphrase = None,
+    as_json: Json = False,
+) -> None:
+    """On the device: take its credential in, as the answer to its request or printed. The folder is then one for
+    `iotkm.aio.Hub`, with key_slots=iotkm.aio.KEY_SLOTS. A passphrase opens a printed one."""
+    word = _passphrase(passphrase_file) if _enrol.is_printed_under_a_passphrase(answer) else None
+    seen = _enrol.accept(folder, device, _enrol.operator(operator), answer, word)
+    show(seen if as_json else dict(for_people(seen)), as_json)
+
+
+@app.command("issue-printed")
+@friendly
+def issue_printed(
+    file: File,
+    device: Annotated[str, typer.Argument(help="The device's name.")],
+    out: Annotated[Path, typer.Option(help="Write credential and sealed key to this file, a new one.")],
+    suite: Annotated[str, typer.Option(help="Of the credential: 0 to 5, FFC2048, FFC3072.")] = "0",
+    days: Annotated[float, typer.Option(min=0.001, help="How long it is valid, in days.")] = 365,
+    device_secret: Annotated[
+        Path | None, typer.Option(help="Seal the key for the device whose own 32 secret bytes these are.")
+    ] = None,
+    seal_passphrase_file: Annotated[
+        Path | None, typer.Option(help="Else: the passphrase that seals it, as --passphrase-file. Else it is asked for.")
+    ] = None,
+    passphrase_file: Passphrase = None,
+    as_json: Json = False,
+) -> None:
+    """Issue a credential with its private key, for a device that cannot make a request. The agent then has known the key."""
+    with _library()(file) as agent:
+        _wanting(agent.unlock, _passphrase(passphrase_file))
+        secret = None if device_secret is None else device_secret.read_bytes()
+        word = _passphrase(seal_passphrase_file, seal_passphrase_file is None) if secret is None else b""
+        if secret is None and not word:
+            fail("the passphrase is empty")
+        seen = _enrol.issue_printed(agent, device, _suite(suite), _hours(days) or 1, out, word, secret)
+    console(True).print(
+        f"warning: this agent has known the private key of {device}, and so does whoever opens {out}: bring it to the device "
+        "where nobody reads it, then delete it. A request of the device's own has no such secret.",
+        style="yellow", highlight=False, markup=False,
+    )  # fmt: skip
+    show(seen if as_json else dict(for_people(seen)), as_json)
+
+
 def _hours(days: float | None) -> int | None:
     return None if days is None else max(1, round(days * 24))
 
@@ -278,6 +350,8 @@ def _give(thing: Ticket | RevocationList, out: Path | None, as_json: bool) -> No
 
 def _give_credential(issued: "Issued", out: Path | None, as_json: bool) -> None:
     if out is not None:
+        if not issued.answer:
+            fail("it was issued with its key (issue-printed): there is no answer to give")
         out.write_bytes(issued.answer)
     seen = inspect(bytes(issued.credential)) | {"suite": issued.suite, "revoked": issued.revoked}
     show(seen if as_json else dict(for_people(seen)), as_json)
