@@ -797,7 +797,7 @@ typedef struct {
 // Whatever changes it is stored before it counts: while iotkm_holder_needs_store() says 1, iotkm_holder_store(). A new
 // credential has a new private key: store that first; associations that there are go on under the old one until they end.
 typedef struct {
-    uint64_t opaque[36];
+    uint64_t opaque[41];
 } iotkm_holder;
 
 // Whose credentials a device goes by. What it points to lies elsewhere, for as long as it is used.

@@ -45,7 +45,7 @@ pub struct iotkm_credential_operator {
 #[repr(C)]
 #[derive(Debug)]
 pub struct iotkm_holder {
-    opaque: [u64; 36],
+    opaque: [u64; 41],
 }
 
 type Holder = HolderIn<'static, LentBytes, LentBytes>;
