@@ -1,5 +1,6 @@
 //! Those who see to tickets: the agent that numbers them, the operator that has them renewed. Times are seconds since 1970.
 
+use crate::credentials::Credential;
 use crate::error::IotkmError;
 use crate::lock::Shared;
 use crate::peer::{Sealed, stored};
@@ -145,10 +146,11 @@ impl TicketAgent {
 /// Devices that an operator knows at most.
 const CAPACITY_MAX: u32 = 1 << 24;
 
-/// An operator's view of its devices: when each one's ticket ends, and how far the next one is. It holds no tickets: those that
-/// wait for their devices, its caller keeps. Every method may throw `Busy`.
+/// An operator's view of its devices: when each one's ticket or credential ends, and how far the next one is. It holds none:
+/// those that wait for their devices, its caller keeps. Every method may throw `Busy`.
 ///
-/// Nothing of it need be stored: after a start say again which tickets there are (`knows`, `issued`).
+/// Nothing of it need be stored: after a start say again which tickets there are (`knows`, `issued`). Of credentials the same, but
+/// `ask` names a device to send `CredentialDue` to; what its request is answered with, `issuedCredential` makes wait for it.
 ///
 /// ```text
 /// let operator = Operator(capacity: 100, lead: 7 days, retry: 1 day)       // in seconds
@@ -169,11 +171,11 @@ pub struct Operator(Shared<CoreOperator<Vec<Entry>>>);
 pub struct Renewal {
     /// Its name.
     pub device: String,
-    /// When the ticket that it holds ends.
+    /// When the ticket or the credential that it holds ends.
     pub expires: u64,
-    /// When the agent was asked for the next one, where it has not answered.
+    /// When the agent (for a credential the device) was asked for the next one, where it has not answered.
     pub asked_at: Option<u64>,
-    /// The reference of the ticket that waits for the device, 8 bytes.
+    /// The reference of what waits for the device, 8 bytes.
     pub waiting: Option<Vec<u8>>,
 }
 
@@ -212,6 +214,15 @@ impl Operator {
         self.0.with(|operator| Ok(operator.knows(&ticket)?))
     }
 
+    /// A device and the credential that it holds.
+    ///
+    /// # Errors
+    /// `Full`.
+    pub fn knows_credential(&self, credential: &Credential) -> Result<(), IotkmError> {
+        let credential = credential.inner()?;
+        self.0.with(|operator| Ok(operator.holds(credential.subject, credential.expires())?))
+    }
+
     /// Drops a device.
     ///
     /// # Errors
@@ -223,8 +234,8 @@ impl Operator {
         })
     }
 
-    /// The device whose next ticket is to be asked for now, the most urgent first: send a `Request` to the agent, then ask
-    /// here again. None: there is none.
+    /// The device whose next ticket is to be asked for now, the most urgent first: send a `Request` to the agent (for a
+    /// credential, and to the device, `CredentialDue`), then ask here again. None: there is none.
     ///
     /// # Errors
     /// `Busy`.
@@ -247,6 +258,16 @@ impl Operator {
     pub fn issued(&self, ticket: &Ticket) -> Result<(), IotkmError> {
         let ticket = ticket.inner()?;
         self.0.with(|operator| Ok(operator.issued(&ticket)?))
+    }
+
+    /// The credential that a device's request was answered with, in place of one that waited: the device has lost what it asked
+    /// for that with. The caller keeps the answer, and gives the same one to the same request for ever.
+    ///
+    /// # Errors
+    /// `BadArgument` where there is no such device.
+    pub fn issued_credential(&self, credential: &Credential) -> Result<(), IotkmError> {
+        let (reference, credential) = (credential.named(), credential.inner()?);
+        self.0.with(|operator| Ok(operator.waits(credential.subject, reference, credential.expires())?))
     }
 
     /// The reference (8 bytes) of the ticket that waits for a device: send that as a message whenever an association with the

@@ -3,13 +3,14 @@
 
 use crate::agent::TicketAgent;
 use crate::error::IotkmError;
+use crate::holder::REQUEST;
 use crate::secret::SecretBytes;
 use crate::signing::{Agent, Algorithm};
 use crate::static_key::{Curve, StaticKey, curve_of};
 use crate::surroundings::{Cx, Device};
 use crate::values::Suite;
 use crate::wallet::{lasting, milliseconds};
-use iotkm::cose::{IssueError, Refused, TicketAgent as CoreAgent};
+use iotkm::cose::{IssueError, Reference, Refused, TicketAgent as CoreAgent};
 use iotkm::crypto::Rng;
 use iotkm::crypto::group::Scalar;
 use iotkm::engine::wire::Writer;
@@ -99,6 +100,11 @@ impl Credential {
         Self { bytes, setting }
     }
 
+    /// What stands for it.
+    pub(crate) fn named(&self) -> Reference {
+        reference(&self.bytes)
+    }
+
     pub(crate) fn inner(&self) -> Result<core::Credential<'_>, IotkmError> {
         Ok(core::Credential::read(&self.bytes, self.setting)?)
     }
@@ -145,7 +151,7 @@ impl Credential {
 
     /// The 8 bytes that stand for it.
     pub fn reference(&self) -> Vec<u8> {
-        reference(&self.bytes).0.to_vec()
+        self.named().0.to_vec()
     }
 
     /// The whole credential.
@@ -404,7 +410,7 @@ impl CredentialRequest {
     #[uniffi::constructor]
     pub fn new(device: &Device, suite: Suite, name: String) -> Result<Self, IotkmError> {
         let setting = setting_of(suite)?;
-        let mut request = vec![0; 1 + 32 + SHARE];
+        let mut request = vec![0; REQUEST];
         let (len, k1) = drawn(device, |rng| issue::request(setting, &name, rng, &mut request))?;
         request.truncate(len);
         Ok(Self { setting, name, request, key: StaticKey::of(curve(setting)?, &k1)? })

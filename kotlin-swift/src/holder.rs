@@ -5,21 +5,40 @@ use crate::error::IotkmError;
 use crate::lock::Shared;
 use crate::peer::{Sealed, stored};
 use crate::static_key::StaticKey;
-use crate::surroundings::{BlobStore, Device};
+use crate::surroundings::{BlobStore, Cx, Device};
+use crate::ticket_message::written;
 use crate::tickets::RevocationList;
 use crate::wallet::{Lent, lasting, milliseconds};
-use iotkm::cose::Refused;
 use iotkm::cose::revocation::{LIST_MAX, LIST_OVERHEAD};
+use iotkm::cose::{Message, Refused};
 use iotkm::noninteractive::holder::holder_len;
+use iotkm::noninteractive::renewal;
 use iotkm::noninteractive::{self as core, issue};
 use std::fmt;
 use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// The longest REQUEST in bytes.
+pub(crate) const REQUEST: usize = 1 + 32 + SHARE;
 
 /// The core's, with room for whatever there is.
 pub(crate) type Core = core::Holder<'static, { holder_len(SHARE) }, { LIST_MAX * 4 + LIST_OVERHEAD }>;
 
 /// What a device holds: its own credential, its operator's newest revocation list, the floor time. Times are seconds since
 /// 1970; `wall` is none without a clock.
+///
+/// The next credential comes over the association with the operator:
+///
+/// ```text
+/// if now >= holder.dueAt(7 days) { holder.ask(device); holder.save(device, store, 2) }
+/// if let message = holder.request() { operator.send(cx, message) }         // again and again, until
+/// switch holder.handle(payload, now) {
+/// case Next(issued): store issued.key (StaticKey.seal), put it under nextKey of the vault;
+///                    holder.install(issued.credential, now); fall through
+/// case Acknowledge:  holder.save(device, store, 2); operator.send(cx, holder.acknowledgement())
+/// case Ask:          as above: it is due
+/// case Nothing:      it was none for a holder }
+/// ```
 ///
 /// Whatever changes it is stored before it counts: while `needsStore`, `save`. A new credential has a new private key: store
 /// that first, under another number of the vault's; associations that there are go on under the old one until they end.
@@ -30,6 +49,23 @@ pub struct Holder {
     name: &'static str,
     pub(crate) operator: core::Operator<'static>,
     core: Arc<Shared<Core>>,
+}
+
+/// What a message from the operator asks of the device.
+#[derive(Clone, uniffi::Enum)]
+pub enum Told {
+    /// Nothing: it is another one's.
+    Nothing,
+    /// To `ask`.
+    Ask,
+    /// To send `acknowledgement`, once nothing `needsStore`.
+    Acknowledge,
+    /// To store the private key, beside the one in use; then to `install` the credential, to `save`, and to acknowledge. Nothing
+    /// has changed yet.
+    Next {
+        /// The credential and its private key.
+        issued: Issued,
+    },
 }
 
 impl Holder {
@@ -67,7 +103,7 @@ impl Holder {
     /// `Vault`.
     pub fn restore(&self, device: &Device, blob: Vec<u8>, floor: u32) -> Result<(), IotkmError> {
         let device = device.known()?.device;
-        let mut work = vec![0; blob.len()];
+        let mut work = Zeroizing::new(vec![0; blob.len()]);
         self.core.with(|core| {
             if core.credential().is_some() || core.floor() != 0 || core.list_number() != 0 {
                 return Err(IotkmError::WrongState);
@@ -162,6 +198,75 @@ impl Holder {
     pub fn install(&self, credential: &Credential, wall: Option<u64>) -> Result<(), IotkmError> {
         let read = credential.inner()?;
         self.core.with(|core| Ok(core.install(&read, milliseconds(wall))?))
+    }
+
+    /// From when on to ask for the next credential: `lead` seconds before this one ends, but not in the first half of its life,
+    /// when the one before it may still be in use. 0: there is none.
+    ///
+    /// # Errors
+    /// `Busy`.
+    pub fn due_at(&self, lead: u64) -> Result<u64, IotkmError> {
+        self.core.with(|core| Ok(core.due_at(lead)))
+    }
+
+    /// Begins to ask for the next credential, unless an answer is awaited already: `save`, then send `request`.
+    ///
+    /// # Errors
+    /// `Rng`, `Vault`.
+    pub fn ask(&self, device: &Device) -> Result<(), IotkmError> {
+        let cx = Cx { now: 0, wall: None, place: Vec::new() };
+        self.core.with(|core| device.with(&cx, |cx| Ok(core.ask(cx.rng)?)))
+    }
+
+    /// Whether an answer is awaited.
+    ///
+    /// # Errors
+    /// `Busy`.
+    pub fn is_asking(&self) -> Result<bool, IotkmError> {
+        self.core.with(|core| Ok(core.is_asking()))
+    }
+
+    /// The message with this device's request for its operator, the same each time; none while it is not stored, or where nothing
+    /// is asked.
+    ///
+    /// # Errors
+    /// `Busy`.
+    pub fn request(&self) -> Result<Option<Vec<u8>>, IotkmError> {
+        self.core.with(|core| {
+            let mut out = vec![0; REQUEST];
+            let Ok(len) = core.request(&mut out) else { return Ok(None) };
+            out.truncate(len);
+            written(&Message::CredentialRequest(&out)).map(Some)
+        })
+    }
+
+    /// A message from the operator: a revocation list is taken in; of all else it says what is to be done. What came before is
+    /// to be acknowledged again.
+    ///
+    /// # Errors
+    /// `Refused`, `Full`: answer a `Refusal` with its `code`. The reason "signature" also for an answer to no request that is
+    /// out.
+    pub fn handle(&self, message: Vec<u8>, wall: Option<u64>) -> Result<Told, IotkmError> {
+        let message = Message::read(&message)?;
+        let told = self.core.with(|core| Ok(core.handle(&message, milliseconds(wall))?))?;
+        let setting = self.operator.setting;
+        Ok(match told {
+            renewal::Told::Nothing => Told::Nothing,
+            renewal::Told::Ask => Told::Ask,
+            renewal::Told::Acknowledge => Told::Acknowledge,
+            renewal::Told::Next(credential, x) => {
+                let key = Arc::new(StaticKey::of(curve(setting)?, &x)?);
+                Told::Next { issued: Issued { credential: Arc::new(Credential::written(&credential, setting)), key } }
+            }
+        })
+    }
+
+    /// What to tell the operator; none while something is not stored, or without a credential.
+    ///
+    /// # Errors
+    /// `Busy`.
+    pub fn acknowledgement(&self) -> Result<Option<Vec<u8>>, IotkmError> {
+        self.core.with(|core| core.acknowledgement().map(|message| written(&message)).transpose())
     }
 
     /// Takes a revocation list in. Whether it is new.

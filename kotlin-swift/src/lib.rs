@@ -45,7 +45,7 @@ pub use credentials::{
 };
 pub use error::{CallbackError, IotkmError};
 pub use history::History;
-pub use holder::Holder;
+pub use holder::{Holder, Told};
 pub use hub::{Association, Hub, HubOutput, HubReceived};
 pub use interactive::{Interactive, Pending, TicketPeer, TicketPeerInfo, TicketSetup};
 pub use noninteractive::{CredentialPeer, CredentialPeerInfo, CredentialSetup, Noninteractive};

@@ -52,7 +52,7 @@ pub enum TicketMessage {
     },
     /// Device to operator: what it now holds, in storage.
     Acknowledged {
-        /// The reference of its newest ticket, 8 bytes.
+        /// The reference of its newest ticket, or of its credential, 8 bytes.
         ticket: Vec<u8>,
         /// The number of its revocation list; 0: none.
         list_number: u32,
@@ -61,6 +61,18 @@ pub enum TicketMessage {
     Refusal {
         /// Why, as `code` of the `Refused` that was thrown there.
         code: i64,
+    },
+    /// Operator to device: ask for your next credential (`Holder.ask`). For one that cannot tell: it has no clock.
+    CredentialDue,
+    /// Device to operator: an answer to this request, please (`Holder.request` writes it).
+    CredentialAsked {
+        /// As of `CredentialRequest.request`.
+        request: Vec<u8>,
+    },
+    /// Operator to device: what answers its request (`Holder.handle` takes it).
+    CredentialAnswer {
+        /// As of `OperatorKey.issue`.
+        answer: Vec<u8>,
     },
 }
 
@@ -79,6 +91,9 @@ pub fn write_ticket_message(message: TicketMessage) -> Result<Vec<u8>, IotkmErro
             written(&Message::Acknowledged(Acknowledged { ticket: Reference(ticket), list: *list_number }))
         }
         TicketMessage::Refusal { code } => written(&Message::Refused(*code)),
+        TicketMessage::CredentialDue => written(&Message::CredentialDue),
+        TicketMessage::CredentialAsked { request } => written(&Message::CredentialRequest(request)),
+        TicketMessage::CredentialAnswer { answer } => written(&Message::CredentialAnswer(answer)),
     }
 }
 
@@ -105,6 +120,9 @@ pub fn read_ticket_message(bytes: Vec<u8>) -> Result<TicketMessage, IotkmError> 
             TicketMessage::Acknowledged { ticket: held.ticket.0.to_vec(), list_number: held.list }
         }
         Message::Refused(code) => TicketMessage::Refusal { code },
+        Message::CredentialDue => TicketMessage::CredentialDue,
+        Message::CredentialRequest(request) => TicketMessage::CredentialAsked { request: request.to_vec() },
+        Message::CredentialAnswer(answer) => TicketMessage::CredentialAnswer { answer: answer.to_vec() },
         _ => return Err(Refused::Claims.into()),
     })
 }

@@ -295,13 +295,19 @@ final class Office {
 
 /// Two devices with credentials.
 func credentialLab(_ suite: Suite = .suite0, psks: [SecretBytes?] = [nil, nil]) throws -> Lab {
+    try credentialLab(Office(suite), CredentialSetup(interval: 60, length: 10, key: 1), psks: psks)
+}
+
+/// Two devices with this office's credentials.
+func credentialLab(_ office: Office, _ setup: CredentialSetup, psks: [SecretBytes?] = [nil, nil]) throws -> Lab {
     let lab = try Lab(open: false)
-    let office = try Office(suite)
     let names = ["aaaa", "bbbb"]
     for (n, side) in [lab.a, lab.b].enumerated() {
         side.holder = try Holder(name: names[n], operator: office.operator)
         try office.issue(side, names[n])
-        try side.open(CredentialPeer.named(suite: suite, slotNumber: 1, ownId: names[n], id: names[1 - n], psk: psks[n]))
+        let peer = try CredentialPeer.named(
+            suite: office.suite, slotNumber: 1, ownId: names[n], id: names[1 - n], psk: psks[n])
+        try side.open(peer, setup)
     }
     return lab
 }

@@ -141,6 +141,60 @@ final class NoninteractiveTests: XCTestCase {
             }, .WrongState)
     }
 
+    func testTheNextCredentialOverTheAssociationWithTheOperator() throws {
+        let office = try Office()
+        let lab = try credentialLab(office, CredentialSetup(interval: 60, length: 10, key: 1, nextKey: 2))
+        try up(lab)
+        let (a, b, now) = (lab.a, lab.b, Acme.issued + 1000)
+        func heard(_ by: Side) throws -> Data { try XCTUnwrap(by.received.popLast()).payload }
+        func say(_ message: TicketMessage) throws -> Told {
+            try lab.say(a, writeTicketMessage(message: message))
+            return try b.holder.handle(message: heard(b), wall: now)
+        }
+        let first = try XCTUnwrap(b.holder.credential())
+        let its = try Operator(capacity: 10, lead: 3_600_000, retry: 60)
+        try its.knowsCredential(credential: first)
+        XCTAssertEqual(try b.holder.dueAt(lead: .max), try first.claims().expires - 500 * 3600, "half its life")
+        XCTAssertEqual(try its.ask(now: now), "bbbb")
+
+        // It is told, draws, stores, and asks the same as often as it takes, also after a restart.
+        guard case .ask = try say(.credentialDue) else { return XCTFail("it is told to ask") }
+        try b.holder.ask(device: b.device)
+        XCTAssertTrue(try b.holder.isAsking() && b.holder.needsStore())
+        XCTAssertNil(try b.holder.request(), "not before it is stored")
+        try b.holder.save(device: b.device, store: b.store, slot: 2)
+        let message = try XCTUnwrap(b.holder.request())
+        let again = try Holder(name: "bbbb", operator: office.operator)
+        try again.load(device: b.device, store: b.store, slot: 2)
+        XCTAssertEqual(try again.request(), message)
+        try lab.say(b, message)
+        guard case .credentialAsked(let request) = try readTicketMessage(bytes: heard(a)) else { return XCTFail("a request") }
+        XCTAssertEqual(try requestedDevice(suite: .suite0, request: request), "bbbb")
+        let answer = try office.key.issue(
+            device: office.device, agent: office.numbers, request: request, now: UInt32(now), life: 1000)
+        let next = try Credential(suite: .suite0, bytes: answer.dropLast(32))
+        try its.issuedCredential(credential: next)
+        XCTAssertEqual(try its.waitingFor(device: "bbbb"), next.reference())
+
+        // The key first, then the credential; nothing is said before it is stored, and again when it comes again.
+        guard case .next(let issued) = try say(.credentialAnswer(answer: answer)) else { return XCTFail("the answer") }
+        b.vault.keys[2] = issued.key
+        try b.holder.install(credential: issued.credential, wall: now)
+        XCTAssertNil(try b.holder.acknowledgement())
+        try b.holder.save(device: b.device, store: b.store, slot: 2)
+        guard case .acknowledge = try say(.credentialAnswer(answer: answer)) else { return XCTFail("again") }
+        try lab.say(b, XCTUnwrap(b.holder.acknowledgement()))
+        XCTAssertTrue(try its.handle(device: "bbbb", message: heard(a)))
+        try b.noninteractive.recheck(cx: cx(lab.now))
+        try lab.say(b, "the same session")
+        try b.noninteractive.wipe()
+        try b.noninteractive.connect(cx: cx(lab.now), to: a.address)
+        try lab.until("a session under the new one") {
+            try b.noninteractive.isEstablished() && a.noninteractive.peer().credential?.bytes() == next.bytes()
+        }
+        guard case .nothing = try say(.refusal(code: -1)) else { return XCTFail("nothing") }
+    }
+
     func testWhatIsRefusedChangesNothing() throws {
         let lab = try credentialLab()
         let a = lab.a

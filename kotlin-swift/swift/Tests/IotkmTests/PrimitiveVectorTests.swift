@@ -118,6 +118,18 @@ final class TicketVectorTests: XCTestCase {
         }
     }
 
+    func testMessagesAboutCredentials() throws {
+        let two = Data([1, 2])
+        let messages: [(String, TicketMessage)] = [
+            ("8105", .credentialDue), ("8206420102", .credentialAsked(request: two)),
+            ("8207420102", .credentialAnswer(answer: two)),
+        ]
+        for (bytes, message) in messages {
+            XCTAssertEqual(hex(try writeTicketMessage(message: message)), bytes)
+            XCTAssertEqual(hex(try writeTicketMessage(message: readTicketMessage(bytes: unhex(bytes)))), bytes)
+        }
+    }
+
     /// What a call gives, or the code of what it throws.
     private func returned(_ call: () throws -> Any?) throws -> Any {
         do { return try call() ?? NSNull() } catch let error as IotkmError { return Int(error.code()) }

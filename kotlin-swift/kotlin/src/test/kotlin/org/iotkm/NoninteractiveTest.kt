@@ -201,6 +201,65 @@ class NoninteractiveTest {
     }
 
     @Test
+    fun `the next credential over the association with the operator`() {
+        val office = Office(Suite.SUITE0)
+        val lab = credentialLab(setup = CredentialSetup(60u, 10u, key = 1u, nextKey = 2u), office = office).up()
+        val (a, b) = lab.a to lab.b
+        val now = WALL / 1000UL
+        fun heard(by: Side) = by.received.removeLast().payload
+        fun say(message: TicketMessage) = lab.say(a, writeTicketMessage(message)).let { b.holder.handle(heard(b), now) }
+        val first = b.holder.credential()!!
+        val operator = Operator(10u, 3_600_000UL, 60UL)
+        operator.knowsCredential(first)
+        assertEquals(first.claims().expires - 500UL * 3600UL, b.holder.dueAt(ULong.MAX_VALUE), "half its life")
+        assertEquals("bbbb", operator.ask(now))
+
+        // It is told, draws, stores, and asks the same as often as it takes, also after a restart.
+        assertTrue(say(TicketMessage.CredentialDue) is Told.Ask)
+        assertFalse(b.holder.isAsking())
+        b.holder.ask(b.device)
+        assertTrue(b.holder.isAsking() && b.holder.needsStore())
+        assertNull(b.holder.request(), "not before it is stored")
+        b.holder.save(b.device, b.store, 2u)
+        val message = b.holder.request()!!
+        b.holder.ask(b.device)
+        assertFalse(b.holder.needsStore())
+        val again = Holder("bbbb", office.operator).also { it.load(b.device, b.store, 2u) }
+        assertArrayEquals(message, again.request())
+        lab.say(b, message)
+        val asked = readTicketMessage(heard(a)) as TicketMessage.CredentialAsked
+        assertEquals("bbbb", requestedDevice(Suite.SUITE0, asked.request))
+        val answer = office.key.issue(office.device, office.numbers, asked.request, now.toUInt(), 1000u)
+        val next = Credential(Suite.SUITE0, answer.copyOf(answer.size - 32))
+        operator.issuedCredential(next)
+        assertArrayEquals(next.reference(), operator.waitingFor("bbbb"))
+
+        // The key first, then the credential; nothing is said before it is stored, and again when it comes again.
+        val told = say(TicketMessage.CredentialAnswer(answer)) as Told.Next
+        assertArrayEquals(first.bytes(), b.holder.credential()!!.bytes())
+        b.vault.keys[2u] = told.issued.key
+        b.holder.install(told.issued.credential, now)
+        assertNull(b.holder.acknowledgement())
+        b.holder.save(b.device, b.store, 2u)
+        assertTrue(say(TicketMessage.CredentialAnswer(answer)) is Told.Acknowledge)
+        lab.say(b, b.holder.acknowledgement()!!)
+        assertTrue(operator.handle("bbbb", heard(a)))
+        assertEquals(Renewal("bbbb", next.claims().expires, null, null), operator.devices().single())
+        assertFalse(b.holder.isAsking())
+        b.noninteractive.recheck(lab.cx())
+        lab.say(b, "the same session")
+        b.noninteractive.wipe()
+        b.noninteractive.connect(lab.cx(), a.address)
+        lab.until("a session") { b.noninteractive.isEstablished() && a.noninteractive.peer().credential!!.bytes().contentEquals(next.bytes()) }
+
+        // An answer to no request of its own, a list, what is none of its messages.
+        assertEquals("signature", thrown<IotkmException.Refused> { say(TicketMessage.CredentialAnswer(answer.also { it[answer.size - 40]++ })) }.reason)
+        assertTrue(say(TicketMessage.RevocationList(Acme.list(1u, 77u))) is Told.Acknowledge)
+        assertTrue(say(TicketMessage.Refusal(-1)) is Told.Nothing)
+        thrown<IotkmException.BadArgument> { Operator(1u, 1UL, 1UL).issuedCredential(next) }
+    }
+
+    @Test
     fun `what is refused changes nothing`() {
         val lab = credentialLab()
         val a = lab.a
