@@ -231,6 +231,14 @@ macro_rules! each {
 }
 
 /// The operator's private key x_Z, for credentials of one group. It is never shown. Numbers come from a `TicketAgent`.
+///
+/// ```text
+/// let key = OperatorKey.generate(device, Suite0); store key.seal(device)
+/// let acme = CredentialOperator("acme", Suite0, key.publicKey(), lists.algorithm(), lists.publicKey())
+/// // A request came over the association with the lamp, or on the bench:
+/// if requestedDevice(Suite0, request) == "lamp-7"
+///     answer = key.issue(device, agent, request, now, life: 720)       // hours; for Holder.accept or Holder.handle
+/// ```
 #[derive(uniffi::Object)]
 #[uniffi::export(Debug)]
 pub struct OperatorKey {

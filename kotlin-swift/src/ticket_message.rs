@@ -33,6 +33,13 @@ impl TicketRequest {
 }
 
 /// What ticket agent, operator and device say to each other. The association says who said it.
+///
+/// ```text
+/// let sent = lamp.send(cx, writeTicketMessage(Ticket(next)))               // at the operator
+/// switch readTicketMessage(received.payload) {                             // what came back from the lamp
+/// case Acknowledged(reference, listNumber): ...
+/// case Refusal(code): ... }
+/// ```
 #[derive(Clone, Debug, uniffi::Enum)]
 pub enum TicketMessage {
     /// Operator to agent: a ticket for this device, please.
