@@ -1,6 +1,6 @@
 //! The association of two devices with tickets: what it is made of, and which handler a message goes to.
 
-use super::extent::{Extent, Whole};
+use super::extent::{Extent, Whole, room};
 use super::initiator::AwaitK2;
 use super::keys::{self, Yield};
 use super::master::Master;
@@ -157,10 +157,12 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, M: Scratch<Exchange<P, W, E, T>>, E: Extent
     /// An association at rest: it answers the peer's runs, and starts one on [`connect`](Self::connect).
     ///
     /// # Errors
-    /// [`Error::BadArgument`] for a configuration or a setup out of range; [`Error::SuiteMismatch`] where the setup lacks
-    /// the suite that was agreed with this peer.
+    /// [`Error::BadArgument`] for a configuration or a setup out of range, and a group whose messages are longer than the
+    /// extent's flights; [`Error::SuiteMismatch`] where the setup lacks the suite that was agreed with this peer.
     pub fn open(peer: P, wallet: W, setup: Setup, config: Config, memory: M) -> Result<Self, Error> {
-        let first = setup.suites.first().filter(|_| setup.is_valid() && fits(&setup)).ok_or(Error::BadArgument)?;
+        let long_enough = E::Flight::default().as_ref().len() >= room(T, setup.kem.group().share_len());
+        let valid = setup.is_valid() && fits(&setup) && long_enough;
+        let first = setup.suites.first().filter(|_| valid).ok_or(Error::BadArgument)?;
         let suite = match peer.borrow().suite() {
             Some(id) => setup.suite(id).ok_or(Error::SuiteMismatch)?,
             None => first,

@@ -24,7 +24,7 @@ pub trait Extent: fmt::Debug + 'static {
 
 /// Room for M2 with a ticket and a share of these lengths, and for the peer's ticket.
 #[allow(clippy::arithmetic_side_effects, reason = "computed by the compiler")]
-const fn room(ticket: usize, share: usize) -> usize {
+pub(super) const fn room(ticket: usize, share: usize) -> usize {
     flight::ROOM + HEADER_LEN + 2 + 1 + ConnectionId::MAX + 2 + ticket + share + MAX_TAG + ticket
 }
 
