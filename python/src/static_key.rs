@@ -232,9 +232,9 @@ impl StaticKey {
     /// With somebody's own public key: the last ones are remembered, in memory.
     fn agreed_known(&self, share: &[u8], secret: &mut [u8], failure: &RefCell<Option<PyErr>>) -> Result<(), KeyError> {
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known().recall(SLOT, self.group.kem, share, secret) {
+        if !known().recall(SLOT, self.group.kem.curve(), share, secret) {
             self.agreed(share, secret, failure)?;
-            known().learn(SLOT, self.group.kem, share, secret);
+            known().learn(SLOT, self.group.kem.curve(), share, secret);
         }
         Ok(())
     }

@@ -25,9 +25,27 @@ struct Shared {
     secret: Secret<LEN>,
 }
 
-/// What is shared with the `PEERS` peers met last. About 72 bytes a peer, in memory only.
-pub struct Known<const PEERS: usize> {
-    peers: [Option<Shared>; PEERS],
+/// A place for what is shared with one peer, about 80 bytes: what [`KnownIn`]'s memory is made of.
+#[derive(Default)]
+pub struct Place(Option<Shared>);
+
+impl Place {
+    /// Nobody's yet.
+    pub const EMPTY: Self = Self(None);
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Place({})", if self.0.is_some() { "taken" } else { "empty" })
+    }
+}
+
+/// What is shared with the `PEERS` peers met last. In memory only.
+pub type Known<const PEERS: usize> = KnownIn<[Place; PEERS]>;
+
+/// A [`Known`] in memory of the caller's: `P` holds a place for each peer.
+pub struct KnownIn<P> {
+    peers: P,
     /// The place that the next one takes: the oldest's.
     next: usize,
 }
@@ -35,26 +53,48 @@ pub struct Known<const PEERS: usize> {
 impl<const PEERS: usize> Known<PEERS> {
     /// Nobody is known yet.
     pub const fn new() -> Self {
-        Self { peers: [const { None }; PEERS], next: 0 }
+        Self::within([Place::EMPTY; PEERS])
+    }
+}
+
+impl<P> KnownIn<P> {
+    /// In this memory, whose places are empty.
+    pub const fn within(peers: P) -> Self {
+        Self { peers, next: 0 }
+    }
+}
+
+impl<P: AsRef<[Place]> + AsMut<[Place]>> KnownIn<P> {
+    fn all(&self) -> impl Iterator<Item = &Shared> {
+        self.peers.as_ref().iter().filter_map(|place| place.0.as_ref())
     }
 
-    /// Writes the secret that the key in `slot` shares with the holder of `share`. Whether it was known.
-    pub fn recall(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> bool {
-        let same = |one: &&Shared| one.slot == slot && one.curve == kem.curve() && one.share == share;
-        let Some(one) = self.peers.iter().flatten().find(same).filter(|_| secret.len() == LEN) else { return false };
+    /// Writes the secret that the key in `slot`, of the group that [`Kem::curve`] calls so, shares with the holder of `share`.
+    /// Whether it was known.
+    pub fn recall(&self, slot: KeySlot, curve: i8, share: &[u8], secret: &mut [u8]) -> bool {
+        let same = |one: &&Shared| one.slot == slot && one.curve == curve && one.share == share;
+        let Some(one) = self.all().find(same).filter(|_| secret.len() == LEN) else { return false };
         secret.copy_from_slice(one.secret.expose());
         true
     }
 
     /// Keeps a secret that the key has just given; longer ones than the curves' are not kept.
-    pub fn learn(&mut self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &[u8]) {
+    pub fn learn(&mut self, slot: KeySlot, curve: i8, share: &[u8], secret: &[u8]) {
         let (Ok(share), Ok(given)) = (share.try_into(), <&[u8; LEN]>::try_from(secret)) else { return };
         let mut secret = Secret::zero();
         secret.as_mut().copy_from_slice(given);
-        if let Some(place) = self.peers.get_mut(self.next) {
-            *place = Some(Shared { slot, curve: kem.curve(), share, secret });
-            self.next = self.next.saturating_add(1).checked_rem(PEERS).unwrap_or(0);
+        let peers = self.peers.as_mut();
+        let count = peers.len();
+        if let Some(place) = peers.get_mut(self.next) {
+            *place = Place(Some(Shared { slot, curve, share, secret }));
+            self.next = self.next.saturating_add(1).checked_rem(count).unwrap_or(0);
         }
+    }
+
+    /// Wipes what was remembered.
+    pub fn forget(&mut self) {
+        self.peers.as_mut().fill_with(Place::default);
+        self.next = 0;
     }
 }
 
@@ -64,9 +104,9 @@ impl<const PEERS: usize> Default for Known<PEERS> {
     }
 }
 
-impl<const PEERS: usize> fmt::Debug for Known<PEERS> {
+impl<P: AsRef<[Place]> + AsMut<[Place]>> fmt::Debug for KnownIn<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Known({} of {PEERS})", self.peers.iter().flatten().count())
+        write!(f, "Known({} of {})", self.all().count(), self.peers.as_ref().len())
     }
 }
 
@@ -110,7 +150,7 @@ impl<'k, const PEERS: usize> Remembered<'k, PEERS> {
 
     /// Wipes what was remembered.
     pub fn forget(&self) {
-        *self.known.borrow_mut() = Known::new();
+        self.known.borrow_mut().forget();
     }
 }
 
@@ -124,11 +164,11 @@ impl<const PEERS: usize> StaticKeys for Remembered<'_, PEERS> {
     }
 
     fn agree_known(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
-        if self.known.borrow().recall(slot, kem, share, secret) {
+        if self.known.borrow().recall(slot, kem.curve(), share, secret) {
             return Ok(());
         }
         self.keys.agree_known(slot, kem, share, secret)?;
-        self.known.borrow_mut().learn(slot, kem, share, secret);
+        self.known.borrow_mut().learn(slot, kem.curve(), share, secret);
         Ok(())
     }
 
