@@ -1,8 +1,21 @@
 /* iotkm: key management for the Internet of Things.
  *
- * Two devices that share keys (or are about to: pairing) talk in datagrams, over whatever carries them. The library has no
- * thread, no heap, no clock, no socket and no file of its own: it works in memory that you lend it, and you carry its
- * datagrams, keep its stored state and tell it the time.
+ * Two devices that share keys (or are about to) talk in datagrams, over whatever carries them. The library has no thread, no
+ * heap, no clock, no socket and no file of its own: it works in memory that you lend it, and you carry its datagrams, keep its
+ * stored state and tell it the time.
+ *
+ * What the devices have says which scheme they talk, and what to open first:
+ *
+ * - history: a person who pairs them (iotkm_history_pairing_open()), or a triple of keys from a factory
+ *   (iotkm_history_peer_provision()); then iotkm_history_open(). Programs: examples/c/one.c, device.c, hub.c.
+ * - interactive: a static key each, and an agent's ticket for it (iotkm_static_key_generate(), iotkm_wallet_init(),
+ *   iotkm_interactive_peer_init()); then iotkm_interactive_open(). Program: examples/c/tickets.c.
+ * - noninteractive: a self-certified key each, half of it the operator's (iotkm_credential_request(), iotkm_holder_init(),
+ *   iotkm_noninteractive_peer_init()); then iotkm_noninteractive_open(). New keys with each epoch, without a message for it.
+ *   Program: examples/c/epochs.c.
+ *
+ * From there on all are iotkm_association, with the same verbs; many on one socket are an iotkm_hub. Each group of functions
+ * here begins with an example; this is the loop of a whole program:
  *
  *     iotkm_platform platform = {0};                      // the hooks: randomness, slots, a socket
  *     iotkm_cx cx = {0};                                  // the surroundings of each call
@@ -17,6 +30,7 @@
  *     iotkm_history_open(&a, &peer, entries, 48, &iotkm_suite_0, NULL, &memory);
  *     iotkm_history_connect(&a, &cx, &to);
  *     for (;;) {
+ *         int got;
  *         iotkm_drain(&a, &cx, buffer, sizeof buffer, &wake_at);      // sends and stores what waits, by the hooks
  *         got = my_wait(wake_at, buffer, sizeof buffer, &len, &from);
  *         cx.now_ms = my_clock();
@@ -25,6 +39,10 @@
  *         if (got && received.payload) my_application(received.payload, received.payload_len);
  *         // iotkm_send(&a, &cx, payload, payload_len, out, sizeof out, &out_len, &to) once it is established
  *     }
+ *
+ * Names that end in _ffc are for the groups of suites -21 and -22, whose keys are 256 and 384 bytes; those without take 32.
+ * Lengths are bytes; times are ms on the clock of `now_ms` where a name ends in _ms, else seconds since 1970. Examples leave
+ * out what a call returns; look at it.
  *
  * What you promise, in every call:
  * - A pointer is NULL or points to what its type says, for the length that goes with it, during the call; what is lent (the
@@ -35,8 +53,11 @@
  * - Hooks return 0 for ok, and do not call back into the object whose call they serve (IOTKM_E_BUSY); those of
  *   iotkm_drain() may.
  *
- * What you get: outputs come last and are written only where IOTKM_OK is returned, but that buffers may hold rubbish after an
- * error; an error changes nothing else. What comes from the network is never an error: it is dropped and counted.
+ * What you get: a function returns an int, IOTKM_OK or a negative iotkm_status. Each says which in particular; besides those,
+ * any may say IOTKM_E_NULL, IOTKM_E_NOT_SET_UP, IOTKM_E_BUSY, IOTKM_E_STRUCT_SIZE and IOTKM_E_INTERNAL, one of a scheme
+ * IOTKM_E_SCHEME, one that uses hooks IOTKM_E_HOOK. Outputs come last and are written only where IOTKM_OK is returned, but that
+ * buffers may hold rubbish after an error; an error changes nothing else. What comes from the network is never an error: it is
+ * dropped and counted.
  *
  * Link with -Wl,--gc-sections (or the like): what is not named is not linked. Firmware may define `void iotkm_panic(void)`,
  * which must not return, to take the place of the library's endless loop should a bug in the library be found out at run time.
@@ -135,11 +156,17 @@
 // The longest blob of a stored peer in bytes: what its slot must hold.
 #define IOTKM_INTERACTIVE_PEER_BLOB_MAX 711
 
+// The longest blob of a stored iotkm_interactive_peer_ffc in bytes.
+#define IOTKM_INTERACTIVE_PEER_BLOB_MAX_FFC 1063
+
 // Bytes of a holder's memory besides its revocation list.
 #define IOTKM_HOLDER_MEMORY 107
 
 // Bytes of a holder's blob besides its memory: its slot must hold both.
 #define IOTKM_HOLDER_BLOB_OVERHEAD 65
+
+// IOTKM_HOLDER_MEMORY for credentials of any group.
+#define IOTKM_HOLDER_MEMORY_FFC 811
 
 // The longest credential in bytes.
 #define IOTKM_CREDENTIAL_MAX 75
@@ -150,11 +177,26 @@
 // The longest answer to one in bytes.
 #define IOTKM_CREDENTIAL_ANSWER_MAX 107
 
+// The longest credential of any group in bytes.
+#define IOTKM_CREDENTIAL_MAX_FFC 427
+
+// The longest request for a credential of any group in bytes.
+#define IOTKM_CREDENTIAL_REQUEST_MAX_FFC 417
+
+// The longest answer to one in bytes.
+#define IOTKM_CREDENTIAL_ANSWER_MAX_FFC 459
+
+// The longest public key of an operator's for credentials in bytes.
+#define IOTKM_OPERATOR_KEY_MAX 384
+
 // The smallest MTU in bytes for iotkm_noninteractive_open_small().
 #define IOTKM_NONINTERACTIVE_MTU_SMALL 256
 
 // The longest blob of a stored peer in bytes: what its slot must hold.
 #define IOTKM_NONINTERACTIVE_PEER_BLOB_MAX 568
+
+// The longest blob of a stored iotkm_noninteractive_peer_ffc in bytes.
+#define IOTKM_NONINTERACTIVE_PEER_BLOB_MAX_FFC 1558
 
 // What functions return: `IOTKM_OK`, or a negative number that never changes its meaning. After an error nothing has changed.
 // From -101 on they are the languages' own, of one table: -110 to -117 are Python's (`iotkm/_errors.py` has it).
@@ -506,6 +548,11 @@ typedef struct {
     int (*step)(void *ctx, uint16_t key, int curve, const iotkm_step *step, uint8_t *out);
     // For the three above.
     void *keys_ctx;
+    // As `agree`, with a public key that somebody keeps: the same will be asked again, and the secret may be remembered.
+    // iotkm_remembered_agree() does that. NULL: `agree` is asked each time.
+    int (*agree_known)(void *ctx, uint16_t key, int curve, const uint8_t *share, uint8_t *secret, size_t len);
+    // For `agree_known`.
+    void *agree_known_ctx;
 } iotkm_platform;
 
 // The surroundings of a call: keep one, and set `now_ms` before each round of calls.
@@ -657,13 +704,34 @@ typedef struct {
     uint64_t opaque[8];
 } iotkm_hedge;
 
-// A static key of a curve in memory, for devices without a secure element. Let `public_key` and `agree` of a platform be
-// iotkm_static_key_public_key and iotkm_static_key_agree (of a key of iotkm_growing_...: `step` iotkm_static_key_step), and
-// `keys_ctx` the key. Where there are several, hooks
-// of your own ask one after the other until one does not say IOTKM_KEY_NONE.
+// A static key of a curve in memory (of any group: iotkm_static_key_ffc), for devices without a secure element. Let `public_key`
+// and `agree` of a platform be iotkm_static_key_public_key and iotkm_static_key_agree (of a key of iotkm_growing_...: `step`
+// iotkm_static_key_step), and `keys_ctx` the key. Where there are several, hooks of your own ask one after the other until one
+// does not say IOTKM_KEY_NONE.
 typedef struct {
     uint64_t opaque[16];
 } iotkm_static_key;
+
+// A static key of any group in memory: longer than an iotkm_static_key, which it begins with.
+typedef struct {
+    // For all functions here but those that end in _ffc.
+    iotkm_static_key key;
+    uint64_t opaque[44];
+} iotkm_static_key_ffc;
+
+// What a device's static keys share with the peers that it met last: of a first contact with one of them the key is asked half as
+// often. That is worth it where the key is slow (a secure element, a token), or where a hub meets many. In memory only; it may not
+// be moved. Let `agree_known` of the platform be iotkm_remembered_agree and `agree_known_ctx` this.
+//
+// It costs little: who reads these secrets can be nobody's peer by them, since the keys themselves go into every session.
+typedef struct {
+    uint64_t opaque[7];
+} iotkm_remembered;
+
+// Memory for one peer.
+typedef struct {
+    uint64_t opaque[9];
+} iotkm_remembered_peer;
 
 // The agent whose tickets a device goes by. What it points to lies elsewhere, for as long as it is used.
 typedef struct {
@@ -765,7 +833,8 @@ typedef struct {
 typedef struct {
     // sizeof(iotkm_interactive_setup).
     size_t struct_size;
-    // The group of this device's static key and of all tickets: iotkm_x25519 or iotkm_p256.
+    // The group of this device's static key and of all tickets: iotkm_x25519 or iotkm_p256; with iotkm_interactive_open_ffc()
+    // also iotkm_ffc2048 or iotkm_ffc3072.
     const iotkm_kem *kem;
     // The suites that this side would use, its favourite first, all of that group. The array is lent until iotkm_wipe().
     const iotkm_suite *const *suites;
@@ -785,6 +854,18 @@ typedef struct {
 typedef struct {
     uint64_t opaque[380];
 } iotkm_interactive_memory;
+
+// A peer whose tickets may be of the FFC groups: longer than an iotkm_interactive_peer, which it begins with.
+typedef struct {
+    // For all functions here but those that end in _ffc.
+    iotkm_interactive_peer peer;
+    uint64_t opaque[44];
+} iotkm_interactive_peer_ffc;
+
+// Memory for two runs at once where tickets and shares may be of the FFC groups: see iotkm_interactive_open_ffc().
+typedef struct {
+    uint64_t opaque[712];
+} iotkm_interactive_memory_ffc;
 
 // Memory for one run at a time, where no message is longer than the MTU: see iotkm_interactive_open_leaf().
 typedef struct {
@@ -808,7 +889,7 @@ typedef struct {
     const iotkm_agent *agent;
     // The public key of iotkm_operator_key_public().
     const uint8_t *key;
-    // Length of `key` in bytes: 32.
+    // Length of `key` in bytes: 32; of the FFC groups 256 and 384.
     size_t key_len;
 } iotkm_credential_operator;
 
@@ -884,6 +965,20 @@ typedef struct {
 typedef struct {
     uint64_t opaque[90];
 } iotkm_noninteractive_memory_small;
+
+// A peer with a credential of an FFC group: longer than an iotkm_noninteractive_peer, which it begins with.
+typedef struct {
+    // For all functions here but those that end in _ffc.
+    iotkm_noninteractive_peer peer;
+    uint64_t opaque[122];
+} iotkm_noninteractive_peer_ffc;
+
+// Memory for two runs at once with the FFC groups: see iotkm_noninteractive_open_ffc().
+typedef struct {
+    uint64_t opaque[710];
+} iotkm_noninteractive_memory_ffc;
+
+
 
 
 
@@ -975,6 +1070,12 @@ extern const iotkm_kem iotkm_growing_ristretto255;
 // P-256, for keys of credentials: with iotkm_noninteractive_suite_2, 3 and 5.
 extern const iotkm_kem iotkm_growing_p256;
 
+// The subgroup of Z_p* with p of 2048 bits, for keys of credentials: with iotkm_noninteractive_suite_ffc2048.
+extern const iotkm_kem iotkm_growing_ffc2048;
+
+// The subgroup of Z_p* with p of 3072 bits, for keys of credentials: with iotkm_noninteractive_suite_ffc3072.
+extern const iotkm_kem iotkm_growing_ffc3072;
+
 // Ed25519; keys have 32 bytes.
 extern const iotkm_signature iotkm_eddsa;
 
@@ -1005,12 +1106,38 @@ extern const iotkm_noninteractive_suite iotkm_noninteractive_suite_4;
 // Suite 5: ChaCha20/Poly1305, P-256.
 extern const iotkm_noninteractive_suite iotkm_noninteractive_suite_5;
 
+// Suite -21: AES-CCM with 8-byte tags, a subgroup of Z_p* with p of 2048 bits: the papers' setting. Peers and memory are those
+// that end in _ffc.
+extern const iotkm_noninteractive_suite iotkm_noninteractive_suite_ffc2048;
+
+// Suite -22: AES-CCM with 8-byte tags, a subgroup of Z_p* with p of 3072 bits. Peers and memory are those that end in _ffc.
+extern const iotkm_noninteractive_suite iotkm_noninteractive_suite_ffc3072;
+
 // ---- errors ----
 
 // What is wrong and how to mend it, in one line of English; never NULL. Programs that do not call it do not link the texts.
+// Shown in examples/c/one.c.
 const char *iotkm_strerror(int status);
 
 // ---- the verbs, on associations of any scheme ----
+
+// Example:
+//
+//     /* The size as both see it; whom the session is with; what its keys are good for. */
+//     iotkm_assurance_record standing;
+//     uint8_t fingerprint[10], key[32];
+//     char text[IOTKM_FINGERPRINT_TEXT];
+//     uint16_t forged;
+//     if (iotkm_association_size() != sizeof a) return;              /* another version of the library */
+//     iotkm_fingerprint(&a, fingerprint);
+//     iotkm_fingerprint_text(fingerprint, text);                     /* ABCD-EFGH-IJKL-MN23, the same on both sides */
+//     iotkm_peer_addr(&a, &from);
+//     iotkm_assurance(&a, &standing);
+//     if (standing.budget < 100) iotkm_history_update(&a, &cx);      /* so few records are left under these keys */
+//     iotkm_exporter(&a, "mqtt", NULL, 0, key, sizeof key);          /* for another protocol */
+//     iotkm_drops(&a, IOTKM_DROPPED_FORGED, &forged);
+//     if (iotkm_send(&a, &cx, payload, payload_len, out, sizeof out, &len, &to) == IOTKM_E_TOO_LONG)
+//         payload_len = iotkm_needed(&a);                            /* so much fits */
 
 // sizeof(iotkm_association) as the library was built: compare it with yours where header and library may differ.
 size_t iotkm_association_size(void);
@@ -1045,6 +1172,7 @@ int iotkm_timeout(iotkm_association *association,
 
 // Hands out the next thing to do: call it after every other verb until it says IOTKM_OUTPUT_IDLE (or let iotkm_drain() do
 // all that). `out` is where the output's bytes go; the MTU, or the blob's size if that is larger, will do.
+// Shown in examples/firmware/cortex-m/interactive.c.
 int iotkm_poll(iotkm_association *association,
                const iotkm_cx *cx,
                uint8_t *out,
@@ -1053,6 +1181,7 @@ int iotkm_poll(iotkm_association *association,
 
 // The answer to IOTKM_OUTPUT_PERSIST: `status` is 0 if the bytes are safe in that slot, anything else if they could not be
 // written.
+// Shown in examples/firmware/cortex-m/interactive.c.
 int iotkm_persisted(iotkm_association *association,
                     uint16_t slot,
                     int status);
@@ -1069,6 +1198,7 @@ int iotkm_exporter(iotkm_association *association,
 // Seals the session into `out`, to go on after a restart with three short messages: iotkm_restore(). The blob holds no key
 // that a record was or will be sealed under. IOTKM_SESSION_BLOB_MAX bytes will do.
 // Errors: IOTKM_E_NOT_ESTABLISHED, IOTKM_E_BUFFER_TOO_SMALL.
+// Shown in examples/firmware/cortex-m/session.c.
 int iotkm_export(iotkm_association *association,
                  const iotkm_cx *cx,
                  uint8_t *out,
@@ -1078,12 +1208,14 @@ int iotkm_export(iotkm_association *association,
 // Goes on from a blob of iotkm_export(), on an association that was just set up: IOTKM_EVENT_RESUMED says when new keys are
 // there. Export again after that: the old blob is of no more use. Errors: IOTKM_E_BAD_BLOB, IOTKM_E_WRONG_STATE (a session
 // or a run is there), IOTKM_E_RNG.
+// Shown in examples/firmware/cortex-m/session.c.
 int iotkm_restore(iotkm_association *association,
                   const iotkm_cx *cx,
                   const uint8_t *blob,
                   size_t blob_len);
 
 // 1 if there is a session to send on, 0 if not, or an error.
+// Shown in examples/c/device.c.
 int iotkm_is_established(iotkm_association *association);
 
 // The peer's current address. Error: IOTKM_E_NOT_ESTABLISHED before it is known.
@@ -1109,6 +1241,7 @@ size_t iotkm_needed(iotkm_association *association);
 
 // Ends the session: the peer is told by one datagram (poll), the keys are wiped when that is handed out.
 // Error: IOTKM_E_NOT_ESTABLISHED.
+// Shown in examples/c/device.c.
 int iotkm_close(iotkm_association *association);
 
 // Wipes the association and the memory that it was lent, telling nobody. What it held (a peer) may be used again; the
@@ -1128,6 +1261,26 @@ int iotkm_drain(iotkm_association *association,
                 uint64_t *wake_at_ms);
 
 // ---- history: peers ----
+
+// Example:
+//
+//     /* A triple and both ids come from a factory; a first store, by hand; later, from what was stored. */
+//     iotkm_history_peer peer;
+//     iotkm_history_id id;
+//     uint8_t blob[IOTKM_HISTORY_PEER_BLOB_MAX], fingerprint[10];
+//     uint16_t slot;
+//     uint32_t version, generation;
+//     if (iotkm_history_peer_size() != sizeof peer) return;
+//     iotkm_history_peer_provision(&peer, 1, &own_id, &peer_id, &iotkm_suite_0, &triple);
+//     iotkm_history_peer_set_psk(&peer, psk);                        /* goes into every exchange, where both have it */
+//     iotkm_history_peer_store(&peer, &cx);                          /* by the platform's store_write, or: */
+//     iotkm_history_peer_seal(&peer, &cx, blob, sizeof blob, &len, &version);
+//     iotkm_history_peer_wipe(&peer);
+//     iotkm_history_peer_restore(&peer, &cx, 1, version, blob, len); /* version: of a monotonic counter, if there is one */
+//     iotkm_history_peer_id(&peer, &id);
+//     iotkm_history_peer_slot(&peer, &slot);
+//     iotkm_history_peer_generation(&peer, &generation);
+//     iotkm_history_peer_fingerprint(&peer, fingerprint);
 
 // sizeof(iotkm_history_peer) as the library was built.
 size_t iotkm_history_peer_size(void);
@@ -1191,6 +1344,22 @@ int iotkm_history_peer_wipe(iotkm_history_peer *peer);
 
 // ---- history: first contact ----
 
+// Example:
+//
+//     /* The side on which the user opens a window of two minutes; the other side says iotkm_history_pairing_start(). */
+//     static iotkm_history_pairing pairing;
+//     static iotkm_history_peer peer;
+//     uint32_t attempts;
+//     iotkm_history_pairing_open(&pairing, &own_id, &iotkm_suite_0, &iotkm_cpace_ristretto255, 1, 2, NULL);
+//     iotkm_history_pairing_restore_attempts(&pairing, &cx, 0, blob, blob_len);       /* of slot 2, if it holds anything */
+//     iotkm_history_pairing_attempts(&pairing, &attempts);
+//     if (attempts == 0 && user_says_so()) iotkm_history_pairing_unlock(&pairing);
+//     iotkm_history_pairing_listen(&pairing, &cx, (const uint8_t *)"0815 4711", 9, 120000);
+//     /* ... iotkm_drain(), iotkm_receive(), iotkm_timeout() on &pairing.association, until IOTKM_EVENT_PAIRED; or: */
+//     if (user_gives_up()) iotkm_history_pairing_cancel(&pairing);
+//     else iotkm_history_pairing_take_peer(&pairing, &peer);
+//     iotkm_wipe(&pairing.association);
+
 // Sets a pairing up, at rest.
 //
 // `own_id` is this device's. `suite` is for all that follows with the new peer; both sides name the same, and the same
@@ -1215,6 +1384,7 @@ int iotkm_history_pairing_restore_attempts(iotkm_history_pairing *pairing,
 
 // iotkm_history_pairing_restore_attempts() with what the platform's `store_read` finds in `attempts_slot`; where there is
 // nothing yet, that is ok. Errors: IOTKM_E_HOOK, IOTKM_E_BAD_BLOB.
+// Shown in examples/c/device.c.
 int iotkm_history_pairing_load_attempts(iotkm_history_pairing *pairing,
                                         const iotkm_cx *cx,
                                         uint16_t attempts_slot);
@@ -1251,6 +1421,27 @@ int iotkm_history_pairing_take_peer(iotkm_history_pairing *pairing,
                                     iotkm_history_peer *peer);
 
 // ---- history: associations ----
+
+// Example:
+//
+//     /* A sensor that only ever talks to its hub; a device with little memory; memory that sessions share. */
+//     static iotkm_history_memory_small small;
+//     static iotkm_history_memory runs;
+//     static iotkm_history_entry entries[48];
+//     iotkm_config config = {0};
+//     config.struct_size = sizeof config;
+//     config.mtu = IOTKM_HISTORY_MTU_SMALL;
+//     iotkm_history_open_leaf(&a, &history_peer, &iotkm_suite_4, &config, &small);
+//     iotkm_wipe(&a);
+//     iotkm_history_open_small(&a, &history_peer, entries, 48, &iotkm_suite_4, &config, &small);
+//     iotkm_wipe(&a);
+//     iotkm_history_open(&a, &history_peer, entries, 48, &iotkm_suite_0, NULL, &runs);
+//     iotkm_history_connect(&a, &cx, &to);
+//     /* Once it is established it needs the memory for runs no longer: another association may have it meanwhile. */
+//     if (iotkm_history_release(&a) == IOTKM_OK) iotkm_history_lend(&a, &runs);
+//     /* Without a hub, whose is a first message? */
+//     if (iotkm_history_is_named_by(&a, datagram, datagram_len) == 1)
+//         iotkm_receive(&a, &cx, &from, datagram, datagram_len, &received);
 
 // Sets up an association with a paired peer, at rest: it answers the peer, and starts by itself on iotkm_history_connect().
 //
@@ -1316,14 +1507,39 @@ int iotkm_history_lend(iotkm_association *association,
 
 // Takes an association into a hub, which from now on receives, times out and polls for it; other verbs are called on the
 // association, and iotkm_hub_touch() after each. `wanted` is the member's number where it had one before a restart (its
-// stored session knows it), or IOTKM_HUB_NOBODY: any that is free. Writes the number. The association is lent until
-// iotkm_hub_leave(). Errors: IOTKM_E_FULL, IOTKM_E_BUSY where it is in a hub already, IOTKM_E_BAD_ARGUMENT.
+// stored session knows it), or IOTKM_HUB_NOBODY: any that is free. Writes the number. It has no session yet, since from here on
+// the hub says what datagrams to it begin with. The association is lent until iotkm_hub_leave().
+// Errors: IOTKM_E_FULL, IOTKM_E_BUSY where it is in a hub already, IOTKM_E_BAD_ARGUMENT.
 int iotkm_history_join(iotkm_association *association,
                        iotkm_hub *hub,
                        uint32_t wanted,
                        uint32_t *member);
 
 // ---- hubs: many associations on one socket ----
+
+// Example:
+//
+//     /* One socket, up to a hundred peers: the hub takes what comes and says whose it was. */
+//     static iotkm_hub hub;
+//     static iotkm_hub_member members[100];
+//     uint32_t number;
+//     uint16_t unknown;
+//     iotkm_hub_open(&hub, &cx, members, 100, 0);
+//     iotkm_history_join(&a, &hub, IOTKM_HUB_NOBODY, &number);       /* an association that has no session yet */
+//     while (my_wait(wake_at, datagram, sizeof datagram, &datagram_len, &from)) {
+//         iotkm_hub_receive(&hub, &cx, &from, datagram, datagram_len, &received);
+//         if (received.payload) my_application(received.payload, received.payload_len);          /* of received.member */
+//         iotkm_hub_timeout(&hub, &cx);
+//         iotkm_send(&a, &cx, payload, payload_len, out, sizeof out, &len, &to);
+//         iotkm_hub_touch(&hub, number);                             /* after verbs on an association itself */
+//         iotkm_hub_drain(&hub, &cx, out, sizeof out, &wake_at);
+//     }
+//     /* Without hooks: */
+//     while (iotkm_hub_poll(&hub, &cx, out, sizeof out, &output) == IOTKM_OK && output.kind != IOTKM_OUTPUT_IDLE)
+//         if (output.kind == IOTKM_OUTPUT_PERSIST) iotkm_hub_persisted(&hub, output.member, output.slot, 0);
+//     iotkm_hub_drops(&hub, IOTKM_DROPPED_NO_KEY, &unknown);
+//     iotkm_hub_leave(&hub, number);
+//     iotkm_hub_wipe(&hub);
 
 // Sets an empty hub up for up to `count` members, whose memory `members` is lent until iotkm_hub_wipe(). `busy`: with so many
 // members in the middle of a run, strangers are asked for a cookie first; 0: 64. Errors: IOTKM_E_BAD_ARGUMENT for no or more
@@ -1379,6 +1595,19 @@ int iotkm_hub_wipe(iotkm_hub *hub);
 
 // ---- randomness from a source that may be weak ----
 
+// Example:
+//
+//     /* The source may repeat itself after a restart: a counter that never does goes in, and the device's secret. */
+//     static iotkm_hedge hedge;
+//     static iotkm_platform hedged;
+//     if (iotkm_hedge_init(&hedge, &platform, boot_count) != IOTKM_OK) return;
+//     hedged = platform;
+//     hedged.random = iotkm_hedge_random;
+//     hedged.random_ctx = &hedge;
+//     cx.platform = &hedged;
+//     /* ... */
+//     iotkm_hedge_wipe(&hedge);
+
 // Sets a hedge up around the `random` of this platform, whose `device_secret` it takes too. Then let another platform's
 // `random` be iotkm_hedge_random and its `random_ctx` the hedge. `counter` is 0; or, where the source may say the same after
 // each boot, a number that was raised and stored at this boot, times 2^32.
@@ -1394,28 +1623,68 @@ int iotkm_hedge_wipe(iotkm_hedge *hedge);
 
 // ---- static keys in memory ----
 
+// Example:
+//
+//     /* A key that a factory made, and one of a group whose shares are longer. */
+//     static iotkm_static_key key;
+//     static iotkm_static_key_ffc long_key;
+//     iotkm_static_key_import(&key, 1, &iotkm_p256, scalar);
+//     iotkm_static_key_store(&key, &cx, 7);
+//     if (iotkm_static_key_load_ffc(&long_key, &cx, 2, &iotkm_ffc2048, 8) == IOTKM_E_EMPTY) {
+//         iotkm_static_key_generate_ffc(&long_key, &cx, 2, &iotkm_ffc2048);          /* or iotkm_static_key_import_ffc() */
+//         iotkm_static_key_store(&long_key.key, &cx, 8);
+//     }
+//     platform.public_key = iotkm_static_key_public_key;
+//     platform.agree = iotkm_static_key_agree;
+//     platform.keys_ctx = &long_key;
+//     /* ... */
+//     iotkm_static_key_wipe(&long_key.key);
+//     if (iotkm_static_key_import_ffc(&long_key, 2, &iotkm_ffc3072, scalar) != IOTKM_OK) return;
+
 // Sets up a new key. `number` is the application's, by which associations name it. Store it: iotkm_static_key_store().
 // Errors: IOTKM_E_RNG; IOTKM_E_BAD_ARGUMENT for a group that is no curve.
+// Shown in examples/c/tickets.c.
 int iotkm_static_key_generate(iotkm_static_key *key,
                               const iotkm_cx *cx,
                               uint16_t number,
                               const iotkm_kem *kem);
 
-// Sets a key up from its scalar, 32 bytes: X25519 little-endian, P-256 big-endian. Where the point of P-256 has an odd y the
-// scalar is replaced by its negative: the public key, x, is the same.
-// Error: IOTKM_E_BAD_ARGUMENT for a scalar that is zero or not below the order, or another group.
+// iotkm_static_key_generate() for any group. Error: IOTKM_E_RNG.
+int iotkm_static_key_generate_ffc(iotkm_static_key_ffc *key,
+                                  const iotkm_cx *cx,
+                                  uint16_t number,
+                                  const iotkm_kem *kem);
+
+// Sets a key up from its scalar, 32 bytes: X25519 and ristretto255 little-endian, the others big-endian. Where the point of P-256
+// has an odd y the scalar is replaced by its negative: the public key, x, is the same.
+// Error: IOTKM_E_BAD_ARGUMENT for a scalar that is zero or not below the order, or a group that is no curve.
 int iotkm_static_key_import(iotkm_static_key *key,
                             uint16_t number,
                             const iotkm_kem *kem,
                             const uint8_t *scalar);
 
+// iotkm_static_key_import() for any group. Error: IOTKM_E_BAD_ARGUMENT for a scalar that is zero or not below the order.
+int iotkm_static_key_import_ffc(iotkm_static_key_ffc *key,
+                                uint16_t number,
+                                const iotkm_kem *kem,
+                                const uint8_t *scalar);
+
 // Sets a key up from what iotkm_static_key_store() put in this slot.
-// Errors: IOTKM_E_EMPTY where there is nothing, IOTKM_E_HOOK; IOTKM_E_BAD_BLOB, also for a key of another group.
+// Errors: IOTKM_E_EMPTY where there is nothing, IOTKM_E_HOOK; IOTKM_E_BAD_BLOB, also for a key of another group;
+// IOTKM_E_BAD_ARGUMENT for a group that is no curve.
+// Shown in examples/firmware/cortex-m/interactive.c.
 int iotkm_static_key_load(iotkm_static_key *key,
                           const iotkm_cx *cx,
                           uint16_t number,
                           const iotkm_kem *kem,
                           uint16_t slot);
+
+// iotkm_static_key_load() for any group. Errors: IOTKM_E_EMPTY, IOTKM_E_HOOK, IOTKM_E_BAD_BLOB.
+int iotkm_static_key_load_ffc(iotkm_static_key_ffc *key,
+                              const iotkm_cx *cx,
+                              uint16_t number,
+                              const iotkm_kem *kem,
+                              uint16_t slot);
 
 // Seals the key under the device's secret and writes it to this slot, IOTKM_STATIC_KEY_BLOB bytes. Error: IOTKM_E_HOOK.
 int iotkm_static_key_store(const iotkm_static_key *key,
@@ -1434,15 +1703,55 @@ int iotkm_static_key_agree(void *key,
                            size_t len);
 
 // A `step` hook whose context is a static key: of iotkm_growing_..., others say IOTKM_KEY_NONE.
+// Shown in examples/c/epochs.c.
 int iotkm_static_key_step(void *key, uint16_t number, int curve, const iotkm_step *step, uint8_t *out);
 
 // Wipes a key from memory; its slot stays as it is. Error: IOTKM_E_NOT_SET_UP.
 int iotkm_static_key_wipe(iotkm_static_key *key);
 
+// ---- static keys: what they share with known peers ----
+
+// Example:
+//
+//     /* A secure element that takes its time, and eight peers that are met again and again. */
+//     static iotkm_remembered remembered;
+//     static iotkm_remembered_peer peers[8];
+//     iotkm_remembered_init(&remembered, &platform, peers, 8);       /* after public_key and agree were filled in */
+//     platform.agree_known = iotkm_remembered_agree;
+//     platform.agree_known_ctx = &remembered;
+//     /* ... once the key has been replaced: */
+//     iotkm_remembered_forget(&remembered);
+//     /* ... */
+//     platform.agree_known = NULL;
+//     iotkm_remembered_wipe(&remembered);
+
+// Remembers nothing yet, and at most the `count` peers met last. The keys are those behind the `agree` of `platform`, and what it
+// is now counts. `peers` is lent until iotkm_remembered_wipe().
+// Errors: IOTKM_E_BAD_ARGUMENT for no peers or more than 65536; IOTKM_E_HOOK for a platform without `agree`.
+int iotkm_remembered_init(iotkm_remembered *remembered,
+                          const iotkm_platform *platform,
+                          iotkm_remembered_peer *peers,
+                          size_t count);
+
+// An `agree_known` hook whose context is an iotkm_remembered: what was asked before it answers itself.
+int iotkm_remembered_agree(void *remembered,
+                           uint16_t key,
+                           int curve,
+                           const uint8_t *share,
+                           uint8_t *secret,
+                           size_t len);
+
+// Wipes what was remembered: after a key was replaced by another of the same number. Error: IOTKM_E_NOT_SET_UP.
+int iotkm_remembered_forget(iotkm_remembered *remembered);
+
+// Wipes all of it; the peers' memory is the caller's again. Error: IOTKM_E_NOT_SET_UP.
+int iotkm_remembered_wipe(iotkm_remembered *remembered);
+
 // ---- tickets: agents ----
 
 // Writes the public key of an agent's secret (32 bytes); IOTKM_AGENT_KEY_MAX bytes will do.
 // Errors: IOTKM_E_BUFFER_TOO_SMALL; IOTKM_E_BAD_ARGUMENT for a secret that is none.
+// Shown in examples/c/tickets.c.
 int iotkm_signing_public_key(const iotkm_signing *signing,
                              const uint8_t *secret,
                              uint8_t *out,
@@ -1450,6 +1759,14 @@ int iotkm_signing_public_key(const iotkm_signing *signing,
                              size_t *out_len);
 
 // ---- tickets: revocation lists ----
+
+// Example:
+//
+//     /* What came from the agent: is a serial in it? */
+//     iotkm_revocation_list list;
+//     if (iotkm_revocation_list_peek(bytes, len, &list) != IOTKM_OK) return;         /* to show it: nobody vouches for it yet */
+//     if (iotkm_revocation_list_verify(bytes, len, &agent, &list) != IOTKM_OK) return;
+//     if (iotkm_revocation_list_contains(&list, 4711) == 1) my_warning("4711 is revoked");
 
 // Reads a list that this agent signed; `list` points into `bytes`. Errors: IOTKM_E_REFUSED_..., IOTKM_E_BAD_ARGUMENT for an
 // agent that is none.
@@ -1469,6 +1786,7 @@ int iotkm_revocation_list_contains(const iotkm_revocation_list *list, uint32_t s
 // Issues a list into `out`, signed with the agent's secret (32 bytes). `serials` rise, none comes twice; a number is never given
 // twice. Errors: IOTKM_E_REFUSED_CLAIMS for serials in another order, IOTKM_E_BUFFER_TOO_SMALL
 // (IOTKM_REVOCATION_LIST_OVERHEAD and four bytes for each serial will do), IOTKM_E_BAD_ARGUMENT.
+// Shown in examples/c/tickets.c.
 int iotkm_revocation_list_issue(const iotkm_signing *signing,
                                 const uint8_t *secret,
                                 const char *issuer,
@@ -1481,6 +1799,14 @@ int iotkm_revocation_list_issue(const iotkm_signing *signing,
                                 size_t *out_len);
 
 // ---- tickets ----
+
+// Example:
+//
+//     /* Somebody shows a ticket. That he is its owner it does not say: iotkm_interactive_connect() finds that out. */
+//     iotkm_ticket ticket;
+//     if (iotkm_ticket_verify(bytes, len, &agent, &ticket) != IOTKM_OK) return;
+//     if (iotkm_ticket_check(&ticket, cx.wall_ms / 1000, 0) == IOTKM_E_REFUSED_EXPIRED) my_warning(ticket.subject);
+//     if (iotkm_ticket_peek(bytes, len, &ticket) == IOTKM_OK) my_warning(ticket.issuer);         /* to show, unverified */
 
 // Reads a ticket that this agent signed; `ticket` points into `bytes`. Whether it is valid now, iotkm_ticket_check() says, or
 // iotkm_wallet_check(), which knows what was revoked. Errors: IOTKM_E_REFUSED_..., IOTKM_E_BAD_ARGUMENT for an agent that is
@@ -1507,6 +1833,7 @@ int iotkm_ticket_check(const iotkm_ticket *ticket,
 // Errors: IOTKM_E_HOOK where there is no such key, IOTKM_E_KEY_PENDING while the token works (call again),
 // IOTKM_E_BUFFER_TOO_SMALL (IOTKM_TICKET_MAX bytes will do, IOTKM_TICKET_MAX_FFC for FFC), IOTKM_E_REFUSED_CLAIMS for a name
 // that no ticket can have.
+// Shown in examples/firmware/cortex-m/interactive.c.
 int iotkm_ticket_request(const iotkm_cx *cx,
                          uint16_t key,
                          const iotkm_kem *kem,
@@ -1520,6 +1847,7 @@ int iotkm_ticket_request(const iotkm_cx *cx,
 // Issues a ticket into `out`, signed with the agent's secret (32 bytes). Numbers are the caller's affair.
 // Errors: IOTKM_E_REFUSED_CLAIMS or IOTKM_E_REFUSED_KEY where nobody would accept it, IOTKM_E_BUFFER_TOO_SMALL
 // (IOTKM_TICKET_MAX bytes will do, IOTKM_TICKET_MAX_FFC for FFC), IOTKM_E_BAD_ARGUMENT.
+// Shown in examples/c/tickets.c.
 int iotkm_ticket_issue(const iotkm_signing *signing,
                        const uint8_t *secret,
                        const iotkm_claims *claims,
@@ -1528,6 +1856,27 @@ int iotkm_ticket_issue(const iotkm_signing *signing,
                        size_t *out_len);
 
 // ---- tickets: a device ----
+
+// Example:
+//
+//     /* Stored by a program's own means, and back; a peer's ticket, outside of an association. */
+//     static uint8_t memory[2 * IOTKM_TICKET_MAX + IOTKM_REVOCATION_LIST_OVERHEAD + 4 * 32];
+//     static uint8_t blob[IOTKM_WALLET_BLOB_OVERHEAD + sizeof memory], work[sizeof blob];
+//     static iotkm_wallet wallet;
+//     iotkm_ticket ticket;
+//     uint64_t floor_s;
+//     uint32_t version;
+//     iotkm_wallet_init(&wallet, &agent, "lamp-7", memory, IOTKM_TICKET_MAX, sizeof memory - 2 * IOTKM_TICKET_MAX);
+//     if (blob_len > 0) iotkm_wallet_restore(&wallet, &cx, 0, blob, blob_len, work, sizeof work);
+//     if (iotkm_wallet_needs_store(&wallet) == 1
+//         && iotkm_wallet_seal(&wallet, &cx, blob, sizeof blob, &blob_len, &version) == IOTKM_OK) {
+//         my_store(blob, blob_len);
+//         iotkm_wallet_persisted(&wallet);
+//     }
+//     if (iotkm_wallet_check(&wallet, &cx, bytes, len, &ticket) == IOTKM_OK
+//         && my_protocol_authenticates(ticket.key, ticket.key_len))
+//         iotkm_wallet_saw(&wallet, &ticket);
+//     iotkm_wallet_floor(&wallet, &floor_s);                         /* it is at least that late */
 
 // Sets an empty wallet up, of the device named `me`, which goes by `agent`. `memory` has 2 x `ticket_max` + `list_max` bytes:
 // IOTKM_TICKET_MAX (for FFC keys IOTKM_TICKET_MAX_FFC) for each of two tickets, IOTKM_REVOCATION_LIST_OVERHEAD and four for
@@ -1555,6 +1904,7 @@ int iotkm_wallet_restore(iotkm_wallet *wallet,
 // iotkm_wallet_restore() with what the platform's `store_read` finds in the slot. `work` has room for two blobs: 2 x
 // (IOTKM_WALLET_BLOB_OVERHEAD + 2 x `ticket_max` + `list_max`) bytes.
 // Errors: IOTKM_E_EMPTY where there is nothing, IOTKM_E_HOOK; as there.
+// Shown in examples/firmware/cortex-m/interactive.c.
 int iotkm_wallet_load(iotkm_wallet *wallet,
                       const iotkm_cx *cx,
                       uint16_t slot,
@@ -1575,6 +1925,7 @@ int iotkm_wallet_persisted(iotkm_wallet *wallet);
 
 // iotkm_wallet_seal() into `work`, the platform's `store_write` to this slot, iotkm_wallet_persisted(). `work` has room for a blob:
 // IOTKM_WALLET_BLOB_OVERHEAD and the wallet's memory. Errors: IOTKM_E_HOOK, IOTKM_E_BUFFER_TOO_SMALL.
+// Shown in examples/firmware/cortex-m/interactive.c.
 int iotkm_wallet_store(iotkm_wallet *wallet,
                        const iotkm_cx *cx,
                        uint16_t slot,
@@ -1586,6 +1937,7 @@ int iotkm_wallet_needs_store(const iotkm_wallet *wallet);
 
 // Takes one of this device's tickets in; `is_new` (may be NULL): whether it was not there yet. The oldest of three goes. Errors:
 // IOTKM_E_REFUSED_..., IOTKM_E_FULL for one that is longer than `ticket_max`.
+// Shown in examples/c/tickets.c.
 int iotkm_wallet_install(iotkm_wallet *wallet,
                          const iotkm_cx *cx,
                          const uint8_t *ticket,
@@ -1594,6 +1946,7 @@ int iotkm_wallet_install(iotkm_wallet *wallet,
 
 // Takes a revocation list in; `is_new` as above. Errors: IOTKM_E_REFUSED_... (IOTKM_E_REFUSED_OLDER for a lower number than
 // the one here has), IOTKM_E_FULL for one that is longer than `list_max`.
+// Shown in examples/c/tickets.c.
 int iotkm_wallet_revoke(iotkm_wallet *wallet,
                         const iotkm_cx *cx,
                         const uint8_t *list,
@@ -1603,6 +1956,7 @@ int iotkm_wallet_revoke(iotkm_wallet *wallet,
 // Takes a message from the operator in, a ticket or a list as the payload of an association's record; `due`: whether an
 // acknowledgement is due, by iotkm_wallet_acknowledgement() once nothing needs to be stored.
 // Errors: IOTKM_E_REFUSED_..., to be answered with iotkm_wallet_refusal(); IOTKM_E_FULL.
+// Shown in examples/firmware/cortex-m/interactive.c.
 int iotkm_wallet_handle(iotkm_wallet *wallet,
                         const iotkm_cx *cx,
                         const uint8_t *message,
@@ -1611,22 +1965,26 @@ int iotkm_wallet_handle(iotkm_wallet *wallet,
 
 // Writes what to tell the operator: what is here, and stored. Errors: IOTKM_E_WRONG_STATE while the newest is not stored,
 // or without a ticket; IOTKM_E_BUFFER_TOO_SMALL (IOTKM_WALLET_ANSWER_MAX bytes will do).
+// Shown in examples/firmware/cortex-m/interactive.c.
 int iotkm_wallet_acknowledgement(const iotkm_wallet *wallet,
                                  uint8_t *out,
                                  size_t out_capacity,
                                  size_t *out_len);
 
 // Writes what to tell the operator when iotkm_wallet_handle() returned `status`. Errors: as above.
+// Shown in examples/firmware/cortex-m/interactive.c.
 int iotkm_wallet_refusal(int status, uint8_t *out, size_t out_capacity, size_t *out_len);
 
 // This device's ticket to show now: the one that ends later, where it has begun. It lies in the wallet's memory.
 // Error: IOTKM_E_NO_CREDENTIAL where none is valid.
+// Shown in examples/firmware/cortex-m/interactive.c.
 int iotkm_wallet_ticket(const iotkm_wallet *wallet,
                         const iotkm_cx *cx,
                         iotkm_ticket *ticket);
 
 // This device's tickets, valid or not, the one that ends later first: `index` is 0 or 1.
 // Error: IOTKM_E_NO_CREDENTIAL where there is none.
+// Shown in examples/firmware/cortex-m/interactive.c.
 int iotkm_wallet_ticket_at(const iotkm_wallet *wallet, size_t index, iotkm_ticket *ticket);
 
 // Checks a peer's ticket: agent, signature, end, revocation; `ticket` points into `bytes`. A ticket alone does not say who
@@ -1637,18 +1995,50 @@ int iotkm_wallet_check(const iotkm_wallet *wallet,
                        size_t len,
                        iotkm_ticket *ticket);
 
+// The owner of a ticket that iotkm_wallet_check() took has shown to be it, by more than the ticket: it is at least as late as the
+// agent issued that (iotkm_wallet_floor()). Associations say so by themselves. Error: IOTKM_E_REFUSED_... where `ticket` is none.
+int iotkm_wallet_saw(iotkm_wallet *wallet,
+                     const iotkm_ticket *ticket);
+
 // The newest time of issue of anything that the agent signed, in seconds since 1970: it is at least that late.
 int iotkm_wallet_floor(const iotkm_wallet *wallet,
                        uint64_t *floor_s);
 
 // The number of the revocation list; 0: none.
+// Shown in examples/firmware/cortex-m/interactive.c.
 int iotkm_wallet_list_number(const iotkm_wallet *wallet, uint32_t *number);
 
 // Wipes a wallet from memory, what it was lent with it; its slot stays as it is. Error: IOTKM_E_BUSY while an association
 // holds it.
+// Shown in examples/c/tickets.c.
 int iotkm_wallet_wipe(iotkm_wallet *wallet);
 
 // ---- interactive: associations ----
+
+// Example:
+//
+//     /* A leaf of a star; an association of suite -21 in a hub; one that gives its memory back meanwhile. */
+//     static iotkm_interactive_memory_small small;
+//     static iotkm_interactive_memory runs;
+//     static iotkm_interactive_memory_ffc long_runs;
+//     static const iotkm_suite *const suites[] = {&iotkm_suite_ffc2048};
+//     iotkm_interactive_setup setup = {0};
+//     uint32_t number;
+//     setup.struct_size = sizeof setup;
+//     setup.kem = &iotkm_ffc2048;
+//     setup.suites = suites;
+//     setup.suite_count = 1;
+//     setup.key = 2;
+//     iotkm_interactive_open_ffc(&a, &long_peer, &wallet, &setup, NULL, &long_runs);
+//     iotkm_interactive_join_ffc(&a, &hub, IOTKM_HUB_NOBODY, &number);               /* of a curve: iotkm_interactive_join() */
+//     if (iotkm_interactive_release(&a) == IOTKM_OK) iotkm_interactive_lend_ffc(&a, &long_runs);
+//     setup.kem = &iotkm_x25519;                                     /* and its suites */
+//     iotkm_interactive_open_leaf(&b, &interactive_peer, &wallet, &setup, NULL, &small);
+//     iotkm_interactive_open(&c, &interactive_peer, &wallet, &setup, NULL, &runs);
+//     if (iotkm_interactive_is_named_by(&c, datagram, datagram_len) == 1)
+//         iotkm_receive(&c, &cx, &from, datagram, datagram_len, &received);
+//     iotkm_interactive_join(&c, &hub, IOTKM_HUB_NOBODY, &number);
+//     if (iotkm_interactive_release(&c) == IOTKM_OK) iotkm_interactive_lend(&c, &runs);
 
 // Sets up an association with this peer, at rest: it answers the peer, and starts by itself on iotkm_interactive_connect(). `wallet`
 // holds this device's tickets and may be lent to many associations. `config` may be NULL. Peer, wallet and memory are lent until
@@ -1660,6 +2050,15 @@ int iotkm_interactive_open(iotkm_association *association,
                            const iotkm_interactive_setup *setup,
                            const iotkm_config *config,
                            iotkm_interactive_memory *memory);
+
+// iotkm_interactive_open() for tickets and suites of any group, the FFC ones too, with more memory. Errors: as there, and
+// IOTKM_E_SUITE_MISMATCH for a peer that was not set up as an iotkm_interactive_peer_ffc.
+int iotkm_interactive_open_ffc(iotkm_association *association,
+                               iotkm_interactive_peer_ffc *peer,
+                               iotkm_wallet *wallet,
+                               const iotkm_interactive_setup *setup,
+                               const iotkm_config *config,
+                               iotkm_interactive_memory_ffc *memory);
 
 // iotkm_interactive_open() for a leaf of a star, with less code and memory: it connects by itself, to one hub that stays at its
 // address, and connects again after a restart. It does not answer the peer's own runs, nor iotkm_export() and iotkm_restore(). The
@@ -1681,6 +2080,7 @@ int iotkm_interactive_connect(iotkm_association *association,
 
 // Starts phase 1 although there is a pairwise master key: a new one takes its place, with the tickets that both have now.
 // Errors: as iotkm_interactive_connect().
+// Shown in examples/c/tickets.c.
 int iotkm_interactive_authenticate(iotkm_association *association,
                                    const iotkm_cx *cx,
                                    const iotkm_addr *to);
@@ -1688,12 +2088,14 @@ int iotkm_interactive_authenticate(iotkm_association *association,
 // Asks whether the peer is there and has the pairwise master key: IOTKM_EVENT_PEER_ALIVE, or IOTKM_EVENT_FAILED of
 // IOTKM_STAGE_PING. It replaces nothing and stores nothing.
 // Errors: IOTKM_E_NOT_ESTABLISHED without such a key; IOTKM_E_WRONG_STATE while a ping is out; IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+// Shown in examples/firmware/cortex-m/interactive.c.
 int iotkm_interactive_ping(iotkm_association *association,
                            const iotkm_cx *cx,
                            const iotkm_addr *to);
 
 // Says that the wallet has changed: a new ticket of this side's is sent to the peer; a revocation list that names the peer's ends
 // the association (IOTKM_EVENT_TERMINATED). Error: IOTKM_E_UNDRAINED.
+// Shown in examples/c/tickets.c.
 int iotkm_interactive_recheck(iotkm_association *association,
                               const iotkm_cx *cx);
 
@@ -1706,28 +2108,77 @@ int iotkm_interactive_is_named_by(iotkm_association *association,
 // iotkm_history_join() for associations of this scheme.
 int iotkm_interactive_join(iotkm_association *association, iotkm_hub *hub, uint32_t wanted, uint32_t *member);
 
+// iotkm_history_join() for associations of iotkm_interactive_open_ffc().
+int iotkm_interactive_join_ffc(iotkm_association *association,
+                               iotkm_hub *hub,
+                               uint32_t wanted,
+                               uint32_t *member);
+
 // Takes the memory for runs back (and wipes it), if no run needs it: a session goes on without. Runs, pings, tickets, resume and a
 // peer's new address need it again: iotkm_interactive_lend(). Error: IOTKM_E_WRONG_STATE while it is needed, or not there.
 int iotkm_interactive_release(iotkm_association *association);
 
-// Lends memory for runs again, until iotkm_wipe() or iotkm_interactive_release(). Error: IOTKM_E_WRONG_STATE where there is some.
+// Lends memory for runs again, until iotkm_wipe() or iotkm_interactive_release(). Errors: IOTKM_E_WRONG_STATE where there is some;
+// IOTKM_E_BAD_ARGUMENT for an association of iotkm_interactive_open_ffc().
 int iotkm_interactive_lend(iotkm_association *association,
                            iotkm_interactive_memory *memory);
 
+// iotkm_interactive_lend() for associations of iotkm_interactive_open_ffc().
+int iotkm_interactive_lend_ffc(iotkm_association *association, iotkm_interactive_memory_ffc *memory);
+
 // ---- interactive: peers ----
+
+// Example:
+//
+//     /* A hub's peer, for the first who comes with a ticket for lights; later, what is known of it. */
+//     static iotkm_interactive_peer peer;
+//     static iotkm_interactive_peer_ffc longer;
+//     static uint8_t blob[IOTKM_INTERACTIVE_PEER_BLOB_MAX], ticket[IOTKM_TICKET_MAX];
+//     static uint8_t work[2 * IOTKM_INTERACTIVE_PEER_BLOB_MAX_FFC];
+//     char name[IOTKM_NAME_TEXT];
+//     uint32_t version, generation;
+//     uint16_t slot;
+//     if (iotkm_interactive_peer_size() != sizeof peer || iotkm_interactive_peer_ffc_size() != sizeof longer) return;
+//     iotkm_interactive_peer_init_anyone(&peer, 1, "hub", "light", psk);
+//     iotkm_interactive_peer_store(&peer, &cx, work, sizeof work);   /* or, where the program stores by itself: */
+//     iotkm_interactive_peer_seal(&peer, &cx, blob, sizeof blob, &len, &version);
+//     iotkm_interactive_peer_wipe(&peer);
+//     iotkm_interactive_peer_restore(&peer, &cx, 1, version, blob, len, work, sizeof work);
+//     iotkm_interactive_peer_name(&peer, name);
+//     iotkm_interactive_peer_slot(&peer, &slot);
+//     iotkm_interactive_peer_generation(&peer, &generation);
+//     iotkm_interactive_peer_ticket(&peer, ticket, sizeof ticket, &len);
+//     /* Of any group: */
+//     if (iotkm_interactive_peer_load_ffc(&longer, &cx, 2, work, sizeof work) == IOTKM_E_EMPTY)
+//         iotkm_interactive_peer_init_ffc(&longer, 2, "hub", "lamp-7", NULL);
+//     iotkm_interactive_peer_wipe(&longer.peer);
+//     iotkm_interactive_peer_init_anyone_ffc(&longer, 2, "hub", NULL, NULL);
+//     iotkm_interactive_peer_wipe(&longer.peer);
+//     iotkm_interactive_peer_restore_ffc(&longer, &cx, 2, 0, bytes, len, work, sizeof work);
 
 // sizeof(iotkm_interactive_peer) as the library was built.
 size_t iotkm_interactive_peer_size(void);
+
+// sizeof(iotkm_interactive_peer_ffc) as the library was built.
+size_t iotkm_interactive_peer_ffc_size(void);
 
 // Sets a peer up with whom there was no run yet, and which its association stores in `slot`. `me`, `them`: both names, as their
 // tickets have them. `psk`: 32 bytes of key material from elsewhere (another scheme's iotkm_exporter()) that go into every first
 // contact; NULL: none; both sides must do the same.
 // Error: IOTKM_E_BAD_ARGUMENT for a name that no ticket can have, and where both are the same.
+// Shown in examples/c/tickets.c.
 int iotkm_interactive_peer_init(iotkm_interactive_peer *peer,
                                 uint16_t slot,
                                 const char *me,
                                 const char *them,
                                 const uint8_t *psk);
+
+// iotkm_interactive_peer_init() for tickets of any group.
+int iotkm_interactive_peer_init_ffc(iotkm_interactive_peer_ffc *peer,
+                                    uint16_t slot,
+                                    const char *me,
+                                    const char *them,
+                                    const uint8_t *psk);
 
 // Sets a peer up for whoever comes first with a ticket in whose scope this word stands (NULL: with any ticket of the agent); from
 // then on it is that device's. Otherwise as iotkm_interactive_peer_init().
@@ -1736,6 +2187,13 @@ int iotkm_interactive_peer_init_anyone(iotkm_interactive_peer *peer,
                                        const char *me,
                                        const char *scope,
                                        const uint8_t *psk);
+
+// iotkm_interactive_peer_init_anyone() for tickets of any group.
+int iotkm_interactive_peer_init_anyone_ffc(iotkm_interactive_peer_ffc *peer,
+                                           uint16_t slot,
+                                           const char *me,
+                                           const char *scope,
+                                           const uint8_t *psk);
 
 // Sets a peer up from the blob in its slot. `floor` is the value of the slot's monotonic counter, 0 where there is none; `work` has
 // as many bytes as the blob. Errors: IOTKM_E_BAD_BLOB, IOTKM_E_BLOB_ROLLED_BACK.
@@ -1748,13 +2206,31 @@ int iotkm_interactive_peer_restore(iotkm_interactive_peer *peer,
                                    uint8_t *work,
                                    size_t work_len);
 
+// iotkm_interactive_peer_restore() for tickets of any group.
+int iotkm_interactive_peer_restore_ffc(iotkm_interactive_peer_ffc *peer,
+                                       const iotkm_cx *cx,
+                                       uint16_t slot,
+                                       uint32_t floor,
+                                       const uint8_t *blob,
+                                       size_t blob_len,
+                                       uint8_t *work,
+                                       size_t work_len);
+
 // iotkm_interactive_peer_restore() with what the platform's `store_read` finds in the slot; `work` has 2 x
 // IOTKM_INTERACTIVE_PEER_BLOB_MAX bytes. Errors: IOTKM_E_EMPTY where there is nothing, IOTKM_E_HOOK, IOTKM_E_BAD_BLOB.
+// Shown in examples/firmware/cortex-m/interactive.c.
 int iotkm_interactive_peer_load(iotkm_interactive_peer *peer,
                                 const iotkm_cx *cx,
                                 uint16_t slot,
                                 uint8_t *work,
                                 size_t work_len);
+
+// iotkm_interactive_peer_load() for tickets of any group; `work` has 2 x IOTKM_INTERACTIVE_PEER_BLOB_MAX_FFC bytes.
+int iotkm_interactive_peer_load_ffc(iotkm_interactive_peer_ffc *peer,
+                                    const iotkm_cx *cx,
+                                    uint16_t slot,
+                                    uint8_t *work,
+                                    size_t work_len);
 
 // Seals the peer for its slot, with the number of this write in `version` for a monotonic counter. An association does this by
 // itself (IOTKM_OUTPUT_PERSIST); this is for peers that were just set up. Errors: IOTKM_E_BUFFER_TOO_SMALL (room for
@@ -1779,7 +2255,7 @@ int iotkm_interactive_peer_name(const iotkm_interactive_peer *peer, char *text);
 // The slot that the peer is stored in.
 int iotkm_interactive_peer_slot(const iotkm_interactive_peer *peer, uint16_t *slot);
 
-// Writes the peer's ticket, for iotkm_ticket_peek(): IOTKM_TICKET_MAX bytes will do.
+// Writes the peer's ticket, for iotkm_ticket_peek(): IOTKM_TICKET_MAX bytes will do (IOTKM_TICKET_MAX_FFC where it is longer).
 // Errors: IOTKM_E_NO_CREDENTIAL where there is none yet, IOTKM_E_BUFFER_TOO_SMALL.
 int iotkm_interactive_peer_ticket(const iotkm_interactive_peer *peer,
                                   uint8_t *out,
@@ -1794,7 +2270,35 @@ int iotkm_interactive_peer_wipe(iotkm_interactive_peer *peer);
 
 // ---- credentials: a device ----
 
-// Sets an empty holder up, of the device named `me`, which goes by `operator`. `memory` has IOTKM_HOLDER_MEMORY bytes, and for a
+// Example:
+//
+//     /* Stored by a program's own means, and back. A credential that came with its private key, on a bench. */
+//     static uint8_t memory[IOTKM_HOLDER_MEMORY_FFC + IOTKM_REVOCATION_LIST_OVERHEAD];
+//     static uint8_t blob[IOTKM_HOLDER_BLOB_OVERHEAD + sizeof memory], work[sizeof blob];
+//     static iotkm_holder holder;
+//     static iotkm_static_key key;
+//     static iotkm_static_key_ffc half, long_key;
+//     iotkm_credential credential;
+//     uint64_t floor_s;
+//     uint32_t version;
+//     iotkm_holder_init(&holder, &operators, "lamp-7", memory, sizeof memory);
+//     if (blob_len > 0) iotkm_holder_restore(&holder, &cx, 0, blob, blob_len, work, sizeof work);
+//     if (iotkm_holder_accept_printed(&holder, &cx, bytes, len, scalar, 5, &key) == IOTKM_OK)
+//         iotkm_holder_install(&holder, &cx, bytes, len);
+//     if (iotkm_holder_needs_store(&holder) == 1
+//         && iotkm_holder_seal(&holder, &cx, blob, sizeof blob, &blob_len, &version) == IOTKM_OK) {
+//         my_store(blob, blob_len);
+//         iotkm_holder_persisted(&holder);
+//     }
+//     iotkm_holder_floor(&holder, &floor_s);                         /* it is at least that late */
+//     /* With suite -21 or -22, an operator's answer to what the half asked for: */
+//     iotkm_static_key_generate_ffc(&half, &cx, 0, &iotkm_growing_ffc2048);
+//     if (iotkm_holder_accept_ffc(&holder, &cx, &half, bytes, len, 5, &long_key, &credential) == IOTKM_OK)
+//         iotkm_holder_install(&holder, &cx, credential.bytes, credential.len);
+//     if (iotkm_holder_accept_printed_ffc(&holder, &cx, bytes, len, scalar, 5, &long_key) != IOTKM_OK) return;
+
+// Sets an empty holder up, of the device named `me`, which goes by `operator`. `memory` has IOTKM_HOLDER_MEMORY
+// bytes (IOTKM_HOLDER_MEMORY_FFC for an FFC suite), and for a
 // revocation list IOTKM_REVOCATION_LIST_OVERHEAD and four for each serial. The memory, `me`, and what the operator points to are
 // lent until iotkm_holder_wipe().
 // Error: IOTKM_E_BAD_ARGUMENT for names that no credential can have, keys that are none, or too little memory.
@@ -1818,6 +2322,7 @@ int iotkm_holder_restore(iotkm_holder *holder,
 
 // iotkm_holder_restore() with what the platform's `store_read` finds in the slot. `work` has room for two blobs: 2 x
 // (IOTKM_HOLDER_BLOB_OVERHEAD and the holder's memory). Errors: IOTKM_E_EMPTY where there is nothing, IOTKM_E_HOOK; as there.
+// Shown in examples/firmware/cortex-m/noninteractive.c.
 int iotkm_holder_load(iotkm_holder *holder,
                       const iotkm_cx *cx,
                       uint16_t slot,
@@ -1838,6 +2343,7 @@ int iotkm_holder_persisted(iotkm_holder *holder);
 
 // iotkm_holder_seal() into `work`, the platform's `store_write` to this slot, iotkm_holder_persisted(). `work` has room for a blob:
 // IOTKM_HOLDER_BLOB_OVERHEAD and the holder's memory. Errors: IOTKM_E_HOOK, IOTKM_E_BUFFER_TOO_SMALL.
+// Shown in examples/firmware/cortex-m/noninteractive.c.
 int iotkm_holder_store(iotkm_holder *holder,
                        const iotkm_cx *cx,
                        uint16_t slot,
@@ -1852,6 +2358,7 @@ int iotkm_holder_needs_store(const iotkm_holder *holder);
 // platform's hooks find it, iotkm_holder_install(), iotkm_holder_store(). `key` may be `half`'s memory only after that was wiped.
 // Errors: IOTKM_E_REFUSED_SIGNATURE where it is not this operator's answer to this request, another IOTKM_E_REFUSED_...;
 // IOTKM_E_BAD_ARGUMENT for a half of another kind.
+// Shown in examples/c/epochs.c.
 int iotkm_holder_accept(const iotkm_holder *holder,
                         const iotkm_cx *cx,
                         const iotkm_static_key *half,
@@ -1860,6 +2367,16 @@ int iotkm_holder_accept(const iotkm_holder *holder,
                         uint16_t number,
                         iotkm_static_key *key,
                         iotkm_credential *credential);
+
+// iotkm_holder_accept() with a suite of any group.
+int iotkm_holder_accept_ffc(const iotkm_holder *holder,
+                            const iotkm_cx *cx,
+                            const iotkm_static_key_ffc *half,
+                            const uint8_t *answer,
+                            size_t answer_len,
+                            uint16_t number,
+                            iotkm_static_key_ffc *key,
+                            iotkm_credential *credential);
 
 // Checks what iotkm_credential_issue_printed_knowing_the_private_key() gave, or that a stored private key is the credential's:
 // sets `key` up from the private key `x`, 32 bytes. Then as after iotkm_holder_accept().
@@ -1872,6 +2389,15 @@ int iotkm_holder_accept_printed(const iotkm_holder *holder,
                                 uint16_t number,
                                 iotkm_static_key *key);
 
+// iotkm_holder_accept_printed() with a suite of any group.
+int iotkm_holder_accept_printed_ffc(const iotkm_holder *holder,
+                                    const iotkm_cx *cx,
+                                    const uint8_t *credential,
+                                    size_t credential_len,
+                                    const uint8_t *x,
+                                    uint16_t number,
+                                    iotkm_static_key_ffc *key);
+
 // Takes this device's credential in, in place of the one before. That the device has its private key, iotkm_holder_accept()
 // has shown. Errors: IOTKM_E_REFUSED_..., IOTKM_E_REFUSED_OLDER for one that ends before the one here.
 int iotkm_holder_install(iotkm_holder *holder,
@@ -1882,6 +2408,7 @@ int iotkm_holder_install(iotkm_holder *holder,
 // Takes a revocation list in; `is_new` (may be NULL): whether it was not there yet. Then iotkm_noninteractive_recheck().
 // Errors: IOTKM_E_REFUSED_... (IOTKM_E_REFUSED_OLDER for a number that is not above the one here), IOTKM_E_FULL for one that is
 // longer than the memory for it.
+// Shown in examples/c/epochs.c.
 int iotkm_holder_revoke(iotkm_holder *holder,
                         const iotkm_cx *cx,
                         const uint8_t *list,
@@ -1889,6 +2416,7 @@ int iotkm_holder_revoke(iotkm_holder *holder,
                         bool *is_new);
 
 // This device's credential, valid or not. It lies in the holder's memory. Error: IOTKM_E_NO_CREDENTIAL where there is none.
+// Shown in examples/firmware/cortex-m/noninteractive.c.
 int iotkm_holder_credential(const iotkm_holder *holder,
                             iotkm_credential *credential);
 
@@ -1897,12 +2425,32 @@ int iotkm_holder_floor(const iotkm_holder *holder,
                        uint64_t *floor_s);
 
 // The number of the revocation list; 0: none.
+// Shown in examples/firmware/cortex-m/noninteractive.c.
 int iotkm_holder_list_number(const iotkm_holder *holder, uint32_t *number);
 
 // Wipes a holder from memory; its slot stays as it is. Error: IOTKM_E_BUSY while an association holds it.
+// Shown in examples/c/epochs.c.
 int iotkm_holder_wipe(iotkm_holder *holder);
 
 // ---- credentials: asked for, issued ----
+
+// Example:
+//
+//     /* The operator: who asks? Then the answer; or, for a device that cannot draw randomness, credential and key in one. */
+//     char subject[IOTKM_NAME_TEXT];
+//     uint8_t answer[IOTKM_CREDENTIAL_ANSWER_MAX], x[32];
+//     iotkm_credential credential;
+//     iotkm_credential_terms terms = {0};
+//     terms.issuer = "acme";
+//     terms.issued_at = (uint32_t)(cx.wall_ms / 1000);
+//     terms.serial = next_serial();
+//     terms.life_h = 24 * 365;
+//     if (iotkm_credential_requested(suite, bytes, len, subject) != IOTKM_OK || !user_knows(subject)) return;
+//     iotkm_credential_issue(&cx, suite, secret, &terms, bytes, len, answer, sizeof answer, &len);
+//     terms.serial = next_serial();
+//     iotkm_credential_issue_printed_knowing_the_private_key(&cx, suite, secret, &terms, "lamp-8", x,
+//                                                            answer, sizeof answer, &len);
+//     if (iotkm_credential_read(suite, answer, len, &credential) == IOTKM_OK) my_warning(credential.subject);
 
 // Reads a credential of this suite's; `credential` points into `bytes`. Error: IOTKM_E_REFUSED_CLAIMS.
 int iotkm_credential_read(const iotkm_noninteractive_suite *suite,
@@ -1911,10 +2459,11 @@ int iotkm_credential_read(const iotkm_noninteractive_suite *suite,
                           iotkm_credential *credential);
 
 // Writes what a device sends its operator: a credential, please, for this name. `half` is a new key of the suite's group
-// (iotkm_static_key_generate() with iotkm_growing_...), half of the device's key to be: keep it, stored, until the answer is
-// there (iotkm_holder_accept()), then wipe it. Nothing here is secret; that it is this device's the operator has to know.
-// Errors: IOTKM_E_BUFFER_TOO_SMALL (IOTKM_CREDENTIAL_REQUEST_MAX bytes will do); IOTKM_E_BAD_ARGUMENT for a name that no
-// credential can have, or another kind of key.
+// (iotkm_static_key_generate() or ..._ffc() with iotkm_growing_...), half of the device's key to be: keep it, stored, until
+// the answer is there (iotkm_holder_accept()), then wipe it. Nothing here is secret; that it is this device's the operator has
+// to know. Errors: IOTKM_E_BUFFER_TOO_SMALL (IOTKM_CREDENTIAL_REQUEST_MAX bytes will do, ..._MAX_FFC for those groups);
+// IOTKM_E_BAD_ARGUMENT for a name that no credential can have, or another kind of key.
+// Shown in examples/c/epochs.c.
 int iotkm_credential_request(const iotkm_static_key *half,
                              const char *subject,
                              uint8_t *out,
@@ -1929,18 +2478,26 @@ int iotkm_credential_requested(const iotkm_noninteractive_suite *suite,
                                char *subject);
 
 // Makes an operator's private key, 32 bytes to be kept secret: who has it can be every device. Errors: IOTKM_E_RNG.
+// Shown in examples/c/epochs.c.
 int iotkm_operator_key_generate(const iotkm_noninteractive_suite *suite,
                                 const iotkm_cx *cx,
                                 uint8_t *secret);
 
-// Writes the public key of an operator's private key, 32 bytes: what devices have of it.
-// Error: IOTKM_E_BAD_ARGUMENT for bytes that are no such key.
-int iotkm_operator_key_public(const iotkm_noninteractive_suite *suite, const uint8_t *secret, uint8_t *key);
+// Writes the public key of an operator's private key: what devices have of it. It has 32 bytes, of the FFC groups 256 and 384:
+// IOTKM_OPERATOR_KEY_MAX will do.
+// Errors: IOTKM_E_BAD_ARGUMENT for bytes that are no such key, IOTKM_E_BUFFER_TOO_SMALL.
+// Shown in examples/c/epochs.c.
+int iotkm_operator_key_public(const iotkm_noninteractive_suite *suite,
+                              const uint8_t *secret,
+                              uint8_t *out,
+                              size_t out_capacity,
+                              size_t *out_len);
 
 // Answers a device's request with the operator's private key: the answer for iotkm_holder_accept(). Neither is secret on the
 // way, and the device's private key is never the operator's. That the request is that device's, the caller answers for.
 // Errors: IOTKM_E_REFUSED_CLAIMS for what is no request, or names or times that cannot be; IOTKM_E_REFUSED_KEY for an element
-// outside the group; IOTKM_E_BUFFER_TOO_SMALL (IOTKM_CREDENTIAL_ANSWER_MAX bytes will do), IOTKM_E_BAD_ARGUMENT, IOTKM_E_RNG.
+// outside the group; IOTKM_E_BUFFER_TOO_SMALL (IOTKM_CREDENTIAL_ANSWER_MAX bytes will do, ..._MAX_FFC for those groups),
+// IOTKM_E_BAD_ARGUMENT, IOTKM_E_RNG.
 int iotkm_credential_issue(const iotkm_cx *cx,
                            const iotkm_noninteractive_suite *suite,
                            const uint8_t *secret,
@@ -1966,6 +2523,28 @@ int iotkm_credential_issue_printed_knowing_the_private_key(const iotkm_cx *cx,
 
 // ---- noninteractive: associations ----
 
+// Example:
+//
+//     /* With little memory; with suite -21, in a hub; one that gives its memory back meanwhile. */
+//     static iotkm_noninteractive one, other;
+//     static iotkm_noninteractive_memory_small small;
+//     static iotkm_noninteractive_memory runs;
+//     static iotkm_noninteractive_memory_ffc long_runs;
+//     iotkm_noninteractive_setup setup = {0};
+//     uint32_t number;
+//     setup.struct_size = sizeof setup;
+//     setup.key = 5;
+//     setup.interval_s = 3600;
+//     iotkm_noninteractive_open_small(&one, &noninteractive_peer, &holder, &setup, NULL, &small);
+//     iotkm_noninteractive_join(&one.association, &hub, IOTKM_HUB_NOBODY, &number);
+//     if (iotkm_noninteractive_release(&one.association) == IOTKM_OK) iotkm_noninteractive_lend(&one.association, &runs);
+//     iotkm_noninteractive_open_ffc(&other, &long_other, &holder, &setup, NULL, &long_runs);
+//     iotkm_noninteractive_join_ffc(&other.association, &hub, IOTKM_HUB_NOBODY, &number);
+//     if (iotkm_noninteractive_release(&other.association) == IOTKM_OK)
+//         iotkm_noninteractive_lend_ffc(&other.association, &long_runs);
+//     if (iotkm_noninteractive_is_named_by(&one.association, datagram, datagram_len) == 1)
+//         iotkm_receive(&one.association, &cx, &from, datagram, datagram_len, &received);
+
 // Sets up an association with this peer, at rest: it answers the peer, and starts by itself on iotkm_noninteractive_connect(), or
 // goes on where it was before a restart on iotkm_noninteractive_go_on(). `holder` has this device's credential and may be lent
 // to many associations; its operator's suite is theirs. `config` may be NULL. Peer, holder and memory are lent until
@@ -1973,6 +2552,7 @@ int iotkm_credential_issue_printed_knowing_the_private_key(const iotkm_cx *cx,
 // the end: of the epochs, of a credential, by revocation.
 // Errors: IOTKM_E_SUITE_MISMATCH where the peer was set up with another group than the holder's; IOTKM_E_BAD_ARGUMENT;
 // IOTKM_E_BUSY where another association holds the peer.
+// Shown in examples/c/epochs.c.
 int iotkm_noninteractive_open(iotkm_noninteractive *association,
                               iotkm_noninteractive_peer *peer,
                               iotkm_holder *holder,
@@ -1989,10 +2569,19 @@ int iotkm_noninteractive_open_small(iotkm_noninteractive *association,
                                     const iotkm_config *config,
                                     iotkm_noninteractive_memory_small *memory);
 
+// iotkm_noninteractive_open() with the FFC groups, with more memory. Errors: as there.
+int iotkm_noninteractive_open_ffc(iotkm_noninteractive *association,
+                                  iotkm_noninteractive_peer_ffc *peer,
+                                  iotkm_holder *holder,
+                                  const iotkm_noninteractive_setup *setup,
+                                  const iotkm_config *config,
+                                  iotkm_noninteractive_memory_ffc *memory);
+
 // Starts a handshake with the peer at this address. A session that there is goes on until the new one is complete:
 // IOTKM_EVENT_ESTABLISHED or IOTKM_EVENT_FAILED tells.
 // Errors: IOTKM_E_NO_CREDENTIAL where this device has none that is valid; IOTKM_E_WRONG_STATE while a run of this side's is
 // under way; IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+// Shown in examples/c/epochs.c.
 int iotkm_noninteractive_connect(iotkm_association *association,
                                  const iotkm_cx *cx,
                                  const iotkm_addr *to);
@@ -2001,14 +2590,17 @@ int iotkm_noninteractive_connect(iotkm_association *association,
 // comes in its place, iotkm_noninteractive_connect().
 // Errors: IOTKM_E_NOT_ESTABLISHED where nothing is stored; IOTKM_E_WRONG_STATE where there is a session or a run already;
 // IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+// Shown in examples/firmware/cortex-m/noninteractive.c.
 int iotkm_noninteractive_go_on(iotkm_association *association,
                                const iotkm_cx *cx);
 
 // Says that the holder has changed: a revocation list that names the peer's credential ends the association
 // (IOTKM_EVENT_TERMINATED). Errors: IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+// Shown in examples/c/epochs.c.
 int iotkm_noninteractive_recheck(iotkm_association *association, const iotkm_cx *cx);
 
 // The epoch in use, from 1 on. Error: IOTKM_E_NOT_ESTABLISHED.
+// Shown in examples/c/epochs.c.
 int iotkm_noninteractive_epoch(iotkm_association *association, uint32_t *epoch);
 
 // 1 if a datagram is a first message that names this association's peer, 0 if not, or an error: for programs that keep
@@ -2022,9 +2614,13 @@ int iotkm_noninteractive_is_named_by(iotkm_association *association,
 // there.
 int iotkm_noninteractive_release(iotkm_association *association);
 
-// Lends memory for runs again, until iotkm_wipe() or iotkm_noninteractive_release(). Error: IOTKM_E_WRONG_STATE where there is some.
+// Lends memory for runs again, until iotkm_wipe() or iotkm_noninteractive_release(). Errors: IOTKM_E_WRONG_STATE where there is
+// some; IOTKM_E_BAD_ARGUMENT for an association of iotkm_noninteractive_open_ffc().
 int iotkm_noninteractive_lend(iotkm_association *association,
                               iotkm_noninteractive_memory *memory);
+
+// iotkm_noninteractive_lend() for associations of iotkm_noninteractive_open_ffc().
+int iotkm_noninteractive_lend_ffc(iotkm_association *association, iotkm_noninteractive_memory_ffc *memory);
 
 // iotkm_history_join() for associations of this scheme.
 int iotkm_noninteractive_join(iotkm_association *association,
@@ -2032,21 +2628,64 @@ int iotkm_noninteractive_join(iotkm_association *association,
                               uint32_t wanted,
                               uint32_t *member);
 
+// iotkm_history_join() for associations of iotkm_noninteractive_open_ffc().
+int iotkm_noninteractive_join_ffc(iotkm_association *association,
+                                  iotkm_hub *hub,
+                                  uint32_t wanted,
+                                  uint32_t *member);
+
 // ---- noninteractive: peers ----
+
+// Example:
+//
+//     /* Stored by a program's own means, and back; of suite -21 likewise. */
+//     static const iotkm_noninteractive_suite *const ffc = &iotkm_noninteractive_suite_ffc2048;
+//     static iotkm_noninteractive_peer peer;
+//     static iotkm_noninteractive_peer_ffc longer;
+//     static uint8_t blob[IOTKM_NONINTERACTIVE_PEER_BLOB_MAX], work[2 * IOTKM_NONINTERACTIVE_PEER_BLOB_MAX_FFC];
+//     uint8_t credential[IOTKM_CREDENTIAL_MAX];
+//     char name[IOTKM_NAME_TEXT];
+//     uint32_t version, epoch;
+//     uint16_t slot;
+//     if (iotkm_noninteractive_peer_size() != sizeof peer || iotkm_noninteractive_peer_ffc_size() != sizeof longer) return;
+//     iotkm_noninteractive_peer_init(&peer, suite, 1, "lamp-7", "hub", psk);
+//     iotkm_noninteractive_peer_store(&peer, &cx, work, sizeof work);
+//     iotkm_noninteractive_peer_seal(&peer, &cx, blob, sizeof blob, &len, &version);
+//     iotkm_noninteractive_peer_wipe(&peer);
+//     iotkm_noninteractive_peer_restore(&peer, suite, &cx, 1, version, blob, len, work, sizeof work);
+//     iotkm_noninteractive_peer_name(&peer, name);
+//     iotkm_noninteractive_peer_slot(&peer, &slot);
+//     iotkm_noninteractive_peer_epoch(&peer, &epoch);
+//     iotkm_noninteractive_peer_credential(&peer, credential, sizeof credential, &len);
+//     if (iotkm_noninteractive_peer_load_ffc(&longer, ffc, &cx, 2, work, sizeof work) == IOTKM_E_EMPTY)
+//         iotkm_noninteractive_peer_init_ffc(&longer, ffc, 2, "lamp-7", "hub", NULL);
+//     iotkm_noninteractive_peer_wipe(&longer.peer);
+//     iotkm_noninteractive_peer_restore_ffc(&longer, ffc, &cx, 2, 0, bytes, len, work, sizeof work);
 
 // sizeof(iotkm_noninteractive_peer) as the library was built.
 size_t iotkm_noninteractive_peer_size(void);
 
+// sizeof(iotkm_noninteractive_peer_ffc) as the library was built.
+size_t iotkm_noninteractive_peer_ffc_size(void);
+
 // Sets a peer up with whom there was no handshake yet, and which its association stores in `slot`. `me`, `them`: both names, as
 // their credentials have them; `them` may be NULL: whoever comes first, and from then on it is that device's. `psk`: 32 bytes
 // of key material from elsewhere (another scheme's iotkm_exporter()) that go into every handshake; NULL: none; both sides must
-// do the same. Error: IOTKM_E_BAD_ARGUMENT for a name that no credential can have, and where both are the same.
+// do the same. Error: IOTKM_E_BAD_ARGUMENT for a name that no credential can have, where both are the same, and for an FFC suite.
 int iotkm_noninteractive_peer_init(iotkm_noninteractive_peer *peer,
                                    const iotkm_noninteractive_suite *suite,
                                    uint16_t slot,
                                    const char *me,
                                    const char *them,
                                    const uint8_t *psk);
+
+// iotkm_noninteractive_peer_init() with a suite of any group.
+int iotkm_noninteractive_peer_init_ffc(iotkm_noninteractive_peer_ffc *peer,
+                                       const iotkm_noninteractive_suite *suite,
+                                       uint16_t slot,
+                                       const char *me,
+                                       const char *them,
+                                       const uint8_t *psk);
 
 // Sets a peer up from the blob in its slot. `floor` is the value of the slot's monotonic counter, 0 where there is none; `work`
 // has as many bytes as the blob. Errors: IOTKM_E_BAD_BLOB, also of another group; IOTKM_E_BLOB_ROLLED_BACK.
@@ -2060,14 +2699,34 @@ int iotkm_noninteractive_peer_restore(iotkm_noninteractive_peer *peer,
                                       uint8_t *work,
                                       size_t work_len);
 
+// iotkm_noninteractive_peer_restore() with a suite of any group.
+int iotkm_noninteractive_peer_restore_ffc(iotkm_noninteractive_peer_ffc *peer,
+                                          const iotkm_noninteractive_suite *suite,
+                                          const iotkm_cx *cx,
+                                          uint16_t slot,
+                                          uint32_t floor,
+                                          const uint8_t *blob,
+                                          size_t blob_len,
+                                          uint8_t *work,
+                                          size_t work_len);
+
 // iotkm_noninteractive_peer_restore() with what the platform's `store_read` finds in the slot; `work` has 2 x
 // IOTKM_NONINTERACTIVE_PEER_BLOB_MAX bytes. Errors: IOTKM_E_EMPTY where there is nothing, IOTKM_E_HOOK, IOTKM_E_BAD_BLOB.
+// Shown in examples/firmware/cortex-m/noninteractive.c.
 int iotkm_noninteractive_peer_load(iotkm_noninteractive_peer *peer,
                                    const iotkm_noninteractive_suite *suite,
                                    const iotkm_cx *cx,
                                    uint16_t slot,
                                    uint8_t *work,
                                    size_t work_len);
+
+// iotkm_noninteractive_peer_load() with a suite of any group; `work` has 2 x IOTKM_NONINTERACTIVE_PEER_BLOB_MAX_FFC bytes.
+int iotkm_noninteractive_peer_load_ffc(iotkm_noninteractive_peer_ffc *peer,
+                                       const iotkm_noninteractive_suite *suite,
+                                       const iotkm_cx *cx,
+                                       uint16_t slot,
+                                       uint8_t *work,
+                                       size_t work_len);
 
 // Seals the peer for its slot, with the number of this write in `version` for a monotonic counter. An association does this by
 // itself (IOTKM_OUTPUT_PERSIST); this is for peers that were just set up. Errors: IOTKM_E_BUFFER_TOO_SMALL (room for
@@ -2097,7 +2756,8 @@ int iotkm_noninteractive_peer_slot(const iotkm_noninteractive_peer *peer, uint16
 int iotkm_noninteractive_peer_epoch(const iotkm_noninteractive_peer *peer,
                                     uint32_t *epoch);
 
-// Writes the peer's credential, for iotkm_credential_read(): IOTKM_CREDENTIAL_MAX bytes will do.
+// Writes the peer's credential, for iotkm_credential_read(): IOTKM_CREDENTIAL_MAX bytes will do
+// (IOTKM_CREDENTIAL_MAX_FFC where it is of an FFC group).
 // Errors: IOTKM_E_NO_CREDENTIAL where there is none yet, IOTKM_E_BUFFER_TOO_SMALL.
 int iotkm_noninteractive_peer_credential(const iotkm_noninteractive_peer *peer,
                                          uint8_t *out,

@@ -134,7 +134,7 @@ int main(void) {
     wall_switch.platform.device_secret = devices_secret;
     wall_switch.cx.platform = &wall_switch.platform;
     must(iotkm_operator_key_generate(suite, &wall_switch.cx, operators_secret));
-    must(iotkm_operator_key_public(suite, operators_secret, operators_key));
+    must(iotkm_operator_key_public(suite, operators_secret, operators_key, sizeof operators_key, &operators.key_len));
     must(iotkm_signing_public_key(&iotkm_signing_eddsa, lists_secret, lists_key, sizeof lists_key, &agent.key_len));
     agent.name = "acme";
     agent.signature = &iotkm_eddsa;
@@ -142,7 +142,6 @@ int main(void) {
     operators.suite = suite;
     operators.agent = &agent;
     operators.key = operators_key;
-    operators.key_len = sizeof operators_key;
     set_up(&wall_switch, &lamp, "switch", "lamp", 1);
     set_up(&lamp, &wall_switch, "lamp", "switch", 2);
 

@@ -65,8 +65,8 @@ pub(crate) trait Verbs: Association {
     fn release(&mut self) -> Outcome {
         Err(IOTKM_E_SCHEME.into())
     }
-    /// `memory` is of the type that the scheme's lending function takes.
-    unsafe fn lend(&mut self, _memory: NonNull<c_void>) -> Outcome {
+    /// `memory` is of a type that a lending function of the scheme's takes, and as long.
+    unsafe fn lend(&mut self, _memory: (NonNull<c_void>, usize)) -> Outcome {
         Err(IOTKM_E_SCHEME.into())
     }
 }

@@ -12,18 +12,36 @@ use core_of_iotkm::engine::memory::{Half, Parts};
 use core_of_iotkm::engine::{Scheme, Scratch};
 use core_of_iotkm::phase1::{Credentials, Lend};
 
-/// A peer that is set up.
+/// A peer that is set up. `F` is what else its object starts with, before what its type says how long it is.
 #[repr(C)]
 #[derive(Debug)]
-pub(crate) struct Held<P> {
+pub(crate) struct Held<P, F = ()> {
     head: Head,
     lent: bool,
+    front: F,
     peer: P,
 }
 
 impl<P> Held<P> {
     pub(crate) const fn new(magic: Magic, peer: P) -> Self {
-        Self { head: Head::new(magic), lent: false, peer }
+        Self::fronted(magic, (), peer)
+    }
+}
+
+impl<P, F> Held<P, F> {
+    pub(crate) const fn fronted(magic: Magic, front: F, peer: P) -> Self {
+        Self { head: Head::new(magic), lent: false, front, peer }
+    }
+
+    /// What else the object starts with.
+    pub(crate) unsafe fn front<'a>(object: NonNull<Self>) -> &'a F {
+        // SAFETY: set up, as `with` found; it does not change.
+        unsafe { raw::field(object, |object| &raw mut (*object).front).as_ref() }
+    }
+
+    /// The peer of an object.
+    pub(crate) unsafe fn peer(object: NonNull<Self>) -> NonNull<P> {
+        raw::field(object, |object| &raw mut (*object).peer)
     }
 
     /// Calls `f` with the peer's object.
@@ -53,11 +71,11 @@ impl<P> Held<P> {
 
 /// A peer in the caller's memory. While it is lent it cannot be lent again, nor wiped.
 #[derive(Debug)]
-pub(crate) struct LentPeer<P>(NonNull<Held<P>>);
+pub(crate) struct LentPeer<P, F = ()>(NonNull<Held<P, F>>);
 
-impl<P> LentPeer<P> {
+impl<P, F> LentPeer<P, F> {
     /// Takes a peer that is set up, if it is lent to nobody.
-    pub(crate) unsafe fn take(object: *mut Held<P>, magic: Magic) -> Outcome<Self> {
+    pub(crate) unsafe fn take(object: *mut Held<P, F>, magic: Magic) -> Outcome<Self> {
         let mut lent = Err(IOTKM_E_INTERNAL.into());
         Held::with(object, magic, &mut |object| {
             Held::free(object)?.lent = true;
@@ -68,19 +86,19 @@ impl<P> LentPeer<P> {
     }
 }
 
-impl<P> Borrow<P> for LentPeer<P> {
+impl<P, F> Borrow<P> for LentPeer<P, F> {
     fn borrow(&self) -> &P {
         // SAFETY: set up, and cannot be wiped while it is lent; verbs do not overlap in time, by contract, here and below.
         unsafe { &self.0.as_ref().peer }
     }
 }
-impl<P> BorrowMut<P> for LentPeer<P> {
+impl<P, F> BorrowMut<P> for LentPeer<P, F> {
     fn borrow_mut(&mut self) -> &mut P {
         // SAFETY: as above.
         unsafe { &mut self.0.as_mut().peer }
     }
 }
-impl<P> Drop for LentPeer<P> {
+impl<P, F> Drop for LentPeer<P, F> {
     fn drop(&mut self) {
         // SAFETY: as above; only this field is touched.
         unsafe { (*self.0.as_ptr()).lent = false }

@@ -14,10 +14,11 @@
 //! | [`interactive`] | the interactive scheme |
 //! | [`noninteractive`] | the noninteractive scheme |
 //! | [`credentials`] | self-certified keys: issued, taken, held |
-//! | `lent` | what associations are lent |
+//! | `lent`, `stored` | what associations are lent; peers of any length |
 //! | [`hub`] | many associations on one socket |
 //! | [`hedge`] | randomness from a source that may be weak |
 //! | [`static_key`] | static keys in memory, behind the hooks of a secure element |
+//! | [`remembered`] | what a static key shares with the peers met last |
 //! | [`tickets`] | tickets, revocation lists, a device's wallet |
 //!
 //! A function that C calls is `unsafe`: what the head of `iotkm.h` asks of the caller is its safety contract. It hands its
@@ -53,6 +54,8 @@ pub mod hedge;
 
 pub mod static_key;
 
+pub mod remembered;
+
 pub mod tickets;
 
 pub mod interactive;
@@ -67,3 +70,5 @@ mod panic;
 pub mod raw;
 
 mod lent;
+
+mod stored;

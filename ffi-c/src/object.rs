@@ -41,6 +41,8 @@ impl Magic {
     pub const HOLDER: Self = Self(0x6968_6c08);
     /// A peer of the noninteractive scheme.
     pub const NONINTERACTIVE_PEER: Self = Self(0x696e_7009);
+    /// What is remembered of peers.
+    pub const REMEMBERED: Self = Self(0x6972_6d0a);
     const BROKEN: u32 = 0x6962_6bff;
     const BUSY_BIT: u32 = 1 << 31;
 }

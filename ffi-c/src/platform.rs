@@ -85,7 +85,31 @@ pub struct iotkm_platform {
     >,
     /// For the three above.
     pub keys_ctx: *mut c_void,
+    /// As `agree`, with a public key that somebody keeps: the same will be asked again, and the secret may be remembered.
+    /// iotkm_remembered_agree() does that. NULL: `agree` is asked each time.
+    pub agree_known: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            key: u16,
+            curve: c_int,
+            share: *const u8,
+            secret: *mut u8,
+            len: usize,
+        ) -> c_int,
+    >,
+    /// For `agree_known`.
+    pub agree_known_ctx: *mut c_void,
 }
+
+/// A hook that writes what a key shares with the holder of a share.
+pub(crate) type Agree = unsafe extern "C" fn(
+    ctx: *mut c_void,
+    key: u16,
+    curve: c_int,
+    share: *const u8,
+    secret: *mut u8,
+    len: usize,
+) -> c_int;
 
 /// (a^u b)^(h key + k): a self-certified key of one epoch, applied to the other side's. A token that multiplies points gives
 /// P = (a^u b)^key, and the rest is done outside of it: P^h (a^u b)^k.
@@ -156,6 +180,16 @@ impl iotkm_platform {
         }
     }
 
+    /// What is stored in a slot, read into the first half of `work`; and the other half.
+    pub unsafe fn stored<'w>(cx: *const iotkm_cx, slot: u16, work: &'w mut [u8]) -> Outcome<(&'w [u8], &'w mut [u8])> {
+        let (blob, rest) = work.split_at_mut(work.len() / 2);
+        match Self::of(cx)?.read(slot, blob) {
+            Ok(blob) => Ok((blob, rest)),
+            Err(IOTKM_STORE_EMPTY) => Err(IOTKM_E_EMPTY.into()),
+            Err(_) => Err(IOTKM_E_HOOK.into()),
+        }
+    }
+
     /// Writes a slot; 0 where that is done.
     pub fn write(&self, slot: u16, bytes: &[u8]) -> c_int {
         let Some(write) = self.store_write else { return IOTKM_E_HOOK as c_int };
@@ -192,17 +226,15 @@ impl StaticKeys for iotkm_platform {
     }
 
     fn agree(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
-        let hook = self.agree.ok_or(KeyError::NoKey)?;
-        let len = kem.group().secret_len();
-        let secret = secret.get_mut(..len).ok_or(KeyError::Failed)?;
-        if share.len() != len {
-            return Err(KeyError::BadElement);
-        }
-        let (from, to) = (share.as_ptr(), secret.as_mut_ptr());
-        // SAFETY: the platform's hook gets its own context, a share and memory of this length.
-        key_answer(unsafe { hook(self.keys_ctx, slot.0, kem.curve().into(), from, to, len) })?;
-        // A token that does not check small orders (RFC 7748, section 6.1), or that wrote nothing.
-        if secret.iter().fold(0, |any, byte| any | byte) == 0 { Err(KeyError::BadElement) } else { Ok(()) }
+        ask((self.agree, self.keys_ctx), slot, kem, share, secret)
+    }
+
+    fn agree_known(&self, slot: KeySlot, kem: &dyn Kem, share: &[u8], secret: &mut [u8]) -> Result<(), KeyError> {
+        let hook = match self.agree_known {
+            None => (self.agree, self.keys_ctx),
+            known => (known, self.agree_known_ctx),
+        };
+        ask(hook, slot, kem, share, secret)
     }
 
     fn step(&self, slot: KeySlot, kem: &dyn Kem, step: &Step<'_>, out: &mut [u8]) -> Result<(), KeyError> {
@@ -215,6 +247,26 @@ impl StaticKeys for iotkm_platform {
         key_answer(unsafe { hook(self.keys_ctx, slot.0, kem.curve().into(), &raw const step, out.as_mut_ptr()) })?;
         if out.iter().fold(0, |any, byte| any | byte) == 0 { Err(KeyError::Failed) } else { Ok(()) }
     }
+}
+
+fn ask(
+    (hook, ctx): (Option<Agree>, *mut c_void),
+    slot: KeySlot,
+    kem: &dyn Kem,
+    share: &[u8],
+    secret: &mut [u8],
+) -> Result<(), KeyError> {
+    let hook = hook.ok_or(KeyError::NoKey)?;
+    let len = kem.group().secret_len();
+    let secret = secret.get_mut(..len).ok_or(KeyError::Failed)?;
+    if share.len() != len {
+        return Err(KeyError::BadElement);
+    }
+    let (from, to) = (share.as_ptr(), secret.as_mut_ptr());
+    // SAFETY: the platform's hook gets its own context, a share and memory of this length.
+    key_answer(unsafe { hook(ctx, slot.0, kem.curve().into(), from, to, len) })?;
+    // A token that does not check small orders (RFC 7748, section 6.1), or that wrote nothing.
+    if secret.iter().fold(0, |any, byte| any | byte) == 0 { Err(KeyError::BadElement) } else { Ok(()) }
 }
 
 /// From a platform to its static keys: only what uses static keys names [`hooked`], so that an image without links none of it.

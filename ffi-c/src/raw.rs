@@ -2,13 +2,18 @@
 //! head of `iotkm.h`: a pointer points to what its type says, for as long as its function says.
 
 use crate::status::{Outcome, iotkm_status::*, returned};
-use core::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int, c_void};
 use core::ptr::NonNull;
 
 /// The pointer, if it is one that could be right.
 pub fn some<T>(pointer: *const T) -> Outcome<NonNull<T>> {
     let pointer = NonNull::new(pointer.cast_mut()).ok_or(IOTKM_E_NULL)?;
     if pointer.is_aligned() { Ok(pointer) } else { Err(IOTKM_E_BAD_ARGUMENT.into()) }
+}
+
+/// Memory of a C type, and its length in bytes.
+pub fn room<T>(pointer: *mut T) -> Outcome<(NonNull<c_void>, usize)> {
+    Ok((some(pointer)?.cast(), size_of::<T>()))
 }
 
 /// A value to read.

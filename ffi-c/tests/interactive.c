@@ -214,6 +214,63 @@ static void tokens(void) {
     ends();
 }
 
+/* What two static keys share is asked of the token once, until it is told to forget, or another peer takes the place. */
+static void remembers(void) {
+    iotkm_remembered remembered;
+    iotkm_remembered_peer places[1];
+    static const uint8_t share[32] = {9};
+    uint8_t secret[32], again[32];
+    unsigned i;
+
+    for (i = 0; i < 2; i++) {
+        const iotkm_kem *kem = i ? &iotkm_p256 : &iotkm_x25519;
+        uint16_t key = i ? 2 : 1;
+        int curve = i ? IOTKM_CURVE_P256 : IOTKM_CURVE_X25519;
+        both(kem);
+        OK(iotkm_interactive_connect(&a.s.a, &a.s.cx, &b.s.addr));
+        settle(&a.s, &b.s, 0);
+        CHECK(token.agreed == 2); /* with b's own key and with its ephemeral one */
+        OK(iotkm_remembered_init(&remembered, &a.s.platform, places, 1));
+        a.s.platform.agree_known = iotkm_remembered_agree;
+        a.s.platform.agree_known_ctx = &remembered;
+        for (token.agreed = 0; token.agreed < 6;) {
+            unsigned before = token.agreed;
+            OK(iotkm_interactive_authenticate(&a.s.a, &a.s.cx, &b.s.addr));
+            settle(&a.s, &b.s, 0);
+            tell(&a.s, "met again");
+            CHECK(token.agreed == before + (before == 0 || before == 4 ? 2u : 1u));
+            if (token.agreed == 4) OK(iotkm_remembered_forget(&remembered));
+        }
+        if (curve == IOTKM_CURVE_X25519) {
+            /* Another peer's takes the one place, and is the same from memory. */
+            OK(iotkm_remembered_agree(&remembered, key, curve, share, secret, 32));
+            token.agreed = 0;
+            OK(iotkm_remembered_agree(&remembered, key, curve, share, again, 32));
+            CHECK(token.agreed == 0 && memcmp(secret, again, 32) == 0);
+            token.answers = 1;
+            IS(iotkm_remembered_agree(&remembered, 9, curve, share, again, 32), IOTKM_KEY_PENDING);
+            IS(iotkm_remembered_agree(&remembered, 9, curve, share, again, 32), IOTKM_KEY_NONE);
+            token.agreed = 0;
+            OK(iotkm_interactive_authenticate(&a.s.a, &a.s.cx, &b.s.addr));
+            settle(&a.s, &b.s, 0);
+            CHECK(token.agreed == 2);
+        }
+        OK(iotkm_remembered_wipe(&remembered));
+        IS(iotkm_remembered_agree(&remembered, key, curve, share, secret, 32), IOTKM_E_NOT_SET_UP);
+        IS(iotkm_remembered_forget(&remembered), IOTKM_E_NOT_SET_UP);
+        IS(iotkm_remembered_wipe(&remembered), IOTKM_E_NOT_SET_UP);
+        /* As a token that failed: nothing has changed. */
+        OK(iotkm_interactive_authenticate(&a.s.a, &a.s.cx, &b.s.addr));
+        settle(&a.s, &b.s, 1000);
+        tell(&a.s, "still the old session");
+        ends();
+    }
+    IS(iotkm_remembered_init(&remembered, &a.s.platform, places, 0), IOTKM_E_BAD_ARGUMENT);
+    IS(iotkm_remembered_init(&remembered, &a.s.platform, NULL, 1), IOTKM_E_NULL);
+    a.s.platform.agree = NULL;
+    IS(iotkm_remembered_init(&remembered, &a.s.platform, places, 1), IOTKM_E_HOOK);
+}
+
 /* A peer that was set up is stored, and comes back; what is known of it can be asked. */
 static void peers(void) {
     iotkm_interactive_peer peer;
@@ -381,6 +438,7 @@ int main(void) {
     life(&iotkm_x25519);
     life(&iotkm_p256);
     tokens();
+    remembers();
     peers();
     leaf();
     psk();

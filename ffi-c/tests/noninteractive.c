@@ -54,11 +54,10 @@ static void office_opens(const iotkm_noninteractive_suite *suite) {
     agent.key = lists_key;
     side_init(&clerk, &clerk, 'o');
     OK(iotkm_operator_key_generate(suite, &clerk.cx, x));
-    OK(iotkm_operator_key_public(suite, x, y));
+    OK(iotkm_operator_key_public(suite, x, y, sizeof y, &office.key_len));
     office.suite = suite;
     office.agent = &agent;
     office.key = y;
-    office.key_len = sizeof y;
 }
 
 static iotkm_credential_terms terms_of(uint32_t now, uint16_t hours) {
@@ -529,8 +528,9 @@ static void misuse(void) {
     IS(iotkm_holder_credential(&holder, &credential), IOTKM_E_NOT_SET_UP);
 
     terms = terms_of(NOW, 1);
-    IS(iotkm_operator_key_public(office.suite, zeros, bytes), IOTKM_E_BAD_ARGUMENT);
-    IS(iotkm_operator_key_public(office.suite, NULL, bytes), IOTKM_E_NULL);
+    IS(iotkm_operator_key_public(office.suite, zeros, bytes, sizeof bytes, &len), IOTKM_E_BAD_ARGUMENT);
+    IS(iotkm_operator_key_public(office.suite, x, bytes, 31, &len), IOTKM_E_BUFFER_TOO_SMALL);
+    IS(iotkm_operator_key_public(office.suite, NULL, bytes, sizeof bytes, &len), IOTKM_E_NULL);
     a.s.random_fails = 1;
     IS(iotkm_operator_key_generate(office.suite, &a.s.cx, bytes), IOTKM_E_RNG);
     a.s.random_fails = 0;

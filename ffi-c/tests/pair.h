@@ -38,7 +38,7 @@ typedef struct side {
     int random_fails, store_fails;
     struct side *other;
     iotkm_addr addr;
-    uint8_t slot[SLOTS][1024];
+    uint8_t slot[SLOTS][2048];
     size_t slot_len[SLOTS];
     unsigned events[16];
     uint8_t fingerprint[10];
@@ -147,7 +147,7 @@ static void side_open(side *s, const iotkm_suite *suite) {
 }
 
 static void side_drain(side *s) {
-    uint8_t out[MTU];
+    uint8_t out[2048];
     OK(iotkm_drain(&s->a, &s->cx, out, sizeof out, &s->wake_at));
 }
 

@@ -8,7 +8,7 @@
  *   R bytes                                                                                what the next call draws
  *   C name now verb [argument...]                                                          a call
  *
- * and those of player_tickets.h. Needs neither a heap nor stdio, so that it plays on a board too. Who includes it defines before
+ * and those of player_tickets.h and player_credentials.h. Needs neither a heap nor stdio, so that it plays on a board too. Who includes it defines before
  *
  *   static void say(const char *text);
  *   static void broken(const char *what);      does not return
@@ -16,10 +16,11 @@
 #ifndef PLAYER_H
 #define PLAYER_H
 
+#include "player_credentials.h"
 #include "player_tickets.h"
 #include "player_words.h"
 
-enum { LOG = 24, STORED = IOTKM_INTERACTIVE_PEER_BLOB_MAX };
+enum { LOG = 24, STORED = IOTKM_NONINTERACTIVE_PEER_BLOB_MAX_FFC };
 
 /* What a node has of the scheme that it is of. */
 typedef struct {
@@ -31,13 +32,17 @@ typedef struct {
 } paired;
 
 typedef struct {
-    iotkm_interactive_peer peer;
-    iotkm_interactive_memory memory;
+    iotkm_interactive_peer_ffc peer;
+    union {
+        iotkm_interactive_memory curve;
+        iotkm_interactive_memory_ffc ffc;
+    } memory;
     iotkm_interactive_setup setup;
     const iotkm_suite *suites[8];
-    iotkm_static_key key;
+    int is_ffc;
+    iotkm_static_key_ffc key;
     iotkm_wallet wallet;
-    uint8_t purse[2 * IOTKM_TICKET_MAX + LIST_ROOM];
+    uint8_t purse[2 * IOTKM_TICKET_MAX_FFC + LIST_ROOM];
     iotkm_agent agent;
     char agent_name[IOTKM_NAME_TEXT], me[IOTKM_NAME_TEXT], other[IOTKM_NAME_TEXT];
     uint8_t agent_key[32], psk[32];
@@ -45,17 +50,21 @@ typedef struct {
 } ticketed;
 
 typedef struct {
-    iotkm_noninteractive_peer peer;
-    iotkm_noninteractive_memory memory;
+    iotkm_noninteractive_peer_ffc peer;
+    union {
+        iotkm_noninteractive_memory curve;
+        iotkm_noninteractive_memory_ffc ffc;
+    } memory;
     iotkm_noninteractive_setup setup;
     const iotkm_noninteractive_suite *suite;
-    iotkm_static_key keys[2];
+    int is_ffc;
+    iotkm_static_key_ffc keys[2];
     iotkm_holder holder;
-    uint8_t held[IOTKM_HOLDER_MEMORY + LIST_ROOM];
+    uint8_t held[IOTKM_HOLDER_MEMORY_FFC + LIST_ROOM];
     iotkm_credential_operator operators;
     iotkm_agent agent;
     char agent_name[IOTKM_NAME_TEXT], me[IOTKM_NAME_TEXT], other[IOTKM_NAME_TEXT];
-    uint8_t lists_key[32], key[32], psk[32];
+    uint8_t lists_key[32], key[IOTKM_OPERATOR_KEY_MAX], psk[32];
     size_t psk_len;
 } credited;
 
@@ -97,11 +106,14 @@ static void open_paired(node *n) {
 
 static void open_ticketed(node *n) {
     ticketed *t = &n->as.ticketed;
-    OK(iotkm_interactive_open(n->a, &t->peer, &t->wallet, &t->setup, &n->config, &t->memory));
+    if (t->is_ffc) OK(iotkm_interactive_open_ffc(n->a, &t->peer, &t->wallet, &t->setup, &n->config, &t->memory.ffc));
+    else OK(iotkm_interactive_open(n->a, &t->peer.peer, &t->wallet, &t->setup, &n->config, &t->memory.curve));
 }
 
 static void meet(ticketed *t) {
-    OK(iotkm_interactive_peer_init(&t->peer, 1, t->me, t->other, t->psk_len ? t->psk : NULL));
+    const uint8_t *psk = t->psk_len ? t->psk : NULL;
+    if (t->is_ffc) OK(iotkm_interactive_peer_init_ffc(&t->peer, 1, t->me, t->other, psk));
+    else OK(iotkm_interactive_peer_init(&t->peer.peer, 1, t->me, t->other, psk));
 }
 
 /* The word is a list of suites with commas between. */
@@ -116,36 +128,41 @@ static void suite_list(ticketed *t) {
         name = end + 1;
     } while (end);
     t->setup.suites = t->suites;
-    t->setup.kem = strchr("014", names[0]) ? &iotkm_x25519 : &iotkm_p256;
+    t->is_ffc = names[0] == '-';
+    if (t->is_ffc) t->setup.kem = is(names, "-21") ? &iotkm_ffc2048 : &iotkm_ffc3072;
+    else t->setup.kem = strchr("014", names[0]) ? &iotkm_x25519 : &iotkm_p256;
 }
 
 /* ---- noninteractive ---- */
 
 static void open_credited(node *n) {
     credited *c = &n->as.credited;
-    OK(iotkm_noninteractive_open(&n->session, &c->peer, &c->holder, &c->setup, &n->config, &c->memory));
+    if (c->is_ffc) OK(iotkm_noninteractive_open_ffc(&n->session, &c->peer, &c->holder, &c->setup, &n->config, &c->memory.ffc));
+    else OK(iotkm_noninteractive_open(&n->session, &c->peer.peer, &c->holder, &c->setup, &n->config, &c->memory.curve));
 }
 
 static void meet_credited(credited *c) {
     const char *other = c->other[0] ? c->other : NULL;
-    OK(iotkm_noninteractive_peer_init(&c->peer, c->suite, 1, c->me, other, c->psk_len ? c->psk : NULL));
+    const uint8_t *psk = c->psk_len ? c->psk : NULL;
+    if (c->is_ffc) OK(iotkm_noninteractive_peer_init_ffc(&c->peer, c->suite, 1, c->me, other, psk));
+    else OK(iotkm_noninteractive_peer_init(&c->peer.peer, c->suite, 1, c->me, other, psk));
 }
 
 /* Both keys are asked, one after the other. */
 static int either_public_key(void *ctx, uint16_t key, int curve, uint8_t *share, size_t len) {
-    iotkm_static_key *keys = (iotkm_static_key *)ctx;
-    int status = iotkm_static_key_public_key(&keys[0], key, curve, share, len);
-    return status == IOTKM_KEY_NONE ? iotkm_static_key_public_key(&keys[1], key, curve, share, len) : status;
+    iotkm_static_key_ffc *keys = (iotkm_static_key_ffc *)ctx;
+    int status = iotkm_static_key_public_key(&keys[0].key, key, curve, share, len);
+    return status == IOTKM_KEY_NONE ? iotkm_static_key_public_key(&keys[1].key, key, curve, share, len) : status;
 }
 static int either_agree(void *ctx, uint16_t key, int curve, const uint8_t *share, uint8_t *secret, size_t len) {
-    iotkm_static_key *keys = (iotkm_static_key *)ctx;
-    int status = iotkm_static_key_agree(&keys[0], key, curve, share, secret, len);
-    return status == IOTKM_KEY_NONE ? iotkm_static_key_agree(&keys[1], key, curve, share, secret, len) : status;
+    iotkm_static_key_ffc *keys = (iotkm_static_key_ffc *)ctx;
+    int status = iotkm_static_key_agree(&keys[0].key, key, curve, share, secret, len);
+    return status == IOTKM_KEY_NONE ? iotkm_static_key_agree(&keys[1].key, key, curve, share, secret, len) : status;
 }
 static int either_step(void *ctx, uint16_t key, int curve, const iotkm_step *step, uint8_t *out) {
-    iotkm_static_key *keys = (iotkm_static_key *)ctx;
-    int status = iotkm_static_key_step(&keys[0], key, curve, step, out);
-    return status == IOTKM_KEY_NONE ? iotkm_static_key_step(&keys[1], key, curve, step, out) : status;
+    iotkm_static_key_ffc *keys = (iotkm_static_key_ffc *)ctx;
+    int status = iotkm_static_key_step(&keys[0].key, key, curve, step, out);
+    return status == IOTKM_KEY_NONE ? iotkm_static_key_step(&keys[1].key, key, curve, step, out) : status;
 }
 
 /* ---- nodes ---- */
@@ -204,7 +221,7 @@ static void make_paired(void) {
 }
 
 static void make_ticketed(void) {
-    static uint8_t ticket[IOTKM_TICKET_MAX];
+    static uint8_t ticket[IOTKM_TICKET_MAX_FFC];
     node *n = new_node();
     ticketed *t = &n->as.ticketed;
     uint8_t scalar[32];
@@ -230,32 +247,31 @@ static void make_ticketed(void) {
     t->agent.signature = &iotkm_eddsa;
     t->agent.key = t->agent_key;
     t->agent.key_len = sizeof t->agent_key;
-    OK(iotkm_static_key_import(&t->key, 1, t->setup.kem, scalar));
+    if (t->is_ffc) OK(iotkm_static_key_import_ffc(&t->key, 1, t->setup.kem, scalar));
+    else OK(iotkm_static_key_import(&t->key.key, 1, t->setup.kem, scalar));
     n->platform.public_key = iotkm_static_key_public_key;
     n->platform.agree = iotkm_static_key_agree;
     n->platform.keys_ctx = &t->key;
-    OK(iotkm_wallet_init(&t->wallet, &t->agent, t->me, t->purse, IOTKM_TICKET_MAX, LIST_ROOM));
+    OK(iotkm_wallet_init(&t->wallet, &t->agent, t->me, t->purse,
+                         t->is_ffc ? IOTKM_TICKET_MAX_FFC : IOTKM_TICKET_MAX, LIST_ROOM));
     OK(iotkm_wallet_install(&t->wallet, &n->cx, ticket, len, NULL));
     meet(t);
     open_ticketed(n);
 }
 
 static void make_credited(void) {
-    static const iotkm_noninteractive_suite *const suites[] = {
-        &iotkm_noninteractive_suite_0, &iotkm_noninteractive_suite_1, &iotkm_noninteractive_suite_2,
-        &iotkm_noninteractive_suite_3, &iotkm_noninteractive_suite_4, &iotkm_noninteractive_suite_5,
-    };
     node *n = new_node();
     credited *c = &n->as.credited;
-    uint8_t scalar[32], credential[IOTKM_CREDENTIAL_MAX];
-    unsigned which = (unsigned)number(), key;
+    static uint8_t credential[IOTKM_CREDENTIAL_MAX_FFC];
+    uint8_t scalar[32];
+    unsigned key;
     const iotkm_kem *kem;
     size_t len;
 
     n->kind = CREDITED;
-    CHECK(which < sizeof suites / sizeof suites[0]);
-    c->suite = suites[which];
-    kem = which == 0 || which == 1 || which == 4 ? &iotkm_growing_ristretto255 : &iotkm_growing_p256;
+    c->is_ffc = peek()[0] == '-';
+    kem = growing(peek());
+    c->suite = credited_suite(word());
     CHECK(unhex(n->secret, 32) == 32);
     text(c->me);
     text(c->other);
@@ -269,7 +285,8 @@ static void make_credited(void) {
     c->setup.length = (uint16_t)number();
     c->setup.life_s = (uint32_t)number();
     text(c->agent_name);
-    CHECK(unhex(c->key, 32) == 32 && unhex(c->lists_key, 32) == 32);
+    c->operators.key_len = unhex(c->key, sizeof c->key);
+    CHECK(unhex(c->lists_key, 32) == 32);
     c->agent.name = c->agent_name;
     c->agent.signature = &iotkm_eddsa;
     c->agent.key = c->lists_key;
@@ -277,15 +294,15 @@ static void make_credited(void) {
     c->operators.suite = c->suite;
     c->operators.agent = &c->agent;
     c->operators.key = c->key;
-    c->operators.key_len = sizeof c->key;
     c->setup.key = 1;
     c->setup.next_key = 2;
     for (key = 0; key < 2; key++) {
         len = unhex(scalar, sizeof scalar);
-        if (len) OK(iotkm_static_key_import(&c->keys[key], (uint16_t)(key + 1), kem, scalar));
+        if (len == 0) OK(iotkm_static_key_import(&c->keys[key].key, 9, &iotkm_x25519, c->lists_key));
+        else if (c->is_ffc) OK(iotkm_static_key_import_ffc(&c->keys[key], (uint16_t)(key + 1), kem, scalar));
+        else OK(iotkm_static_key_import(&c->keys[key].key, (uint16_t)(key + 1), kem, scalar));
     }
     c->setup.has_next_key = len != 0;
-    if (len == 0) OK(iotkm_static_key_import(&c->keys[1], 9, &iotkm_x25519, c->key));
     n->platform.public_key = either_public_key;
     n->platform.agree = either_agree;
     n->platform.step = either_step;
@@ -327,7 +344,7 @@ static void say_event(const iotkm_event *event) {
 
 static void drain(node *n) {
     for (;;) {
-        static uint8_t out[DATAGRAM];
+        static uint8_t out[STORED];
         iotkm_output output;
         OK(iotkm_poll(n->a, &n->cx, out, sizeof out, &output));
         switch (output.kind) {
@@ -372,14 +389,18 @@ static void restart(node *n) {
     if (n->kind == CREDITED) {
         credited *c = &n->as.credited;
         if (forgotten) meet_credited(c);
-        else OK(iotkm_noninteractive_peer_restore(&c->peer, c->suite, &n->cx, 1, 0, peer, peer_len, work, sizeof work));
+        else if (c->is_ffc)
+            OK(iotkm_noninteractive_peer_restore_ffc(&c->peer, c->suite, &n->cx, 1, 0, peer, peer_len, work, sizeof work));
+        else OK(iotkm_noninteractive_peer_restore(&c->peer.peer, c->suite, &n->cx, 1, 0, peer, peer_len, work, sizeof work));
         open_credited(n);
     } else if (n->kind == PAIRED) {
         OK(iotkm_history_peer_restore(&n->as.paired.peer, &n->cx, 1, 0, peer, peer_len));
         open_paired(n);
     } else {
-        if (forgotten) meet(&n->as.ticketed);
-        else OK(iotkm_interactive_peer_restore(&n->as.ticketed.peer, &n->cx, 1, 0, peer, peer_len, work, sizeof work));
+        ticketed *t = &n->as.ticketed;
+        if (forgotten) meet(t);
+        else if (t->is_ffc) OK(iotkm_interactive_peer_restore_ffc(&t->peer, &n->cx, 1, 0, peer, peer_len, work, sizeof work));
+        else OK(iotkm_interactive_peer_restore(&t->peer.peer, &n->cx, 1, 0, peer, peer_len, work, sizeof work));
         open_ticketed(n);
     }
     if (len) OK(iotkm_restore(n->a, &n->cx, session, len));
@@ -406,7 +427,7 @@ static int history_verb(node *n, const char *verb) {
 }
 
 static int interactive_verb(node *n, const char *verb) {
-    static uint8_t bytes[IOTKM_TICKET_MAX];
+    static uint8_t bytes[IOTKM_TICKET_MAX_FFC];
     size_t len;
     if (is(verb, "connect")) {
         OK(iotkm_interactive_connect(n->a, &n->cx, &n->other));
@@ -425,7 +446,7 @@ static int interactive_verb(node *n, const char *verb) {
 }
 
 static int noninteractive_verb(node *n, const char *verb) {
-    static uint8_t bytes[LIST_ROOM];
+    static uint8_t bytes[IOTKM_CREDENTIAL_MAX_FFC];
     size_t len;
     if (is(verb, "connect")) {
         OK(iotkm_noninteractive_connect(n->a, &n->cx, &n->other));
@@ -516,7 +537,7 @@ static int play(const char *said) {
         draws[draw_count].len = unhex(draws[draw_count].bytes, sizeof draws[0].bytes);
         draw_count++;
     } else if (!is(said, "-")) {
-        tickets(said);
+        if (!credentials(said)) tickets(said);
         return 1;
     }
     return 0;

@@ -197,7 +197,12 @@ static void wallet_step(void) {
         if (is(verb, "install")) status = iotkm_wallet_install(&purse.wallet, &purse.cx, in, len, &is_new);
         else if (is(verb, "revoke")) status = iotkm_wallet_revoke(&purse.wallet, &purse.cx, in, len, &is_new);
         else if (is(verb, "handle")) status = iotkm_wallet_handle(&purse.wallet, &purse.cx, in, len, &is_new);
-        else status = iotkm_wallet_check(&purse.wallet, &purse.cx, in, len, &ticket), is_new = true;
+        else if (is(verb, "check")) status = iotkm_wallet_check(&purse.wallet, &purse.cx, in, len, &ticket), is_new = true;
+        else if (is(verb, "saw")) {
+            OK(iotkm_ticket_peek(in, len, &ticket));
+            status = iotkm_wallet_saw(&purse.wallet, &ticket), is_new = true;
+        }
+        else CHECK(!"a step of that name"), status = 0;
         say_status(status < 0 ? status : is_new);
     }
     OK(iotkm_wallet_floor(&purse.wallet, &floor));

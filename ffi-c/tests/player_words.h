@@ -10,7 +10,7 @@
 
 enum { LINE = 8192, DATAGRAM = 1500 };
 
-static struct { uint8_t bytes[64]; size_t len; } draws[8];
+static struct { uint8_t bytes[64]; size_t len; } draws[16];
 static unsigned draw_count, drawn;
 static const char *line;
 
@@ -118,6 +118,7 @@ static const iotkm_suite *suite(const char *name) {
         {"1_symmetric", &iotkm_suite_1_symmetric}, {"2", &iotkm_suite_2}, {"2_symmetric", &iotkm_suite_2_symmetric},
         {"3", &iotkm_suite_3}, {"3_symmetric", &iotkm_suite_3_symmetric}, {"4", &iotkm_suite_4},
         {"4_symmetric", &iotkm_suite_4_symmetric}, {"5", &iotkm_suite_5}, {"5_symmetric", &iotkm_suite_5_symmetric},
+        {"-21", &iotkm_suite_ffc2048}, {"-22", &iotkm_suite_ffc3072},
     };
     unsigned i;
     for (i = 0; i < sizeof suites / sizeof suites[0]; i++) {
@@ -125,6 +126,24 @@ static const iotkm_suite *suite(const char *name) {
     }
     CHECK(!"a suite of that name");
     return NULL;
+}
+
+static const iotkm_noninteractive_suite *credited_suite(const char *name) {
+    static const iotkm_noninteractive_suite *const suites[] = {
+        &iotkm_noninteractive_suite_0, &iotkm_noninteractive_suite_1, &iotkm_noninteractive_suite_2,
+        &iotkm_noninteractive_suite_3, &iotkm_noninteractive_suite_4, &iotkm_noninteractive_suite_5,
+    };
+    if (is(name, "-21")) return &iotkm_noninteractive_suite_ffc2048;
+    if (is(name, "-22")) return &iotkm_noninteractive_suite_ffc3072;
+    CHECK(name[0] >= '0' && name[0] <= '5' && name[1] == '\0');
+    return suites[name[0] - '0'];
+}
+
+/* The group of that suite's keys. */
+static const iotkm_kem *growing(const char *name) {
+    if (is(name, "-21")) return &iotkm_growing_ffc2048;
+    if (is(name, "-22")) return &iotkm_growing_ffc3072;
+    return strchr("014", name[0]) ? &iotkm_growing_ristretto255 : &iotkm_growing_p256;
 }
 
 #endif

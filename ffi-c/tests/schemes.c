@@ -236,9 +236,8 @@ int main(void) {
     office.suite = &iotkm_noninteractive_suite_0;
     office.agent = &agent;
     office.key = office_y;
-    office.key_len = sizeof office_y;
     OK(iotkm_operator_key_generate(office.suite, &have[DEVICES].s.cx, office_x));
-    OK(iotkm_operator_key_public(office.suite, office_x, office_y));
+    OK(iotkm_operator_key_public(office.suite, office_x, office_y, sizeof office_y, &office.key_len));
     for (who = 0; who <= DEVICES; who++) is_issued(who);
 
     OK(iotkm_hub_open(&hub, &have[DEVICES].s.cx, members, DEVICES, 0));

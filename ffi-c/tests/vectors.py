@@ -88,8 +88,6 @@ def ticket_lines(vectors):
     wallet = vectors["wallet"]
     tell(wallet["agent"], f"W {text(wallet['device'])} {wallet['device_secret']}", "")
     for step in wallet["steps"]:
-        if step["do"] == "saw":  # what an association does with its peer's ticket
-            continue
         told.append(f"S {step['wall'] or 0} {step['do']} {step['bytes'] or '-'}")
         returned = step["returns"]
         values = [returned["blob"], returned["version"]] if step["do"] == "store" else [int(returned)]
@@ -99,10 +97,36 @@ def ticket_lines(vectors):
     return told, said
 
 
+def credential_lines(vectors):
+    """What to tell the player of credentials.json, and what it should say."""
+    told, said = [], []
+
+    def tell(operator, draws, line, answer):
+        about = vectors["operators"][operator]
+        told.append(f"O {text(about['name'])} {about['suite']} {about['x']} {about['key']} {about['lists_key']}")
+        told.extend([*(f"R {draw}" for draw in draws), line])
+        said.extend(["", answer])
+
+    for c in vectors["credentials"]:
+        terms = f"{text(c['device'])} {c['serial']} {c['issued_at']} {c['life']}"
+        taken = f"{c['credential']} {c['reference']} {c['key']}"
+        if c["split"]:
+            draws = c["device_draws"] + c["operator_draws"]
+            tell(c["operator"], draws, f"B {terms}", f"split {c['request']} {c['answer']} {taken}")
+        else:
+            tell(c["operator"], c["operator_draws"], f"P {terms}", f"printed {c['x']} {taken}")
+    for c in vectors["refused"]:
+        line = f"F {text(c['device'])} {c['k1']} {c['wall']} {c['bytes']}"
+        tell(c["operator"], [], line, f"refused -{-c['code']}")
+    return told, said
+
+
 def script(path):
     """The lines for this file, and what they are answered with."""
     with open(path, encoding="utf-8") as file:
         vector = json.load(file)
+    if "operators" in vector:
+        return credential_lines(vector)
     return ticket_lines(vector) if "agents" in vector else lines(vector)
 
 

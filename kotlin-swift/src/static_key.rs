@@ -146,12 +146,12 @@ impl StaticKeys for Vaulted<'_> {
         if !self.seen.borrow().contains_key(&whose) {
             lend(kem.group().share_len(), &mut |own| self.public_key(slot, kem, own))?;
         }
-        if self.met_by(&whose).is_some_and(|met| met.known.recall(slot, kem, share, secret)) {
+        if self.met_by(&whose).is_some_and(|met| met.known.recall(slot, kem.curve(), share, secret)) {
             return Ok(());
         }
         self.agree(slot, kem, share, secret)?;
         if let Some(mut met) = self.met_by(&whose) {
-            met.known.learn(slot, kem, share, secret);
+            met.known.learn(slot, kem.curve(), share, secret);
         }
         Ok(())
     }

@@ -5,9 +5,9 @@ use crate::association::logged;
 use crate::lent::{LentBytes, LentShared, Shared};
 use crate::noninteractive::suite::iotkm_noninteractive_suite;
 use crate::object::{Magic, fits};
-use crate::platform::{IOTKM_STORE_EMPTY, device, iotkm_cx, iotkm_platform};
+use crate::platform::{device, iotkm_cx, iotkm_platform};
 use crate::raw::{self, Out};
-use crate::static_key::{grow, growing, iotkm_static_key, place as key_at};
+use crate::static_key::{Place, growing, iotkm_static_key, iotkm_static_key_ffc};
 use crate::status::{Outcome, iotkm_status::*, returned, text as nul};
 use crate::tickets::agent::{iotkm_agent, text};
 use crate::tickets::{news, wall};
@@ -21,7 +21,13 @@ use core_of_iotkm::noninteractive::{Credential, HolderIn, Operator, Setting, iss
 pub const IOTKM_HOLDER_MEMORY: usize = 107;
 /// Bytes of a holder's blob besides its memory: its slot must hold both.
 pub const IOTKM_HOLDER_BLOB_OVERHEAD: usize = 65;
-const _: () = assert!(IOTKM_HOLDER_MEMORY == holder_len(32) && IOTKM_HOLDER_BLOB_OVERHEAD == BLOB_OVERHEAD);
+/// IOTKM_HOLDER_MEMORY for credentials of any group.
+pub const IOTKM_HOLDER_MEMORY_FFC: usize = 811;
+const _: () = assert!(
+    IOTKM_HOLDER_MEMORY == holder_len(32)
+        && IOTKM_HOLDER_MEMORY_FFC == holder_len(384)
+        && IOTKM_HOLDER_BLOB_OVERHEAD == BLOB_OVERHEAD
+);
 
 /// Whose credentials a device goes by. What it points to lies elsewhere, for as long as it is used.
 #[repr(C)]
@@ -33,7 +39,7 @@ pub struct iotkm_credential_operator {
     pub agent: *const iotkm_agent,
     /// The public key of iotkm_operator_key_public().
     pub key: *const u8,
-    /// Length of `key` in bytes: 32.
+    /// Length of `key` in bytes: 32; of the FFC groups 256 and 384.
     pub key_len: usize,
 }
 
@@ -87,7 +93,8 @@ unsafe fn look(holder: *const iotkm_holder, f: &mut dyn FnMut(&Holder) -> Outcom
     returned(with(holder, &mut |object| f(&object.value)))
 }
 
-/// Sets an empty holder up, of the device named `me`, which goes by `operator`. `memory` has IOTKM_HOLDER_MEMORY bytes, and for a
+/// Sets an empty holder up, of the device named `me`, which goes by `operator`. `memory` has IOTKM_HOLDER_MEMORY
+/// bytes (IOTKM_HOLDER_MEMORY_FFC for an FFC suite), and for a
 /// revocation list IOTKM_REVOCATION_LIST_OVERHEAD and four for each serial. The memory, `me`, and what the operator points to are
 /// lent until iotkm_holder_wipe().
 /// Error: IOTKM_E_BAD_ARGUMENT for names that no credential can have, keys that are none, or too little memory.
@@ -147,12 +154,7 @@ pub unsafe extern "C" fn iotkm_holder_load(
     work_len: usize,
 ) -> c_int {
     at(holder, cx, nul!("iotkm_holder_load"), &mut |holder, _| {
-        let (blob, work) = raw::bytes_mut(work, work_len)?.split_at_mut(work_len / 2);
-        let blob = match iotkm_platform::of(cx)?.read(slot, blob) {
-            Ok(blob) => blob,
-            Err(IOTKM_STORE_EMPTY) => return Err(IOTKM_E_EMPTY.into()),
-            Err(_) => return Err(IOTKM_E_HOOK.into()),
-        };
+        let (blob, work) = iotkm_platform::stored(cx, slot, raw::bytes_mut(work, work_len)?)?;
         Ok(holder.open(&device(cx)?, 0, blob, work)?)
     })
 }
@@ -234,17 +236,47 @@ pub unsafe extern "C" fn iotkm_holder_accept(
     key: *mut iotkm_static_key,
     credential: *mut iotkm_credential,
 ) -> c_int {
-    at(holder, cx, nul!("iotkm_holder_accept"), &mut |holder, wall| {
-        let (mut place, answer) = (Some((key_at(key)?, Out::new(credential)?)), raw::bytes(answer, answer_len)?);
-        if core::ptr::eq(half, key) {
+    let key = (Place::curve(key), number);
+    accept((holder, cx, nul!("iotkm_holder_accept")), half, (answer, answer_len), &key, credential)
+}
+
+/// iotkm_holder_accept() with a suite of any group.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_holder_accept_ffc(
+    holder: *const iotkm_holder,
+    cx: *const iotkm_cx,
+    half: *const iotkm_static_key_ffc,
+    answer: *const u8,
+    answer_len: usize,
+    number: u16,
+    key: *mut iotkm_static_key_ffc,
+    credential: *mut iotkm_credential,
+) -> c_int {
+    let key = (Place::any(key), number);
+    accept((holder, cx, nul!("iotkm_holder_accept_ffc")), half.cast(), (answer, answer_len), &key, credential)
+}
+
+/// Which call on what.
+type Call<'a> = (*const iotkm_holder, *const iotkm_cx, &'a CStr);
+
+unsafe fn accept(
+    (holder, cx, call): Call<'_>,
+    half: *const iotkm_static_key,
+    (answer, answer_len): (*const u8, usize),
+    (key, number): &(Place, u16),
+    credential: *mut iotkm_credential,
+) -> c_int {
+    at(holder, cx, call, &mut |holder, wall| {
+        let (mut place, answer) = (Some(Out::new(credential)?), raw::bytes(answer, answer_len)?);
+        if key.is(half) {
             return Err(IOTKM_E_BAD_ARGUMENT.into());
         }
         growing(half, &mut |half| {
             let (operator, me) = (holder.operator(), holder.device());
             let (taken, x) = issue::accept(operator, me, half.scalar(), answer, wall, holder.floor())?;
-            let (key, credential) = place.take().ok_or(IOTKM_E_INTERNAL)?;
+            let credential = place.take().ok_or(IOTKM_E_INTERNAL)?;
             let shown = iotkm_credential::of(answer.get(..taken.len()).unwrap_or_default(), operator.setting)?;
-            grow(key, number, operator.setting, &x)?;
+            key.grow(*number, operator.setting, &x)?;
             credential.set(shown);
             Ok(())
         })
@@ -264,12 +296,37 @@ pub unsafe extern "C" fn iotkm_holder_accept_printed(
     number: u16,
     key: *mut iotkm_static_key,
 ) -> c_int {
-    at(holder, cx, nul!("iotkm_holder_accept_printed"), &mut |holder, wall| {
-        let (place, operator) = (key_at(key)?, holder.operator());
+    let key = (Place::curve(key), number);
+    accept_printed((holder, cx, nul!("iotkm_holder_accept_printed")), (credential, credential_len), x, &key)
+}
+
+/// iotkm_holder_accept_printed() with a suite of any group.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_holder_accept_printed_ffc(
+    holder: *const iotkm_holder,
+    cx: *const iotkm_cx,
+    credential: *const u8,
+    credential_len: usize,
+    x: *const u8,
+    number: u16,
+    key: *mut iotkm_static_key_ffc,
+) -> c_int {
+    let key = (Place::any(key), number);
+    accept_printed((holder, cx, nul!("iotkm_holder_accept_printed_ffc")), (credential, credential_len), x, &key)
+}
+
+unsafe fn accept_printed(
+    (holder, cx, call): Call<'_>,
+    (credential, credential_len): (*const u8, usize),
+    x: *const u8,
+    (key, number): &(Place, u16),
+) -> c_int {
+    at(holder, cx, call, &mut |holder, wall| {
+        let operator = holder.operator();
         let credential = Credential::read(raw::bytes(credential, credential_len)?, operator.setting)?;
         let x = Secret::new(*raw::read::<[u8; 32]>(x.cast())?);
         issue::check(operator, holder.device(), &credential, &x, wall, holder.floor())?;
-        grow(place, number, operator.setting, &x)
+        key.grow(*number, operator.setting, &x)
     })
 }
 

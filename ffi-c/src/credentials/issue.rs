@@ -12,8 +12,8 @@ use crate::tickets::ticket::{IOTKM_NAME_TEXT, IOTKM_REFERENCE_LEN};
 use core::ffi::{c_char, c_int};
 use core_of_iotkm::cose::IssueError;
 use core_of_iotkm::cose::ticket::NAME_MAX;
-use core_of_iotkm::crypto::Secret;
 use core_of_iotkm::crypto::keys::KeyError;
+use core_of_iotkm::crypto::{Rng, Secret};
 use core_of_iotkm::noninteractive::credential::{credential_max, reference};
 use core_of_iotkm::noninteractive::issue::{OperatorKey, Terms, read_request};
 use core_of_iotkm::noninteractive::{Credential, Setting};
@@ -25,6 +25,19 @@ pub const IOTKM_CREDENTIAL_MAX: usize = 75;
 pub const IOTKM_CREDENTIAL_REQUEST_MAX: usize = 65;
 /// The longest answer to one in bytes.
 pub const IOTKM_CREDENTIAL_ANSWER_MAX: usize = 107;
+/// The longest credential of any group in bytes.
+pub const IOTKM_CREDENTIAL_MAX_FFC: usize = 427;
+/// The longest request for a credential of any group in bytes.
+pub const IOTKM_CREDENTIAL_REQUEST_MAX_FFC: usize = 417;
+/// The longest answer to one in bytes.
+pub const IOTKM_CREDENTIAL_ANSWER_MAX_FFC: usize = 459;
+/// The longest public key of an operator's for credentials in bytes.
+pub const IOTKM_OPERATOR_KEY_MAX: usize = 384;
+const _: () = assert!(
+    IOTKM_CREDENTIAL_MAX_FFC == credential_max(384)
+        && IOTKM_CREDENTIAL_REQUEST_MAX_FFC == 1 + NAME_MAX + 384
+        && IOTKM_CREDENTIAL_ANSWER_MAX_FFC == credential_max(384) + 32
+);
 const _: () = assert!(
     IOTKM_CREDENTIAL_MAX == credential_max(32)
         && IOTKM_CREDENTIAL_REQUEST_MAX == 1 + NAME_MAX + 32
@@ -84,10 +97,10 @@ pub unsafe extern "C" fn iotkm_credential_read(
 }
 
 /// Writes what a device sends its operator: a credential, please, for this name. `half` is a new key of the suite's group
-/// (iotkm_static_key_generate() with iotkm_growing_...), half of the device's key to be: keep it, stored, until the answer is
-/// there (iotkm_holder_accept()), then wipe it. Nothing here is secret; that it is this device's the operator has to know.
-/// Errors: IOTKM_E_BUFFER_TOO_SMALL (IOTKM_CREDENTIAL_REQUEST_MAX bytes will do); IOTKM_E_BAD_ARGUMENT for a name that no
-/// credential can have, or another kind of key.
+/// (iotkm_static_key_generate() or ..._ffc() with iotkm_growing_...), half of the device's key to be: keep it, stored, until
+/// the answer is there (iotkm_holder_accept()), then wipe it. Nothing here is secret; that it is this device's the operator has
+/// to know. Errors: IOTKM_E_BUFFER_TOO_SMALL (IOTKM_CREDENTIAL_REQUEST_MAX bytes will do, ..._MAX_FFC for those groups);
+/// IOTKM_E_BAD_ARGUMENT for a name that no credential can have, or another kind of key.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_credential_request(
     half: *const iotkm_static_key,
@@ -151,9 +164,62 @@ fn failed(error: IssueError) -> crate::status::Failure {
     }
 }
 
-unsafe fn operator_key(suite: &iotkm_noninteractive_suite, secret: *const u8) -> Outcome<OperatorKey> {
-    let x = Secret::new(*raw::read::<[u8; 32]>(secret.cast())?);
-    Ok(OperatorKey::new(suite.setting, x).map_err(|_| IOTKM_E_BAD_ARGUMENT)?)
+/// An operator's key of any group.
+trait Office {
+    fn scalar(&self) -> &Secret<32>;
+    fn share(&self) -> &[u8];
+    fn sign(
+        &self,
+        rng: &mut dyn Rng,
+        terms: &Terms<'_>,
+        theirs: Option<&[u8]>,
+        out: &mut [u8],
+    ) -> Result<(usize, Secret<32>), IssueError>;
+}
+
+impl<const SHARE: usize> Office for OperatorKey<SHARE> {
+    fn scalar(&self) -> &Secret<32> {
+        self.scalar()
+    }
+    fn share(&self) -> &[u8] {
+        self.share()
+    }
+    fn sign(
+        &self,
+        rng: &mut dyn Rng,
+        terms: &Terms<'_>,
+        theirs: Option<&[u8]>,
+        out: &mut [u8],
+    ) -> Result<(usize, Secret<32>), IssueError> {
+        self.sign(rng, terms, theirs, out)
+    }
+}
+
+/// Calls `f` with the key of this scalar, or a new one.
+fn with_key(
+    suite: &iotkm_noninteractive_suite,
+    x: Result<Secret<32>, &mut dyn Rng>,
+    f: &mut dyn FnMut(&dyn Office) -> Outcome,
+) -> Outcome {
+    fn of<const SHARE: usize>(
+        setting: &'static Setting,
+        x: Result<Secret<32>, &mut dyn Rng>,
+        f: &mut dyn FnMut(&dyn Office) -> Outcome,
+    ) -> Outcome {
+        f(&match x {
+            Ok(x) => OperatorKey::<SHARE>::new(setting, x).map_err(|_| IOTKM_E_BAD_ARGUMENT)?,
+            Err(rng) => OperatorKey::generate(setting, rng).map_err(|_| IOTKM_E_RNG)?,
+        })
+    }
+    match suite.setting.group.share_len() {
+        32 => of::<32>(suite.setting, x, f),
+        256 => of::<256>(suite.setting, x, f),
+        _ => of::<384>(suite.setting, x, f),
+    }
+}
+
+unsafe fn scalar(secret: *const u8) -> Outcome<Secret<32>> {
+    Ok(Secret::new(*raw::read::<[u8; 32]>(secret.cast())?))
 }
 
 /// Makes an operator's private key, 32 bytes to be kept secret: who has it can be every device. Errors: IOTKM_E_RNG.
@@ -167,33 +233,43 @@ pub unsafe extern "C" fn iotkm_operator_key_generate(
         let suite = iotkm_noninteractive_suite::get(suite)?;
         let mut place = Some(Out::new(secret.cast::<[u8; 32]>())?);
         with_cx(cx, None, &mut |cx| {
-            let key = OperatorKey::<32>::generate(suite.setting, cx.rng).map_err(|_| IOTKM_E_RNG)?;
-            place.take().ok_or(IOTKM_E_INTERNAL)?.set(*key.scalar().expose());
-            Ok(())
+            with_key(suite, Err(&mut *cx.rng), &mut |key| {
+                place.take().ok_or(IOTKM_E_INTERNAL)?.set(*key.scalar().expose());
+                Ok(())
+            })
         })
     });
     logged(cx, nul!("iotkm_operator_key_generate"), made)
 }
 
-/// Writes the public key of an operator's private key, 32 bytes: what devices have of it.
-/// Error: IOTKM_E_BAD_ARGUMENT for bytes that are no such key.
+/// Writes the public key of an operator's private key: what devices have of it. It has 32 bytes, of the FFC groups 256 and 384:
+/// IOTKM_OPERATOR_KEY_MAX will do.
+/// Errors: IOTKM_E_BAD_ARGUMENT for bytes that are no such key, IOTKM_E_BUFFER_TOO_SMALL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_operator_key_public(
     suite: *const iotkm_noninteractive_suite,
     secret: *const u8,
-    key: *mut u8,
+    out: *mut u8,
+    out_capacity: usize,
+    out_len: *mut usize,
 ) -> c_int {
     raw::plainly(|| {
-        let place = Out::new(key.cast::<[u8; 32]>())?;
-        place.set(*operator_key(iotkm_noninteractive_suite::get(suite)?, secret)?.share());
-        Ok(())
+        let (out, out_len) = (raw::bytes_mut(out, out_capacity)?, Out::new(out_len)?);
+        let (suite, secret, mut place) = (iotkm_noninteractive_suite::get(suite)?, scalar(secret)?, Some(out_len));
+        with_key(suite, Ok(secret), &mut |key| {
+            let share = key.share();
+            out.get_mut(..share.len()).ok_or(IOTKM_E_BUFFER_TOO_SMALL)?.copy_from_slice(share);
+            place.take().ok_or(IOTKM_E_INTERNAL)?.set(share.len());
+            Ok(())
+        })
     })
 }
 
 /// Answers a device's request with the operator's private key: the answer for iotkm_holder_accept(). Neither is secret on the
 /// way, and the device's private key is never the operator's. That the request is that device's, the caller answers for.
 /// Errors: IOTKM_E_REFUSED_CLAIMS for what is no request, or names or times that cannot be; IOTKM_E_REFUSED_KEY for an element
-/// outside the group; IOTKM_E_BUFFER_TOO_SMALL (IOTKM_CREDENTIAL_ANSWER_MAX bytes will do), IOTKM_E_BAD_ARGUMENT, IOTKM_E_RNG.
+/// outside the group; IOTKM_E_BUFFER_TOO_SMALL (IOTKM_CREDENTIAL_ANSWER_MAX bytes will do, ..._MAX_FFC for those groups),
+/// IOTKM_E_BAD_ARGUMENT, IOTKM_E_RNG.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_credential_issue(
     cx: *const iotkm_cx,
@@ -224,13 +300,14 @@ unsafe fn sign(
     theirs: Option<&[u8]>,
     out: &mut [u8],
 ) -> Outcome<(usize, Secret<32>)> {
-    let key = operator_key(suite, secret)?;
     let iotkm_credential_terms { issuer, issued_at: now, serial, life_h: life } = *raw::read(terms)?;
     let terms = Terms { operator: text(issuer)?, subject, now, life, serial };
     let mut signed = Err(IOTKM_E_INTERNAL.into());
     with_cx(cx, None, &mut |cx| {
-        signed = key.sign(cx.rng, &terms, theirs, out).map_err(failed);
-        Ok(())
+        with_key(suite, Ok(scalar(secret)?), &mut |key| {
+            signed = key.sign(cx.rng, &terms, theirs, out).map_err(failed);
+            Ok(())
+        })
     })?;
     signed
 }

@@ -119,7 +119,7 @@ impl<E: Extent> Verbs for Kind<E> {
     fn release(&mut self) -> Outcome {
         self.release().map(drop).ok_or_else(|| IOTKM_E_WRONG_STATE.into())
     }
-    unsafe fn lend(&mut self, memory: NonNull<c_void>) -> Outcome {
+    unsafe fn lend(&mut self, (memory, _): (NonNull<c_void>, usize)) -> Outcome {
         Ok(self.lend(LentMemory::new(memory.cast::<Runs<E>>()))?)
     }
 }
@@ -253,13 +253,14 @@ pub unsafe extern "C" fn iotkm_history_lend(
     association: *mut iotkm_association,
     memory: *mut iotkm_history_memory,
 ) -> c_int {
-    returned(with_verbs(association, KIND, |a| a.lend(raw::some(memory.cast())?)))
+    returned(with_verbs(association, KIND, |a| a.lend(raw::room(memory)?)))
 }
 
 /// Takes an association into a hub, which from now on receives, times out and polls for it; other verbs are called on the
 /// association, and iotkm_hub_touch() after each. `wanted` is the member's number where it had one before a restart (its
-/// stored session knows it), or IOTKM_HUB_NOBODY: any that is free. Writes the number. The association is lent until
-/// iotkm_hub_leave(). Errors: IOTKM_E_FULL, IOTKM_E_BUSY where it is in a hub already, IOTKM_E_BAD_ARGUMENT.
+/// stored session knows it), or IOTKM_HUB_NOBODY: any that is free. Writes the number. It has no session yet, since from here on
+/// the hub says what datagrams to it begin with. The association is lent until iotkm_hub_leave().
+/// Errors: IOTKM_E_FULL, IOTKM_E_BUSY where it is in a hub already, IOTKM_E_BAD_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_history_join(
     association: *mut iotkm_association,

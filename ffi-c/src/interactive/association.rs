@@ -1,24 +1,28 @@
 //! Associations of the interactive scheme.
 
-use super::peer::{HeldPeer, MAGIC, iotkm_interactive_peer};
+use super::peer::{iotkm_interactive_peer, iotkm_interactive_peer_ffc, of};
 use crate::association::{Front, Made, Verbs, iotkm_association, make, named_by, value_at, verb_of, with_verbs};
 use crate::history::association::iotkm_config;
 use crate::hub::{Joined, iotkm_hub, join};
-use crate::lent::{LentMemory, LentPeer};
+use crate::lent::LentMemory;
 use crate::object::fits;
 use crate::output::iotkm_addr;
 use crate::platform::{KeysOf, check_size, hooked, iotkm_cx};
 use crate::raw;
 use crate::static_key::iotkm_kem;
 use crate::status::{Outcome, iotkm_status::*, returned, text};
+use crate::stored;
 use crate::suites::iotkm_suite;
 use crate::tickets::wallet::{self, LentWallet, iotkm_wallet};
 use core::ffi::{c_int, c_void};
 use core::ptr::NonNull;
+use core_of_iotkm::cose::ticket::{TICKET_MAX, TICKET_MAX_FFC};
 use core_of_iotkm::crypto::keys::KeySlot;
 use core_of_iotkm::engine::Scratch;
 use core_of_iotkm::hub::Routed;
-use core_of_iotkm::interactive::{Exchange, Extent, Interactive, InteractiveMemory, Leaf, Peer, Setup, Whole, wire};
+use core_of_iotkm::interactive::{
+    Any, Exchange, Extent, Interactive, InteractiveMemory, Leaf, Peer, Setup, Whole, wire,
+};
 use core_of_iotkm::{Addr, Cx};
 
 /// Memory for two runs at once (one of this side's, one of the peer's) and for putting together messages at a small MTU.
@@ -35,13 +39,21 @@ pub struct iotkm_interactive_memory_small {
     opaque: [u64; 130],
 }
 
+/// Memory for two runs at once where tickets and shares may be of the FFC groups: see iotkm_interactive_open_ffc().
+#[repr(C)]
+#[derive(Debug)]
+pub struct iotkm_interactive_memory_ffc {
+    opaque: [u64; 712],
+}
+
 /// What an association with tickets is told when it is set up. Fill the whole structure with zeros first.
 #[repr(C)]
 #[derive(Debug)]
 pub struct iotkm_interactive_setup {
     /// sizeof(iotkm_interactive_setup).
     pub struct_size: usize,
-    /// The group of this device's static key and of all tickets: iotkm_x25519 or iotkm_p256.
+    /// The group of this device's static key and of all tickets: iotkm_x25519 or iotkm_p256; with iotkm_interactive_open_ffc()
+    /// also iotkm_ffc2048 or iotkm_ffc3072.
     pub kem: *const iotkm_kem,
     /// The suites that this side would use, its favourite first, all of that group. The array is lent until iotkm_wipe().
     pub suites: *const *const iotkm_suite,
@@ -57,27 +69,38 @@ pub struct iotkm_interactive_setup {
     pub life_s: u32,
 }
 
-type Kind<E> = Interactive<LentPeer<Peer>, LentWallet, Memory<E>, E>;
-type Scheme<E> = Exchange<LentPeer<Peer>, LentWallet, E>;
-type Memory<E> = LentMemory<Scheme<E>>;
-type Runs<E> = InteractiveMemory<LentPeer<Peer>, LentWallet, 2, 1024, E>;
-type RunsSmall<E> = InteractiveMemory<LentPeer<Peer>, LentWallet, 1, 0, E>;
+type OneLent<const T: usize> = stored::Lent<(), Peer<T>>;
+type Kind<E, const T: usize> = Interactive<OneLent<T>, LentWallet, Memory<E, T>, E, T>;
+type Scheme<E, const T: usize> = Exchange<OneLent<T>, LentWallet, E, T>;
+type Memory<E, const T: usize> = LentMemory<Scheme<E, T>>;
+type Runs<E, const T: usize, const REASSEMBLY: usize> = InteractiveMemory<OneLent<T>, LentWallet, 2, REASSEMBLY, E, T>;
+type RunsSmall<E> = InteractiveMemory<OneLent<TICKET_MAX>, LentWallet, 1, 0, E>;
 const KIND: u32 = wire::NUMBER as u32;
 
 /// An extent that C has a constructor for.
 trait Named: Extent {
     const KIND: u32;
+    /// What iotkm_interactive_lend() and its likes take.
+    type Lent;
 }
 impl Named for Whole {
     const KIND: u32 = KIND | 1 << 16;
+    type Lent = Runs<Self, TICKET_MAX, 1024>;
 }
 impl Named for Leaf {
     const KIND: u32 = KIND | 2 << 16;
+    type Lent = Runs<Self, TICKET_MAX, 1024>;
+}
+impl Named for Any {
+    const KIND: u32 = KIND | 3 << 16;
+    type Lent = Runs<Self, TICKET_MAX_FFC, 1536>;
 }
 
-fits!(Made<Kind<Whole>>, iotkm_association);
-fits!(Runs<Whole>, iotkm_interactive_memory);
+fits!(Made<Kind<Whole, TICKET_MAX>>, iotkm_association);
+fits!(Made<Kind<Any, TICKET_MAX_FFC>>, iotkm_association);
+fits!(<Whole as Named>::Lent, iotkm_interactive_memory);
 fits!(RunsSmall<Leaf>, iotkm_interactive_memory_small);
+fits!(<Any as Named>::Lent, iotkm_interactive_memory_ffc);
 
 impl iotkm_interactive_setup {
     unsafe fn get(this: *const Self) -> Outcome<Setup> {
@@ -90,7 +113,7 @@ impl iotkm_interactive_setup {
     }
 }
 
-impl<E: Extent> Verbs for Kind<E> {
+impl<E: Named<Lent: Scratch<Scheme<E, T>> + Default>, const T: usize> Verbs for Kind<E, T> {
     fn close(&mut self) -> Outcome {
         Ok(self.close()?)
     }
@@ -118,25 +141,32 @@ impl<E: Extent> Verbs for Kind<E> {
     fn release(&mut self) -> Outcome {
         self.release().map(drop).ok_or_else(|| IOTKM_E_WRONG_STATE.into())
     }
-    unsafe fn lend(&mut self, memory: NonNull<c_void>) -> Outcome {
-        Ok(self.lend(LentMemory::new(memory.cast::<Runs<E>>()))?)
+    unsafe fn lend(&mut self, (memory, size): (NonNull<c_void>, usize)) -> Outcome {
+        if size < size_of::<E::Lent>() {
+            return Err(IOTKM_E_BAD_ARGUMENT.into());
+        }
+        Ok(self.lend(LentMemory::new(memory.cast::<E::Lent>()))?)
     }
 }
 
-unsafe fn open<E: Named, M: Scratch<Scheme<E>> + Default + 'static>(
+unsafe fn open<E, M, const T: usize>(
     association: *mut iotkm_association,
     peer: *mut iotkm_interactive_peer,
     wallet: *mut iotkm_wallet,
     setup: *const iotkm_interactive_setup,
     config: *const iotkm_config,
     memory: *mut M,
-) -> c_int {
+) -> c_int
+where
+    E: Named<Lent: Scratch<Scheme<E, T>> + Default>,
+    M: Scratch<Scheme<E, T>> + Default + 'static,
+{
     raw::plainly(|| {
         let (config, setup) = (iotkm_config::get(config)?, iotkm_interactive_setup::get(setup)?);
         let (place, memory) = (raw::some(association)?, raw::some(memory)?);
         let wallet = wallet::take(wallet)?;
-        let peer = LentPeer::take(peer.cast::<HeldPeer>(), MAGIC)?;
-        make(place, E::KIND, Kind::<E>::open(peer, wallet, setup, config, LentMemory::new(memory))?)
+        let peer = of(peer).lend()?;
+        make(place, E::KIND, Kind::<E, T>::open(peer, wallet, setup, config, LentMemory::new(memory))?)
     })
 }
 
@@ -153,7 +183,21 @@ pub unsafe extern "C" fn iotkm_interactive_open(
     config: *const iotkm_config,
     memory: *mut iotkm_interactive_memory,
 ) -> c_int {
-    open::<Whole, Runs<_>>(association, peer, wallet, setup, config, memory.cast())
+    open::<Whole, <Whole as Named>::Lent, _>(association, peer, wallet, setup, config, memory.cast())
+}
+
+/// iotkm_interactive_open() for tickets and suites of any group, the FFC ones too, with more memory. Errors: as there, and
+/// IOTKM_E_SUITE_MISMATCH for a peer that was not set up as an iotkm_interactive_peer_ffc.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_interactive_open_ffc(
+    association: *mut iotkm_association,
+    peer: *mut iotkm_interactive_peer_ffc,
+    wallet: *mut iotkm_wallet,
+    setup: *const iotkm_interactive_setup,
+    config: *const iotkm_config,
+    memory: *mut iotkm_interactive_memory_ffc,
+) -> c_int {
+    open::<Any, <Any as Named>::Lent, _>(association, peer.cast(), wallet, setup, config, memory.cast())
 }
 
 /// iotkm_interactive_open() for a leaf of a star, with less code and memory: it connects by itself, to one hub that stays at its
@@ -168,7 +212,7 @@ pub unsafe extern "C" fn iotkm_interactive_open_leaf(
     config: *const iotkm_config,
     memory: *mut iotkm_interactive_memory_small,
 ) -> c_int {
-    open::<Leaf, RunsSmall<_>>(association, peer, wallet, setup, config, memory.cast())
+    open::<Leaf, RunsSmall<_>, _>(association, peer, wallet, setup, config, memory.cast())
 }
 
 /// Starts a run with the peer at this address: phase 2 where there is a pairwise master key, else phase 1 and then phase 2. A session
@@ -236,9 +280,23 @@ pub unsafe extern "C" fn iotkm_interactive_join(
     member: *mut u32,
 ) -> c_int {
     unsafe fn view(front: NonNull<Front>) -> NonNull<dyn Joined> {
-        value_at::<Kind<Whole>>(front)
+        value_at::<Kind<Whole, TICKET_MAX>>(front)
     }
     join(association, Whole::KIND, hub, wanted, member, view)
+}
+
+/// iotkm_history_join() for associations of iotkm_interactive_open_ffc().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_interactive_join_ffc(
+    association: *mut iotkm_association,
+    hub: *mut iotkm_hub,
+    wanted: u32,
+    member: *mut u32,
+) -> c_int {
+    unsafe fn view(front: NonNull<Front>) -> NonNull<dyn Joined> {
+        value_at::<Kind<Any, TICKET_MAX_FFC>>(front)
+    }
+    join(association, Any::KIND, hub, wanted, member, view)
 }
 
 /// Takes the memory for runs back (and wipes it), if no run needs it: a session goes on without. Runs, pings, tickets, resume and a
@@ -248,11 +306,21 @@ pub unsafe extern "C" fn iotkm_interactive_release(association: *mut iotkm_assoc
     returned(with_verbs(association, KIND, |a| a.release()))
 }
 
-/// Lends memory for runs again, until iotkm_wipe() or iotkm_interactive_release(). Error: IOTKM_E_WRONG_STATE where there is some.
+/// Lends memory for runs again, until iotkm_wipe() or iotkm_interactive_release(). Errors: IOTKM_E_WRONG_STATE where there is some;
+/// IOTKM_E_BAD_ARGUMENT for an association of iotkm_interactive_open_ffc().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_interactive_lend(
     association: *mut iotkm_association,
     memory: *mut iotkm_interactive_memory,
 ) -> c_int {
-    returned(with_verbs(association, KIND, |a| a.lend(raw::some(memory.cast())?)))
+    returned(with_verbs(association, KIND, |a| a.lend(raw::room(memory)?)))
+}
+
+/// iotkm_interactive_lend() for associations of iotkm_interactive_open_ffc().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_interactive_lend_ffc(
+    association: *mut iotkm_association,
+    memory: *mut iotkm_interactive_memory_ffc,
+) -> c_int {
+    returned(with_verbs(association, KIND, |a| a.lend(raw::room(memory)?)))
 }

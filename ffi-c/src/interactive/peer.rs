@@ -1,22 +1,26 @@
 //! What the device knows about one peer.
 
 use crate::association::logged;
-use crate::lent;
-use crate::object::{self, Magic, fits};
-use crate::platform::{IOTKM_STORE_EMPTY, device, iotkm_cx, iotkm_platform};
-use crate::raw::{self, Out};
-use crate::status::{Outcome, iotkm_status::*, returned, text};
+use crate::object::{Magic, fits};
+use crate::platform::{device, iotkm_cx, iotkm_platform};
+use crate::raw;
+use crate::status::{Outcome, iotkm_status::*, text};
+use crate::stored::{self, Kind, Stored};
 use crate::tickets::agent::text as name_at;
-use crate::tickets::name;
-use crate::tickets::ticket::IOTKM_NAME_TEXT;
-use core::ffi::{c_char, c_int};
-use core_of_iotkm::Slot;
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core_of_iotkm::cose::ticket::{TICKET_MAX, TICKET_MAX_FFC};
 use core_of_iotkm::crypto::Secret;
 use core_of_iotkm::interactive::{Peer, Subject};
+use core_of_iotkm::{Device, Error, Slot};
 
 /// The longest blob of a stored peer in bytes: what its slot must hold.
 pub const IOTKM_INTERACTIVE_PEER_BLOB_MAX: usize = 711;
-const _: () = assert!(IOTKM_INTERACTIVE_PEER_BLOB_MAX == Peer::<288>::BLOB_MAX);
+/// The longest blob of a stored iotkm_interactive_peer_ffc in bytes.
+pub const IOTKM_INTERACTIVE_PEER_BLOB_MAX_FFC: usize = 1063;
+const _: () = assert!(
+    IOTKM_INTERACTIVE_PEER_BLOB_MAX == Peer::<TICKET_MAX>::BLOB_MAX
+        && IOTKM_INTERACTIVE_PEER_BLOB_MAX_FFC == Peer::<TICKET_MAX_FFC>::BLOB_MAX
+);
 
 /// What this device knows about one peer: its name and ticket, the pairwise master key and its successor. It is stored in a
 /// slot, and lent to one association at a time, which keeps it up to date there.
@@ -26,9 +30,51 @@ pub struct iotkm_interactive_peer {
     opaque: [u64; 104],
 }
 
-pub(super) type HeldPeer = lent::Held<Peer>;
-fits!(HeldPeer, iotkm_interactive_peer);
-pub(super) const MAGIC: Magic = Magic::INTERACTIVE_PEER;
+/// A peer whose tickets may be of the FFC groups: longer than an iotkm_interactive_peer, which it begins with.
+#[repr(C)]
+#[derive(Debug)]
+pub struct iotkm_interactive_peer_ffc {
+    /// For all functions here but those that end in _ffc.
+    pub peer: iotkm_interactive_peer,
+    opaque: [u64; 44],
+}
+
+pub(super) type Object<const T: usize> = stored::Object<(), Peer<T>>;
+fits!(Object<TICKET_MAX>, iotkm_interactive_peer);
+fits!(Object<TICKET_MAX_FFC>, iotkm_interactive_peer_ffc);
+
+impl<const T: usize> Stored for Peer<T> {
+    fn seal(&mut self, device: &Device, out: &mut [u8]) -> Result<(usize, u32), Error> {
+        self.seal(device, out)
+    }
+    fn slot(&self) -> Slot {
+        self.slot()
+    }
+    fn id(&self) -> Option<&Subject> {
+        self.id()
+    }
+    fn kept(&self) -> &[u8] {
+        self.ticket()
+    }
+    fn reached(&self) -> Option<u32> {
+        Some(self.generation())
+    }
+}
+
+/// A peer of C's.
+pub(super) const fn of(peer: *const iotkm_interactive_peer) -> stored::Peer<()> {
+    stored::Peer::new(peer.cast(), Magic::INTERACTIVE_PEER)
+}
+
+/// Memory of the type that holds peers with tickets of up to `T` bytes.
+trait Room<const T: usize> {}
+impl Room<TICKET_MAX> for iotkm_interactive_peer {}
+impl Room<TICKET_MAX_FFC> for iotkm_interactive_peer_ffc {}
+
+unsafe fn put<R: Room<T>, const T: usize>(place: *mut R, peer: Peer<T>) -> Outcome {
+    let kind = const { &Kind::of::<Peer<T>>(()) };
+    stored::put((place.cast::<c_void>(), size_of::<R>()), kind, Magic::INTERACTIVE_PEER, peer)
+}
 
 unsafe fn subject(name: *const c_char) -> Outcome<Subject> {
     Ok(Subject::new(name_at(name)?).ok_or(IOTKM_E_BAD_ARGUMENT)?)
@@ -44,6 +90,21 @@ pub extern "C" fn iotkm_interactive_peer_size() -> usize {
     size_of::<iotkm_interactive_peer>()
 }
 
+/// sizeof(iotkm_interactive_peer_ffc) as the library was built.
+#[unsafe(no_mangle)]
+pub extern "C" fn iotkm_interactive_peer_ffc_size() -> usize {
+    size_of::<iotkm_interactive_peer_ffc>()
+}
+
+unsafe fn init<R: Room<T>, const T: usize>(
+    place: *mut R,
+    slot: u16,
+    (me, them): (*const c_char, *const c_char),
+    psk: *const u8,
+) -> c_int {
+    raw::plainly(|| put(place, Peer::new(Slot(slot), subject(me)?, subject(them)?, key(psk)?)?))
+}
+
 /// Sets a peer up with whom there was no run yet, and which its association stores in `slot`. `me`, `them`: both names, as their
 /// tickets have them. `psk`: 32 bytes of key material from elsewhere (another scheme's iotkm_exporter()) that go into every first
 /// contact; NULL: none; both sides must do the same.
@@ -56,11 +117,30 @@ pub unsafe extern "C" fn iotkm_interactive_peer_init(
     them: *const c_char,
     psk: *const u8,
 ) -> c_int {
+    init(peer, slot, (me, them), psk)
+}
+
+/// iotkm_interactive_peer_init() for tickets of any group.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_interactive_peer_init_ffc(
+    peer: *mut iotkm_interactive_peer_ffc,
+    slot: u16,
+    me: *const c_char,
+    them: *const c_char,
+    psk: *const u8,
+) -> c_int {
+    init(peer, slot, (me, them), psk)
+}
+
+unsafe fn init_anyone<R: Room<T>, const T: usize>(
+    place: *mut R,
+    slot: u16,
+    (me, scope): (*const c_char, *const c_char),
+    psk: *const u8,
+) -> c_int {
     raw::plainly(|| {
-        let place = Out::new(peer.cast::<HeldPeer>())?;
-        let made = Peer::new(Slot(slot), subject(me)?, subject(them)?, key(psk)?)?;
-        place.set(HeldPeer::new(MAGIC, made));
-        Ok(())
+        let scope = if scope.is_null() { "" } else { name_at(scope)? };
+        put(place, Peer::anyone(Slot(slot), subject(me)?, scope, key(psk)?)?)
     })
 }
 
@@ -74,13 +154,33 @@ pub unsafe extern "C" fn iotkm_interactive_peer_init_anyone(
     scope: *const c_char,
     psk: *const u8,
 ) -> c_int {
-    raw::plainly(|| {
-        let place = Out::new(peer.cast::<HeldPeer>())?;
-        let scope = if scope.is_null() { "" } else { name_at(scope)? };
-        let made = Peer::anyone(Slot(slot), subject(me)?, scope, key(psk)?)?;
-        place.set(HeldPeer::new(MAGIC, made));
-        Ok(())
-    })
+    init_anyone(peer, slot, (me, scope), psk)
+}
+
+/// iotkm_interactive_peer_init_anyone() for tickets of any group.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_interactive_peer_init_anyone_ffc(
+    peer: *mut iotkm_interactive_peer_ffc,
+    slot: u16,
+    me: *const c_char,
+    scope: *const c_char,
+    psk: *const u8,
+) -> c_int {
+    init_anyone(peer, slot, (me, scope), psk)
+}
+
+unsafe fn restore<R: Room<T>, const T: usize>(
+    (place, call): (*mut R, &CStr),
+    cx: *const iotkm_cx,
+    (slot, floor): (u16, u32),
+    (blob, blob_len): (*const u8, usize),
+    (work, work_len): (*mut u8, usize),
+) -> c_int {
+    let restored = raw::inside(|| {
+        let (blob, work) = (raw::bytes(blob, blob_len)?, raw::bytes_mut(work, work_len)?);
+        put(place, Peer::restore(&device(cx)?, Slot(slot), floor, blob, work)?)
+    });
+    logged(cx, call, restored)
 }
 
 /// Sets a peer up from the blob in its slot. `floor` is the value of the slot's monotonic counter, 0 where there is none; `work` has
@@ -96,13 +196,35 @@ pub unsafe extern "C" fn iotkm_interactive_peer_restore(
     work: *mut u8,
     work_len: usize,
 ) -> c_int {
-    let restored = raw::inside(|| {
-        let place = Out::new(peer.cast::<HeldPeer>())?;
-        let (blob, work) = (raw::bytes(blob, blob_len)?, raw::bytes_mut(work, work_len)?);
-        place.set(HeldPeer::new(MAGIC, Peer::restore(&device(cx)?, Slot(slot), floor, blob, work)?));
-        Ok(())
+    restore((peer, text!("iotkm_interactive_peer_restore")), cx, (slot, floor), (blob, blob_len), (work, work_len))
+}
+
+/// iotkm_interactive_peer_restore() for tickets of any group.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_interactive_peer_restore_ffc(
+    peer: *mut iotkm_interactive_peer_ffc,
+    cx: *const iotkm_cx,
+    slot: u16,
+    floor: u32,
+    blob: *const u8,
+    blob_len: usize,
+    work: *mut u8,
+    work_len: usize,
+) -> c_int {
+    restore((peer, text!("iotkm_interactive_peer_restore_ffc")), cx, (slot, floor), (blob, blob_len), (work, work_len))
+}
+
+unsafe fn load<R: Room<T>, const T: usize>(
+    (place, call): (*mut R, &CStr),
+    cx: *const iotkm_cx,
+    slot: u16,
+    (work, work_len): (*mut u8, usize),
+) -> c_int {
+    let loaded = raw::inside(|| {
+        let (blob, work) = iotkm_platform::stored(cx, slot, raw::bytes_mut(work, work_len)?)?;
+        put(place, Peer::restore(&device(cx)?, Slot(slot), 0, blob, work)?)
     });
-    logged(cx, text!("iotkm_interactive_peer_restore"), restored)
+    logged(cx, call, loaded)
 }
 
 /// iotkm_interactive_peer_restore() with what the platform's `store_read` finds in the slot; `work` has 2 x
@@ -115,18 +237,19 @@ pub unsafe extern "C" fn iotkm_interactive_peer_load(
     work: *mut u8,
     work_len: usize,
 ) -> c_int {
-    let loaded = raw::inside(|| {
-        let place = Out::new(peer.cast::<HeldPeer>())?;
-        let (blob, work) = raw::bytes_mut(work, work_len)?.split_at_mut(work_len / 2);
-        let blob = match iotkm_platform::of(cx)?.read(slot, blob) {
-            Ok(blob) => blob,
-            Err(IOTKM_STORE_EMPTY) => return Err(IOTKM_E_EMPTY.into()),
-            Err(_) => return Err(IOTKM_E_HOOK.into()),
-        };
-        place.set(HeldPeer::new(MAGIC, Peer::restore(&device(cx)?, Slot(slot), 0, blob, work)?));
-        Ok(())
-    });
-    logged(cx, text!("iotkm_interactive_peer_load"), loaded)
+    load((peer, text!("iotkm_interactive_peer_load")), cx, slot, (work, work_len))
+}
+
+/// iotkm_interactive_peer_load() for tickets of any group; `work` has 2 x IOTKM_INTERACTIVE_PEER_BLOB_MAX_FFC bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_interactive_peer_load_ffc(
+    peer: *mut iotkm_interactive_peer_ffc,
+    cx: *const iotkm_cx,
+    slot: u16,
+    work: *mut u8,
+    work_len: usize,
+) -> c_int {
+    load((peer, text!("iotkm_interactive_peer_load_ffc")), cx, slot, (work, work_len))
 }
 
 /// Seals the peer for its slot, with the number of this write in `version` for a monotonic counter. An association does this by
@@ -141,16 +264,7 @@ pub unsafe extern "C" fn iotkm_interactive_peer_seal(
     out_len: *mut usize,
     version: *mut u32,
 ) -> c_int {
-    let sealed = raw::inside(|| {
-        HeldPeer::change(peer.cast(), MAGIC, |peer| {
-            let (out, out_len, place) = (raw::bytes_mut(out, out_capacity)?, Out::new(out_len)?, Out::new(version)?);
-            let (len, version) = peer.seal(&device(cx)?, out)?;
-            out_len.set(len);
-            place.set(version);
-            Ok(())
-        })
-    });
-    logged(cx, text!("iotkm_interactive_peer_seal"), sealed)
+    of(peer).seal(cx, (out, out_capacity, out_len), version, text!("iotkm_interactive_peer_seal"))
 }
 
 /// iotkm_interactive_peer_seal() into `work` (IOTKM_INTERACTIVE_PEER_BLOB_MAX bytes will do), and the platform's `store_write` to
@@ -162,42 +276,22 @@ pub unsafe extern "C" fn iotkm_interactive_peer_store(
     work: *mut u8,
     work_len: usize,
 ) -> c_int {
-    let stored = raw::inside(|| {
-        HeldPeer::change(peer.cast(), MAGIC, |peer| {
-            let work = raw::bytes_mut(work, work_len)?;
-            let (len, _) = peer.seal(&device(cx)?, work)?;
-            let blob = work.get(..len).ok_or(IOTKM_E_INTERNAL)?;
-            if iotkm_platform::of(cx)?.write(peer.slot().0, blob) == 0 { Ok(()) } else { Err(IOTKM_E_HOOK.into()) }
-        })
-    });
-    logged(cx, text!("iotkm_interactive_peer_store"), stored)
-}
-
-unsafe fn look(peer: *const iotkm_interactive_peer, f: impl FnMut(&Peer) -> Outcome) -> c_int {
-    returned(HeldPeer::look(peer.cast_mut().cast(), MAGIC, f))
+    of(peer).store(cx, (work, work_len), text!("iotkm_interactive_peer_store"))
 }
 
 /// Writes the peer's name, IOTKM_NAME_TEXT bytes with its NUL; an empty text where it is not known yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_interactive_peer_name(peer: *const iotkm_interactive_peer, text: *mut c_char) -> c_int {
-    look(peer, |peer| {
-        let place = Out::new(text.cast::<[c_char; IOTKM_NAME_TEXT]>())?;
-        let known = peer.id().map_or(&[][..], Subject::as_bytes);
-        place.set(name(core::str::from_utf8(known).unwrap_or_default()));
-        Ok(())
-    })
+    of(peer).name(text)
 }
 
 /// The slot that the peer is stored in.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_interactive_peer_slot(peer: *const iotkm_interactive_peer, slot: *mut u16) -> c_int {
-    look(peer, |peer| {
-        Out::new(slot)?.set(peer.slot().0);
-        Ok(())
-    })
+    of(peer).slot(slot)
 }
 
-/// Writes the peer's ticket, for iotkm_ticket_peek(): IOTKM_TICKET_MAX bytes will do.
+/// Writes the peer's ticket, for iotkm_ticket_peek(): IOTKM_TICKET_MAX bytes will do (IOTKM_TICKET_MAX_FFC where it is longer).
 /// Errors: IOTKM_E_NO_CREDENTIAL where there is none yet, IOTKM_E_BUFFER_TOO_SMALL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_interactive_peer_ticket(
@@ -206,16 +300,7 @@ pub unsafe extern "C" fn iotkm_interactive_peer_ticket(
     out_capacity: usize,
     out_len: *mut usize,
 ) -> c_int {
-    look(peer, |peer| {
-        let (out, out_len) = (raw::bytes_mut(out, out_capacity)?, Out::new(out_len)?);
-        let ticket = peer.ticket();
-        if ticket.is_empty() {
-            return Err(IOTKM_E_NO_CREDENTIAL.into());
-        }
-        out.get_mut(..ticket.len()).ok_or(IOTKM_E_BUFFER_TOO_SMALL)?.copy_from_slice(ticket);
-        out_len.set(ticket.len());
-        Ok(())
-    })
+    of(peer).kept((out, out_capacity, out_len))
 }
 
 /// How often the pairwise master key was replaced since the first contact.
@@ -224,24 +309,11 @@ pub unsafe extern "C" fn iotkm_interactive_peer_generation(
     peer: *const iotkm_interactive_peer,
     generation: *mut u32,
 ) -> c_int {
-    look(peer, |peer| {
-        Out::new(generation)?.set(peer.generation());
-        Ok(())
-    })
+    of(peer).reached(generation)
 }
 
 /// Wipes the peer from memory; its slot stays as it is. Error: IOTKM_E_BUSY while an association holds the peer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_interactive_peer_wipe(peer: *mut iotkm_interactive_peer) -> c_int {
-    raw::plainly(|| {
-        let place = raw::some(peer)?;
-        HeldPeer::with(peer.cast(), MAGIC, &mut |object| {
-            HeldPeer::free(object)?;
-            // SAFETY: set up and lent to nobody; it is erased below before anybody can use it.
-            unsafe { object.drop_in_place() };
-            Ok(())
-        })?;
-        object::erase(place.cast(), size_of::<iotkm_interactive_peer>());
-        Ok(())
-    })
+    of(peer).wipe()
 }

@@ -1,16 +1,16 @@
 //! Associations of the noninteractive scheme.
 
-use super::of::{KIND, KINDS, joined, of};
-use super::peer::iotkm_noninteractive_peer;
+use super::of::{Curve, Ffc, KIND, Room, at};
+use super::peer::{iotkm_noninteractive_peer, iotkm_noninteractive_peer_ffc};
 use crate::association::{iotkm_association, named_by, verb_of, with_verbs};
 use crate::credentials::holder::{self, iotkm_holder};
 use crate::history::association::iotkm_config;
-use crate::hub::{iotkm_hub, join};
+use crate::hub::iotkm_hub;
 use crate::output::iotkm_addr;
 use crate::platform::{check_size, iotkm_cx};
 use crate::raw::{self, Out};
-use crate::status::{iotkm_status::*, returned, text};
-use core::ffi::{c_int, c_void};
+use crate::status::{Outcome, iotkm_status::*, returned, text};
+use core::ffi::c_int;
 use core_of_iotkm::crypto::keys::KeySlot;
 use core_of_iotkm::noninteractive::wire::Terms;
 
@@ -28,6 +28,13 @@ pub struct iotkm_noninteractive_memory {
 #[derive(Debug)]
 pub struct iotkm_noninteractive_memory_small {
     opaque: [u64; 90],
+}
+
+/// Memory for two runs at once with the FFC groups: see iotkm_noninteractive_open_ffc().
+#[repr(C)]
+#[derive(Debug)]
+pub struct iotkm_noninteractive_memory_ffc {
+    opaque: [u64; 710],
 }
 
 /// An association of this scheme: longer than an iotkm_association, which it begins with.
@@ -69,12 +76,13 @@ unsafe fn open(
     holder: *mut iotkm_holder,
     setup: *const iotkm_noninteractive_setup,
     config: *const iotkm_config,
-    memory: (*mut c_void, bool),
+    memory: Outcome<(Room, bool)>,
 ) -> c_int {
     raw::plainly(|| {
         let config = iotkm_config::get(config)?;
         let this: &iotkm_noninteractive_setup = raw::read(setup)?;
         check_size::<iotkm_noninteractive_setup>(this.struct_size)?;
+        let memory = memory?;
         if memory.1 && usize::from(config.mtu) < IOTKM_NONINTERACTIVE_MTU_SMALL {
             return Err(IOTKM_E_BAD_ARGUMENT.into());
         }
@@ -85,11 +93,10 @@ unsafe fn open(
             interval: otherwise(this.interval_s, 3600),
             length: otherwise(this.length.into(), 8760) as u16,
         };
-        let place = raw::some(memory.0.cast::<u64>())?.cast();
-        let of = of(peer)?;
+        let of = at(peer).kind()?.more;
         let (holder, setting) = holder::take(holder)?;
         let options = Options { setting, slots: [KeySlot(this.key), KeySlot(next)], terms, config: &config };
-        of.open(association, peer, holder, &options, (place, memory.1))
+        of.open(association, peer, holder, &options, memory)
     })
 }
 
@@ -109,7 +116,7 @@ pub unsafe extern "C" fn iotkm_noninteractive_open(
     config: *const iotkm_config,
     memory: *mut iotkm_noninteractive_memory,
 ) -> c_int {
-    open(association, peer, holder, setup, config, (memory.cast(), false))
+    open(association, peer, holder, setup, config, raw::room(memory).map(|memory| (memory, false)))
 }
 
 /// iotkm_noninteractive_open() with less memory. While a run is under way the peer's own runs are not answered, and the MTU must be
@@ -123,7 +130,20 @@ pub unsafe extern "C" fn iotkm_noninteractive_open_small(
     config: *const iotkm_config,
     memory: *mut iotkm_noninteractive_memory_small,
 ) -> c_int {
-    open(association, peer, holder, setup, config, (memory.cast(), true))
+    open(association, peer, holder, setup, config, raw::room(memory).map(|memory| (memory, true)))
+}
+
+/// iotkm_noninteractive_open() with the FFC groups, with more memory. Errors: as there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_noninteractive_open_ffc(
+    association: *mut iotkm_noninteractive,
+    peer: *mut iotkm_noninteractive_peer_ffc,
+    holder: *mut iotkm_holder,
+    setup: *const iotkm_noninteractive_setup,
+    config: *const iotkm_config,
+    memory: *mut iotkm_noninteractive_memory_ffc,
+) -> c_int {
+    open(association, peer.cast(), holder, setup, config, raw::room(memory).map(|memory| (memory, false)))
 }
 
 /// Starts a handshake with the peer at this address. A session that there is goes on until the new one is complete:
@@ -187,13 +207,23 @@ pub unsafe extern "C" fn iotkm_noninteractive_release(association: *mut iotkm_as
     returned(with_verbs(association, KIND, |a| a.release()))
 }
 
-/// Lends memory for runs again, until iotkm_wipe() or iotkm_noninteractive_release(). Error: IOTKM_E_WRONG_STATE where there is some.
+/// Lends memory for runs again, until iotkm_wipe() or iotkm_noninteractive_release(). Errors: IOTKM_E_WRONG_STATE where there is
+/// some; IOTKM_E_BAD_ARGUMENT for an association of iotkm_noninteractive_open_ffc().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_noninteractive_lend(
     association: *mut iotkm_association,
     memory: *mut iotkm_noninteractive_memory,
 ) -> c_int {
-    returned(with_verbs(association, KIND, |a| a.lend(raw::some(memory)?.cast())))
+    returned(with_verbs(association, KIND, |a| a.lend(raw::room(memory)?)))
+}
+
+/// iotkm_noninteractive_lend() for associations of iotkm_noninteractive_open_ffc().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_noninteractive_lend_ffc(
+    association: *mut iotkm_association,
+    memory: *mut iotkm_noninteractive_memory_ffc,
+) -> c_int {
+    returned(with_verbs(association, KIND, |a| a.lend(raw::room(memory)?)))
 }
 
 /// iotkm_history_join() for associations of this scheme.
@@ -204,9 +234,22 @@ pub unsafe extern "C" fn iotkm_noninteractive_join(
     wanted: u32,
     member: *mut u32,
 ) -> c_int {
-    let [ristretto255, p256] = KINDS;
-    match join(association, ristretto255, hub, wanted, member, joined::<32>) {
-        status if status == IOTKM_E_SCHEME as c_int => join(association, p256, hub, wanted, member, joined::<65>),
+    match Curve::<32>::join(association, hub, wanted, member) {
+        status if status == IOTKM_E_SCHEME as c_int => Curve::<65>::join(association, hub, wanted, member),
+        status => status,
+    }
+}
+
+/// iotkm_history_join() for associations of iotkm_noninteractive_open_ffc().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_noninteractive_join_ffc(
+    association: *mut iotkm_association,
+    hub: *mut iotkm_hub,
+    wanted: u32,
+    member: *mut u32,
+) -> c_int {
+    match Ffc::<256>::join(association, hub, wanted, member) {
+        status if status == IOTKM_E_SCHEME as c_int => Ffc::<384>::join(association, hub, wanted, member),
         status => status,
     }
 }

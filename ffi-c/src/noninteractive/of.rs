@@ -1,18 +1,20 @@
 //! What depends on how long the group's elements are: one implementation for each length, which a suite names.
 
 use super::association::{
-    Options, iotkm_noninteractive, iotkm_noninteractive_memory, iotkm_noninteractive_memory_small,
+    Options, iotkm_noninteractive, iotkm_noninteractive_memory, iotkm_noninteractive_memory_ffc,
+    iotkm_noninteractive_memory_small,
 };
-use super::peer::{MAGIC, iotkm_noninteractive_peer};
-use crate::association::{Front, Made, Verbs, make};
+use super::peer::{MAGIC, iotkm_noninteractive_peer, iotkm_noninteractive_peer_ffc};
+use crate::association::{Made, Verbs, iotkm_association, make, value_at};
 use crate::credentials::holder::LentHolder;
-use crate::lent::{Held, LentMemory, LentPeer};
-use crate::object::{self, Head, fits};
+use crate::hub::{iotkm_hub, join};
+use crate::lent::LentMemory;
+use crate::object::fits;
 use crate::platform::{KeysOf, hooked};
-use crate::raw::{self, Out};
+use crate::raw;
 use crate::status::{Outcome, iotkm_status::*};
-use core::ffi::c_void;
-use core::mem::offset_of;
+use crate::stored::{self, Stored};
+use core::ffi::{c_int, c_void};
 use core::ptr::NonNull;
 use core_of_iotkm::crypto::Secret;
 use core_of_iotkm::hub::Routed;
@@ -24,31 +26,29 @@ use core_of_iotkm::{Addr, Cx, Device, Error, Slot};
 
 pub(super) const KIND: u32 = wire::NUMBER as u32;
 
-/// The longest credential and flight of a curve's.
+/// The longest credential and flight of a curve's, and of the FFC groups'.
 const CREDENTIAL: usize = credential_max(32);
 const FLIGHT: usize = flight_max(32);
+const CREDENTIAL_FFC: usize = credential_max(384);
+const FLIGHT_FFC: usize = flight_max(384);
 
-type OnePeer<const N: usize> = Peer<N, CREDENTIAL>;
-type OneLent<const N: usize> = LentPeer<OnePeer<N>>;
-type Scheme<const N: usize> = Exchange<OneLent<N>, LentHolder, N, CREDENTIAL, FLIGHT>;
-pub(super) type Kind<const N: usize> =
-    Noninteractive<OneLent<N>, LentHolder, LentMemory<Scheme<N>>, N, CREDENTIAL, FLIGHT>;
-type Runs<const N: usize> = NoninteractiveMemory<OneLent<N>, LentHolder, N, CREDENTIAL, FLIGHT, 2, 512>;
-type RunsSmall<const N: usize> = NoninteractiveMemory<OneLent<N>, LentHolder, N, CREDENTIAL, FLIGHT, 1, 0>;
+/// What puts together messages at a small MTU.
+const REASSEMBLY: usize = 512;
+const REASSEMBLY_FFC: usize = 1536;
 
-/// The longest blob of a stored peer.
-pub(super) const BLOB_MAX: usize = OnePeer::<65>::BLOB_MAX;
+type OneLent<const N: usize, const C: usize> = stored::Lent<&'static dyn Of, Peer<N, C>>;
+type Scheme<const N: usize, const C: usize, const F: usize> = Exchange<OneLent<N, C>, LentHolder, N, C, F>;
+type Kind<const N: usize, const C: usize, const F: usize> =
+    Noninteractive<OneLent<N, C>, LentHolder, LentMemory<Scheme<N, C, F>>, N, C, F>;
+type Runs<const N: usize, const C: usize, const F: usize, const R: usize> =
+    NoninteractiveMemory<OneLent<N, C>, LentHolder, N, C, F, 2, R>;
+type RunsSmall<const N: usize> = NoninteractiveMemory<OneLent<N, CREDENTIAL>, LentHolder, N, CREDENTIAL, FLIGHT, 1, 0>;
 
-/// What may be asked of a peer, whatever its group.
-pub(super) trait Stored {
-    fn seal(&mut self, device: &Device, out: &mut [u8]) -> Result<(usize, u32), Error>;
-    fn slot(&self) -> Slot;
-    fn id(&self) -> Option<&Subject>;
-    fn epoch(&self) -> Option<u32>;
-    fn kept(&self) -> &[u8];
-}
+/// The longest blobs of a stored peer.
+pub(super) const BLOB_MAX: usize = Peer::<65, CREDENTIAL>::BLOB_MAX;
+pub(super) const BLOB_MAX_FFC: usize = Peer::<384, CREDENTIAL_FFC>::BLOB_MAX;
 
-impl<const N: usize> Stored for OnePeer<N> {
+impl<const N: usize, const C: usize> Stored for Peer<N, C> {
     fn seal(&mut self, device: &Device, out: &mut [u8]) -> Result<(usize, u32), Error> {
         self.seal(device, out)
     }
@@ -58,144 +58,100 @@ impl<const N: usize> Stored for OnePeer<N> {
     fn id(&self) -> Option<&Subject> {
         self.id()
     }
-    fn epoch(&self) -> Option<u32> {
-        self.epoch()
-    }
     fn kept(&self) -> &[u8] {
         self.kept()
     }
+    fn reached(&self) -> Option<u32> {
+        Some(self.epoch()?.saturating_sub(1))
+    }
 }
 
-/// A peer that is set up.
-#[repr(C)]
-struct Object<const N: usize> {
-    of: &'static dyn Of,
-    held: Held<OnePeer<N>>,
-}
-
-/// What each starts with.
-#[repr(C)]
-struct Start {
-    of: &'static dyn Of,
-    head: Head,
-}
+type Object<const N: usize, const C: usize> = stored::Object<&'static dyn Of, Peer<N, C>>;
 const _: () = assert!(
-    offset_of!(Object<32>, held) == offset_of!(Start, head) && offset_of!(Object<65>, held) == offset_of!(Start, head)
-);
-const _: () = assert!(
-    size_of::<Object<32>>() <= size_of::<iotkm_noninteractive_peer>()
-        && size_of::<Runs<32>>() <= size_of::<iotkm_noninteractive_memory>()
+    size_of::<Object<32, CREDENTIAL>>() < size_of::<Object<65, CREDENTIAL>>()
+        && size_of::<Object<256, CREDENTIAL_FFC>>() < size_of::<Object<384, CREDENTIAL_FFC>>()
+        && size_of::<Runs<32, CREDENTIAL, FLIGHT, REASSEMBLY>>() <= size_of::<iotkm_noninteractive_memory>()
         && size_of::<RunsSmall<32>>() <= size_of::<iotkm_noninteractive_memory_small>()
 );
-fits!(Object<65>, iotkm_noninteractive_peer);
-fits!(Runs<65>, iotkm_noninteractive_memory);
+fits!(Object<65, CREDENTIAL>, iotkm_noninteractive_peer);
+fits!(Object<384, CREDENTIAL_FFC>, iotkm_noninteractive_peer_ffc);
+fits!(Runs<65, CREDENTIAL, FLIGHT, REASSEMBLY>, iotkm_noninteractive_memory);
 fits!(RunsSmall<65>, iotkm_noninteractive_memory_small);
-fits!(Made<Kind<65>>, iotkm_noninteractive);
-fits!(Made<Kind<32>>, iotkm_noninteractive);
+fits!(Runs<384, CREDENTIAL_FFC, FLIGHT_FFC, REASSEMBLY_FFC>, iotkm_noninteractive_memory_ffc);
+fits!(Made<Kind<32, CREDENTIAL, FLIGHT>>, iotkm_noninteractive);
+fits!(Made<Kind<65, CREDENTIAL, FLIGHT>>, iotkm_noninteractive);
+fits!(Made<Kind<256, CREDENTIAL_FFC, FLIGHT_FFC>>, iotkm_noninteractive);
+fits!(Made<Kind<384, CREDENTIAL_FFC, FLIGHT_FFC>>, iotkm_noninteractive);
 
-/// The way to a peer's group, if the peer is set up.
-pub(super) unsafe fn of(peer: *const iotkm_noninteractive_peer) -> Outcome<&'static dyn Of> {
-    let start = raw::some(peer)?.cast::<Start>();
-    let mut of = None;
-    Head::enter(raw::field(start, |start| &raw mut (*start).head), MAGIC, || {
-        // SAFETY: the magic word says that this was set up.
-        of = Some(unsafe { (*start.as_ptr()).of });
-        Ok(())
-    })?;
-    Ok(of.ok_or(IOTKM_E_INTERNAL)?)
+/// A peer of C's.
+pub(super) const fn at(peer: *const iotkm_noninteractive_peer) -> stored::Peer<&'static dyn Of> {
+    stored::Peer::new(peer.cast(), MAGIC)
 }
+
+/// Memory of C's, and its length in bytes.
+pub(super) type Room = (NonNull<c_void>, usize);
 
 /// The group of a suite, as peers and associations see it.
 pub(super) trait Of: Sync {
-    unsafe fn init(
-        &'static self,
-        peer: *mut iotkm_noninteractive_peer,
-        slot: u16,
-        me: Subject,
-        id: Option<Subject>,
-        psk: Option<Secret<32>>,
-    ) -> Outcome;
-    unsafe fn restore(
-        &'static self,
-        peer: *mut iotkm_noninteractive_peer,
-        device: &Device,
-        slot: u16,
-        stored: (u32, &[u8], &mut [u8]),
-    ) -> Outcome;
-    /// Calls `f` with the peer: to look at, or to change, if it is lent to nobody.
-    unsafe fn look(&self, peer: *mut iotkm_noninteractive_peer, f: &mut dyn FnMut(&dyn Stored) -> Outcome) -> Outcome;
-    unsafe fn change(
-        &self,
-        peer: *mut iotkm_noninteractive_peer,
-        f: &mut dyn FnMut(&mut dyn Stored) -> Outcome,
-    ) -> Outcome;
-    unsafe fn wipe(&self, peer: *mut iotkm_noninteractive_peer) -> Outcome;
+    unsafe fn init(&self, peer: Room, slot: u16, who: (Subject, Option<Subject>), psk: Option<Secret<32>>) -> Outcome;
+    unsafe fn restore(&self, peer: Room, device: &Device, slot: u16, stored: (u32, &[u8], &mut [u8])) -> Outcome;
+    /// `small`: whether the memory is for one run at a time.
     unsafe fn open(
         &self,
         association: *mut iotkm_noninteractive,
         peer: *mut iotkm_noninteractive_peer,
         holder: LentHolder,
         options: &Options<'_>,
-        memory: (NonNull<c_void>, bool),
+        memory: (Room, bool),
     ) -> Outcome;
 }
 
-/// A curve whose elements have `N` bytes.
-pub(super) struct Curve<const N: usize>;
+/// A group whose elements have `N` bytes.
+pub(super) struct Group<const N: usize, const C: usize, const F: usize, const R: usize>;
 
-impl<const N: usize> Curve<N> {
+/// A curve.
+pub(super) type Curve<const N: usize> = Group<N, CREDENTIAL, FLIGHT, REASSEMBLY>;
+/// An FFC group.
+pub(super) type Ffc<const N: usize> = Group<N, CREDENTIAL_FFC, FLIGHT_FFC, REASSEMBLY_FFC>;
+
+impl<const N: usize, const C: usize, const F: usize, const R: usize> Group<N, C, F, R> {
     /// Which of the scheme's associations it is.
-    const KIND: u32 = KIND | if N == 32 { 1 << 16 } else { 2 << 16 };
+    const KIND: u32 = KIND | (N as u32) << 16;
 
-    unsafe fn held(peer: *mut iotkm_noninteractive_peer) -> Outcome<NonNull<Held<OnePeer<N>>>> {
-        Ok(raw::field(raw::some(peer)?.cast::<Object<N>>(), |object| &raw mut (*object).held))
+    unsafe fn put((place, size): Room, peer: Peer<N, C>) -> Outcome {
+        let kind = const { &stored::Kind::of::<Peer<N, C>>(&Self as &dyn Of) };
+        stored::put((place.as_ptr(), size), kind, MAGIC, peer)
+    }
+
+    /// Takes an association into a hub.
+    pub(super) unsafe fn join(
+        association: *mut iotkm_association,
+        hub: *mut iotkm_hub,
+        wanted: u32,
+        member: *mut u32,
+    ) -> c_int {
+        join(association, Self::KIND, hub, wanted, member, |front| value_at::<Kind<N, C, F>>(front))
     }
 }
 
-impl<const N: usize> Of for Curve<N> {
+impl<const N: usize, const C: usize, const F: usize, const R: usize> Of for Group<N, C, F, R> {
     unsafe fn init(
-        &'static self,
-        peer: *mut iotkm_noninteractive_peer,
+        &self,
+        peer: Room,
         slot: u16,
-        me: Subject,
-        id: Option<Subject>,
+        (me, id): (Subject, Option<Subject>),
         psk: Option<Secret<32>>,
     ) -> Outcome {
-        let place = Out::new(peer.cast::<Object<N>>())?;
-        place.set(Object { of: self, held: Held::new(MAGIC, Peer::new(Slot(slot), me, id, psk)?) });
-        Ok(())
+        Self::put(peer, Peer::new(Slot(slot), me, id, psk)?)
     }
     unsafe fn restore(
-        &'static self,
-        peer: *mut iotkm_noninteractive_peer,
+        &self,
+        peer: Room,
         device: &Device,
         slot: u16,
         (floor, blob, work): (u32, &[u8], &mut [u8]),
     ) -> Outcome {
-        let place = Out::new(peer.cast::<Object<N>>())?;
-        let held = Held::new(MAGIC, Peer::restore(device, Slot(slot), floor, blob, work)?);
-        place.set(Object { of: self, held });
-        Ok(())
-    }
-    unsafe fn look(&self, peer: *mut iotkm_noninteractive_peer, f: &mut dyn FnMut(&dyn Stored) -> Outcome) -> Outcome {
-        Held::look(Self::held(peer)?.as_ptr(), MAGIC, |peer| f(peer))
-    }
-    unsafe fn change(
-        &self,
-        peer: *mut iotkm_noninteractive_peer,
-        f: &mut dyn FnMut(&mut dyn Stored) -> Outcome,
-    ) -> Outcome {
-        Held::change(Self::held(peer)?.as_ptr(), MAGIC, |peer| f(peer))
-    }
-    unsafe fn wipe(&self, peer: *mut iotkm_noninteractive_peer) -> Outcome {
-        Held::with(Self::held(peer)?.as_ptr(), MAGIC, &mut |held| {
-            Held::free(held)?;
-            // SAFETY: set up and lent to nobody; it is erased below before anybody can use it.
-            unsafe { held.drop_in_place() };
-            Ok(())
-        })?;
-        object::erase(raw::some(peer)?.cast(), size_of::<iotkm_noninteractive_peer>());
-        Ok(())
+        Self::put(peer, Peer::restore(device, Slot(slot), floor, blob, work)?)
     }
     unsafe fn open(
         &self,
@@ -203,23 +159,27 @@ impl<const N: usize> Of for Curve<N> {
         peer: *mut iotkm_noninteractive_peer,
         holder: LentHolder,
         options: &Options<'_>,
-        (memory, small): (NonNull<c_void>, bool),
+        ((memory, size), small): (Room, bool),
     ) -> Outcome {
         let place = raw::some(association)?;
         if options.setting.group.element_len() != N {
             return Err(IOTKM_E_SUITE_MISMATCH.into());
         }
-        let peer = LentPeer::take(Self::held(peer)?.as_ptr(), MAGIC)?;
+        let enough = if small { N < 256 } else { size_of::<Runs<N, C, F, R>>() <= size };
+        if !enough {
+            return Err(IOTKM_E_BAD_ARGUMENT.into());
+        }
+        let peer = at(peer).lend()?;
         let memory = if small {
-            LentMemory::new(memory.cast::<RunsSmall<N>>())
+            LentMemory::new(memory.cast::<NoninteractiveMemory<OneLent<N, C>, LentHolder, N, C, F, 1, 0>>())
         } else {
-            LentMemory::new(memory.cast::<Runs<N>>())
+            LentMemory::new(memory.cast::<Runs<N, C, F, R>>())
         };
-        make(place, Self::KIND, Kind::<N>::open(peer, holder, options, memory)?)
+        make(place, Self::KIND, Kind::<N, C, F>::open(peer, holder, options, memory)?)
     }
 }
 
-impl<const N: usize> Verbs for Kind<N> {
+impl<const N: usize, const C: usize, const F: usize> Verbs for Kind<N, C, F> {
     fn close(&mut self) -> Outcome {
         Ok(self.close()?)
     }
@@ -244,13 +204,23 @@ impl<const N: usize> Verbs for Kind<N> {
     fn release(&mut self) -> Outcome {
         self.release().map(drop).ok_or_else(|| IOTKM_E_WRONG_STATE.into())
     }
-    unsafe fn lend(&mut self, memory: NonNull<c_void>) -> Outcome {
-        Ok(self.lend(LentMemory::new(memory.cast::<Runs<N>>()))?)
+    unsafe fn lend(&mut self, (memory, size): Room) -> Outcome {
+        // How much puts messages together, curves and FFC groups differ in.
+        if C == CREDENTIAL {
+            lend::<N, C, F, REASSEMBLY>(self, memory, size)
+        } else {
+            lend::<N, C, F, REASSEMBLY_FFC>(self, memory, size)
+        }
     }
 }
 
-/// How a hub sees an association of this kind.
-pub(super) unsafe fn joined<const N: usize>(front: NonNull<Front>) -> NonNull<dyn crate::hub::Joined> {
-    crate::association::value_at::<Kind<N>>(front)
+unsafe fn lend<const N: usize, const C: usize, const F: usize, const R: usize>(
+    association: &mut Kind<N, C, F>,
+    memory: NonNull<c_void>,
+    size: usize,
+) -> Outcome {
+    if size < size_of::<Runs<N, C, F, R>>() {
+        return Err(IOTKM_E_BAD_ARGUMENT.into());
+    }
+    Ok(association.lend(LentMemory::new(memory.cast::<Runs<N, C, F, R>>()))?)
 }
-pub(super) const KINDS: [u32; 2] = [Curve::<32>::KIND, Curve::<65>::KIND];

@@ -1,10 +1,12 @@
 //! The suites of the noninteractive scheme.
 
-use super::of::{Curve, Of};
+use super::of::{Curve, Ffc, Group, Of};
 use crate::raw;
 use crate::status::Outcome;
 use core_of_iotkm::noninteractive::Setting;
-use core_of_iotkm::noninteractive::setting::{SETTING_0, SETTING_1, SETTING_2, SETTING_3, SETTING_4, SETTING_5};
+use core_of_iotkm::noninteractive::setting::{
+    SETTING_0, SETTING_1, SETTING_2, SETTING_3, SETTING_4, SETTING_5, SETTING_FFC2048, SETTING_FFC3072,
+};
 
 /// A suite of the noninteractive scheme: cipher, and the group of credentials and their keys. One of the values below; what a
 /// program does not name it does not link.
@@ -26,8 +28,10 @@ impl iotkm_noninteractive_suite {
     }
 }
 
-static RISTRETTO255: Curve<32> = Curve;
-static P256: Curve<65> = Curve;
+static RISTRETTO255: Curve<32> = Group;
+static P256: Curve<65> = Group;
+static FFC2048: Ffc<256> = Group;
+static FFC3072: Ffc<384> = Group;
 
 /// Suite 0: AES-CCM with 8-byte tags, ristretto255.
 #[unsafe(no_mangle)]
@@ -53,3 +57,12 @@ pub static iotkm_noninteractive_suite_4: iotkm_noninteractive_suite =
 #[unsafe(no_mangle)]
 pub static iotkm_noninteractive_suite_5: iotkm_noninteractive_suite =
     iotkm_noninteractive_suite { setting: &SETTING_5, of: &P256 };
+/// Suite -21: AES-CCM with 8-byte tags, a subgroup of Z_p* with p of 2048 bits: the papers' setting. Peers and memory are those
+/// that end in _ffc.
+#[unsafe(no_mangle)]
+pub static iotkm_noninteractive_suite_ffc2048: iotkm_noninteractive_suite =
+    iotkm_noninteractive_suite { setting: &SETTING_FFC2048, of: &FFC2048 };
+/// Suite -22: AES-CCM with 8-byte tags, a subgroup of Z_p* with p of 3072 bits. Peers and memory are those that end in _ffc.
+#[unsafe(no_mangle)]
+pub static iotkm_noninteractive_suite_ffc3072: iotkm_noninteractive_suite =
+    iotkm_noninteractive_suite { setting: &SETTING_FFC3072, of: &FFC3072 };

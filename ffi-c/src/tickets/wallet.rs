@@ -6,7 +6,7 @@ use super::{news, wall};
 use crate::association::logged;
 use crate::lent::{LentBytes, LentShared, Shared};
 use crate::object::{Magic, fits};
-use crate::platform::{IOTKM_STORE_EMPTY, device, iotkm_cx, iotkm_platform};
+use crate::platform::{device, iotkm_cx, iotkm_platform};
 use crate::raw::{self, Out};
 use crate::status::{Outcome, iotkm_status::*, returned, text as nul};
 use core::ffi::{c_char, c_int};
@@ -126,12 +126,7 @@ pub unsafe extern "C" fn iotkm_wallet_load(
     work_len: usize,
 ) -> c_int {
     at(wallet, cx, nul!("iotkm_wallet_load"), &mut |wallet, _| {
-        let (blob, work) = raw::bytes_mut(work, work_len)?.split_at_mut(work_len / 2);
-        let blob = match iotkm_platform::of(cx)?.read(slot, blob) {
-            Ok(blob) => blob,
-            Err(IOTKM_STORE_EMPTY) => return Err(IOTKM_E_EMPTY.into()),
-            Err(_) => return Err(IOTKM_E_HOOK.into()),
-        };
+        let (blob, work) = iotkm_platform::stored(cx, slot, raw::bytes_mut(work, work_len)?)?;
         Ok(wallet.open(&device(cx)?, 0, blob, work)?)
     })
 }
@@ -319,6 +314,17 @@ pub unsafe extern "C" fn iotkm_wallet_check(
     at(wallet, cx, nul!("iotkm_wallet_check"), &mut |wallet, wall| {
         show(ticket, Some(wallet.check(raw::bytes(bytes, len)?, wall)?))
     })
+}
+
+/// The owner of a ticket that iotkm_wallet_check() took has shown to be it, by more than the ticket: it is at least as late as the
+/// agent issued that (iotkm_wallet_floor()). Associations say so by themselves. Error: IOTKM_E_REFUSED_... where `ticket` is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_wallet_saw(wallet: *mut iotkm_wallet, ticket: *const iotkm_ticket) -> c_int {
+    returned(with(wallet, &mut |object| {
+        let ticket: &iotkm_ticket = raw::read(ticket)?;
+        object.value.saw(&cose::Ticket::peek(raw::bytes(ticket.bytes, ticket.len)?)?);
+        Ok(())
+    }))
 }
 
 /// The newest time of issue of anything that the agent signed, in seconds since 1970: it is at least that late.

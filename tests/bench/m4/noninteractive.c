@@ -26,7 +26,7 @@ static void strangers(const iotkm_noninteractive_suite *suite, const iotkm_kem *
     side_init(&clerk, 0);
     bench_expect(iotkm_signing_public_key(&iotkm_signing_eddsa, agents, lists_key, sizeof lists_key, &lists.key_len) == IOTKM_OK);
     bench_expect(iotkm_operator_key_generate(suite, &clerk.cx, secret) == IOTKM_OK);
-    bench_expect(iotkm_operator_key_public(suite, secret, key) == IOTKM_OK);
+    bench_expect(iotkm_operator_key_public(suite, secret, key, sizeof key, &office.key_len) == IOTKM_OK);
     enrol(&device, "device", 1, kem);
     enrol(&hub, "hub", 2, kem);
     enrolled_open(&device, "device", "hub", suite);
