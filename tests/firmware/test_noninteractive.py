@@ -33,6 +33,11 @@ class Noninteractive(Scheme):
         self.wait(lambda: len(self.board.values("epoch")) > before, "epoch")
         return int(self.board.values("epoch")[-1])
 
+    @staticmethod
+    def lags(datagrams):
+        """How many of these are LAG: message 5 of this scheme, 26 bytes."""
+        return sum(len(data) == 26 and data[0] == 0x12 and data[1] >> 4 == 5 for data in datagrams)
+
     def back(self):
         """The board goes on where it was."""
         resumed = len(self.board.values("resumed"))
@@ -69,6 +74,29 @@ class Life(Noninteractive):
         stack = self.status()[2]
         self.assertLess(stack, STACK_MAX)
         print(f"firmware.noninteractive.stack {stack} B")
+
+    def test_a_board_that_lags(self):
+        """Its clock has fallen behind: whoever speaks first, LAG says so, and the board is where the hub is, in the same session."""
+        self.up()
+        speaks = {
+            "hub": lambda: self.hub.send(b"from ahead"),
+            "board": lambda: self.board.type("send late"),
+        }
+        for who, speak in speaks.items():
+            with self.subTest(first=who):
+                self.talk()
+                self.hub.heard.clear(), self.hub.sent.clear()
+                self.hub.ahead += 10 * INTERVAL * 1000
+                self.hub.until(lambda: False, 0.2)
+                self.assertGreater(self.hub.association.epoch, self.epoch() + 5)
+                self.assertEqual((self.lags(self.hub.heard), self.lags(self.hub.sent)), (0, 0))
+                speak()
+                self.wait(lambda: self.lags(self.hub.sent), "the hub's LAG")
+                self.assertEqual(self.lags(self.hub.heard) > 0, who == "hub")
+                self.wait(lambda: abs(self.epoch() - self.hub.association.epoch) <= 1, "one epoch")
+                self.talk()
+        self.assertEqual(len(self.board.values("session")), 1)
+        self.assertEqual(self.board.values("resumed"), [])
 
     def test_a_hub_that_forgets(self):
         self.up()
