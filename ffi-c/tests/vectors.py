@@ -97,12 +97,14 @@ def ticket_lines(vectors):
     return told, said
 
 
-def credential_lines(vectors):
-    """What to tell the player of credentials.json, and what it should say."""
+def credential_lines(vectors, without):
+    """What to tell the player of credentials.json, and what it should say; nothing of the suites that are left out."""
     told, said = [], []
 
     def tell(operator, draws, line, answer):
         about = vectors["operators"][operator]
+        if about["suite"] in without:
+            return
         told.append(f"O {text(about['name'])} {about['suite']} {about['x']} {about['key']} {about['lists_key']}")
         told.extend([*(f"R {draw}" for draw in draws), line])
         said.extend(["", answer])
@@ -121,12 +123,12 @@ def credential_lines(vectors):
     return told, said
 
 
-def script(path):
-    """The lines for this file, and what they are answered with."""
+def script(path, without=()):
+    """The lines for this file, and what they are answered with; of credentials, without those of some suites."""
     with open(path, encoding="utf-8") as file:
         vector = json.load(file)
     if "operators" in vector:
-        return credential_lines(vector)
+        return credential_lines(vector, without)
     return ticket_lines(vector) if "agents" in vector else lines(vector)
 
 
