@@ -181,7 +181,7 @@ impl iotkm_platform {
     }
 
     /// What is stored in a slot, read into the first half of `work`; and the other half.
-    pub unsafe fn stored<'w>(cx: *const iotkm_cx, slot: u16, work: &'w mut [u8]) -> Outcome<(&'w [u8], &'w mut [u8])> {
+    pub unsafe fn stored(cx: *const iotkm_cx, slot: u16, work: &mut [u8]) -> Outcome<(&[u8], &mut [u8])> {
         let (blob, rest) = work.split_at_mut(work.len() / 2);
         match Self::of(cx)?.read(slot, blob) {
             Ok(blob) => Ok((blob, rest)),
