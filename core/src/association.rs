@@ -196,6 +196,8 @@ pub enum Event {
     },
     /// The peer has answered a ping: it is there and has the long-term key.
     PeerAlive,
+    /// Both sides have shown that they have the key seed; no session was asked for.
+    Authenticated,
     /// The session has ended, by this side or the peer; connect again to go on.
     Terminated,
     /// The peer's newest authenticated record came from a new address, and the address answered a challenge.
@@ -269,6 +271,10 @@ pub enum Reason {
     Credential,
     /// One side has a psk for the other, which has none.
     Psk,
+    /// The centre has revoked this device, and its key seed is killed.
+    Revoked,
+    /// The key seed is not for the time that it is.
+    SeedExpired,
 }
 
 /// 80 bits for people to compare, shown as four groups of four letters or digits (RFC 4648 base 32).
@@ -338,6 +344,15 @@ pub enum Error {
     Full,
     /// There is no credential of this device's that is valid now.
     NoCredential,
+    /// The key seed is not for this time: not yet, or no more. It has to be replaced before its last year is over, or enrolled
+    /// anew.
+    SeedExpired,
+    /// The centre has revoked this device, and its key seed is killed.
+    Revoked,
+    /// The database could not be read or written.
+    Store,
+    /// The key store cannot work now: no token, no session, locked.
+    KeyStore,
 }
 
 impl Error {
@@ -359,6 +374,10 @@ impl Error {
             Self::Locked => -13,
             Self::Full => -14,
             Self::NoCredential => -15,
+            Self::SeedExpired => -16,
+            Self::Revoked => -17,
+            Self::Store => -18,
+            Self::KeyStore => -19,
         }
     }
 
@@ -382,6 +401,10 @@ impl Error {
             Self::Locked => "too many failed pairing attempts: ask the user, then unlock",
             Self::Full => "no room left: free an entry or give a larger table",
             Self::NoCredential => "this device has no credential that is valid now: install a new one",
+            Self::SeedExpired => "the key seed is not for this year: update it in time, or enrol the device anew",
+            Self::Revoked => "the centre has revoked this device: enrol it anew",
+            Self::Store => "the database could not be read or written: nothing was answered; see its own error",
+            Self::KeyStore => "the key store cannot work now: unlock it, or put the token in",
         }
     }
 }
@@ -436,6 +459,8 @@ pub enum Authenticated {
     PairedPeer,
     /// The holder of a credential of the same authority, by its static key and what came of that.
     Holder,
+    /// The other side of an enrolment, by the key seed: the device that has it, or its centre.
+    Enrolled,
 }
 
 /// One relation to one peer, whatever the scheme.

@@ -13,6 +13,7 @@ pub mod engine;
 pub mod history;
 pub mod hub;
 pub mod interactive;
+pub mod microcert;
 pub mod noninteractive;
 pub mod phase1;
 

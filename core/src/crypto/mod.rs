@@ -5,12 +5,14 @@
 //! image that names one suite links one cipher and one group.
 
 pub mod aead;
+pub mod cmac;
 pub mod cpace;
 pub mod group;
 pub mod hedge;
 pub mod hpke;
 pub mod kdf;
 pub mod keys;
+pub mod keywrap;
 pub mod remembered;
 pub mod secret;
 pub mod sha256;

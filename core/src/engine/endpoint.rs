@@ -425,6 +425,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             Note::Hint(reason) => Event::Hint { reason },
             Note::KeyReplaced => Event::KeyReplaced { generation: self.scheme.generation() },
             Note::PeerAlive => Event::PeerAlive,
+            Note::Authenticated => Event::Authenticated,
             Note::Terminated => Event::Terminated,
             Note::Failed(stage, reason) => Event::Failed { stage, reason },
         }

@@ -10,6 +10,7 @@
 //! | [`flight`] | a message under way: sent again, backed off, given up |
 //! | [`fragment`] | messages longer than the MTU |
 //! | [`cookie`] | proof of an address without memory |
+//! | [`once`] | sealing under a key that is used once |
 //! | [`session`] | records, their keys and generations |
 //! | [`window`] | which sequence numbers were seen |
 //! | [`rekey`] | key replacement: the one rule by which two sides change a long-term key |
@@ -24,6 +25,7 @@ pub mod endpoint;
 pub mod flight;
 pub mod fragment;
 pub mod memory;
+pub mod once;
 #[cfg(feature = "published")]
 pub mod published;
 pub mod rekey;

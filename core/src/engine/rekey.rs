@@ -83,6 +83,11 @@ impl Replacement {
         Self { generation: 0, pending: Pending::None, answered: 0, asked: 0, misses: 0 }
     }
 
+    /// As [`new`](Self::new), of this generation.
+    pub const fn new_at(generation: u32) -> Self {
+        Self { generation, ..Self::new() }
+    }
+
     /// Generation of the current key.
     pub const fn generation(&self) -> u32 {
         self.generation
@@ -209,7 +214,7 @@ impl Replacement {
         match under {
             Which::Current => false,
             Which::Pending => {
-                *self = Self { generation: self.generation.saturating_add(1), ..Self::new() };
+                *self = Self::new_at(self.generation.saturating_add(1));
                 true
             }
         }

@@ -292,6 +292,8 @@ pub enum Note {
     KeyReplaced,
     /// See [`Event::PeerAlive`](crate::Event::PeerAlive).
     PeerAlive,
+    /// See [`Event::Authenticated`](crate::Event::Authenticated).
+    Authenticated,
     /// See [`Event::Terminated`](crate::Event::Terminated).
     Terminated,
     /// See [`Event::Failed`](crate::Event::Failed).

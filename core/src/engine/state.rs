@@ -28,6 +28,10 @@ pub enum Kind {
     InteractivePeer = 4,
     /// The noninteractive scheme's peer: its progression.
     NoninteractivePeer = 5,
+    /// The microcert scheme's chip: counters and all but its seed.
+    Chip = 6,
+    /// A key seed.
+    KeySeed = 7,
     /// A ticket agent's numbers.
     TicketAgent = 8,
     /// A device's tickets, revocation list and floor time.

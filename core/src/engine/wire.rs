@@ -85,7 +85,7 @@ pub fn classify(datagram: &[u8]) -> Result<Kind, Dropped> {
 /// Reads fields off the front of a message, or of a text that has been opened and has verified.
 ///
 /// Lengths, names, counters, shares, an application's data: what it reads may decide what is done next, and is no key.
-/// Keys are read by [`secret`](Self::secret), nothing else.
+/// Keys are read by [`secret`](Self::secret) and [`fill`](Self::fill), nothing else.
 #[derive(Debug)]
 pub struct Reader<'a>(&'a [u8]);
 
@@ -121,6 +121,14 @@ impl<'a> Reader<'a> {
     /// There are fewer.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Dropped> {
         self.take(N)?.try_into().map_err(|_| Dropped::Malformed)
+    }
+    /// The next bytes, into this place: as [`secret`](Self::secret), without a copy.
+    ///
+    /// # Errors
+    /// There are fewer.
+    pub fn fill(&mut self, secret: &mut [u8]) -> Result<(), Dropped> {
+        secret.copy_from_slice(self.raw(secret.len())?);
+        Ok(())
     }
     /// The next byte.
     ///

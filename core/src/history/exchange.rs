@@ -8,7 +8,7 @@ use super::wire::{self, message};
 use super::{initiator, responder};
 use crate::association::{Addr, Authenticated, Cx, Error, Instant, Reason, Slot, Stage, UnixTime};
 use crate::crypto::group::Scalar;
-use crate::crypto::{Prk, Secret, Suite};
+use crate::crypto::{Prk, Suite};
 use crate::engine::drops::Dropped;
 use crate::engine::flight::Buffer;
 use crate::engine::memory::{Memory, Scratch};
@@ -498,36 +498,4 @@ impl<P: BorrowMut<Peer>, L: AsRef<[Entry]> + AsMut<[Entry]>, E: Extent> Scheme f
     fn slot(&self) -> Slot {
         self.peer.borrow().slot()
     }
-}
-
-/// Seals what `write` writes, where it lies, under a key that is used once (the nonce is zero): ciphertext and tag.
-pub(super) fn seal_once<'w>(
-    suite: &Suite,
-    key: &Secret<32>,
-    w: &'w mut Writer<'_>,
-    write: impl FnOnce(&mut Writer<'_>),
-) -> &'w [u8] {
-    let start = w.len();
-    write(w);
-    seal_from(suite, key, w, start)
-}
-
-#[inline(never)]
-fn seal_from<'w>(suite: &Suite, key: &Secret<32>, w: &'w mut Writer<'_>, start: usize) -> &'w [u8] {
-    let len = w.len().saturating_sub(start);
-    let sealed = w.skip(suite.aead.tag_len()).from(start);
-    if let Some((text, tag)) = sealed.split_at_mut_checked(len) {
-        let key = key.expose().get(..suite.aead.key_len()).unwrap_or(&[]);
-        let nonce = [0; 13];
-        suite.aead.seal(key, nonce.get(..suite.aead.nonce_len()).unwrap_or(&[]), &[], text, tag);
-    }
-    sealed
-}
-
-/// Opens `text` that [`seal_once`] sealed.
-pub(super) fn open_once(suite: &Suite, key: &Secret<32>, text: &mut [u8], tag: &[u8]) -> Result<(), Dropped> {
-    let key = key.expose().get(..suite.aead.key_len()).unwrap_or(&[]);
-    let nonce = [0; 13];
-    let nonce = nonce.get(..suite.aead.nonce_len()).unwrap_or(&[]);
-    suite.aead.open(key, nonce, &[], text, tag).map_err(|_| Dropped::Forged)
 }

@@ -1,6 +1,6 @@
 //! Initiator (Algorithm 1a): C1, C3, C5.
 
-use super::exchange::{Awaits, Exchange, Finishing, Run, open_once, seal_once};
+use super::exchange::{Awaits, Exchange, Finishing, Run};
 use super::extent::Extent;
 use super::keys::{self, NONCE_LEN, Pair, R_LEN};
 use super::log::Entry;
@@ -11,6 +11,7 @@ use crate::crypto::aead::MAX_TAG;
 use crate::crypto::group::{GroupError, MAX_SECRET, MAX_SHARE, Scalar};
 use crate::crypto::{Secret, secret::ct_eq};
 use crate::engine::drops::Dropped;
+use crate::engine::once::{open_once, seal_once};
 use crate::engine::rekey::Which;
 use crate::engine::scheme::{Io, Note};
 use crate::engine::session::ConnectionId;

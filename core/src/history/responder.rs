@@ -1,6 +1,6 @@
 //! Responder (Algorithm 1b): C2, C4, ACK.
 
-use super::exchange::{Awaits, Exchange, Finishing, Run, open_once, seal_once};
+use super::exchange::{Awaits, Exchange, Finishing, Run};
 use super::extent::Extent;
 use super::initiator::{Share, dropped};
 use super::keys::{self, NONCE_LEN, Pair, R_LEN};
@@ -12,6 +12,7 @@ use crate::crypto::aead::MAX_TAG;
 use crate::crypto::group::{MAX_SECRET, MAX_SHARE, Scalar};
 use crate::crypto::{Secret, secret::ct_eq};
 use crate::engine::drops::Dropped;
+use crate::engine::once::{open_once, seal_once};
 use crate::engine::rekey::Which;
 use crate::engine::scheme::{Io, Note, Scheme};
 use crate::engine::session::ConnectionId;

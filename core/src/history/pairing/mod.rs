@@ -18,7 +18,7 @@
 mod initiator;
 mod responder;
 
-use super::exchange::{PLACE_MAX, open_once, seal_once};
+use super::exchange::PLACE_MAX;
 use super::keys::{self, NAME};
 use super::peer::{Id, Peer, Triple};
 use super::wire::{FLIGHT_MAX, NUMBER, message};
@@ -29,6 +29,7 @@ use crate::crypto::{Prk, Rng, RngError, Secret, Suite, secret::ct_eq};
 use crate::engine::drops::Dropped;
 use crate::engine::flight::Buffer;
 use crate::engine::memory::{Memory, Scratch};
+use crate::engine::once::{open_once, seal_once};
 use crate::engine::scheme::{Has, Io, Note, Scheme};
 use crate::engine::state::{self, Kind};
 use crate::engine::transcript::Transcript;

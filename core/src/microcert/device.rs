@@ -1,0 +1,552 @@
+//! The device: micro-certificates to its centre, and what the centre orders.
+//!
+//! ```text
+//!  connect, authenticate --AUTH-->        <--ANSWER--  [CHALLENGE, PROOF between them]
+//!                                           | session    Established
+//!                                           | none       Authenticated
+//!                                           | ASK        a part of a new seed in the next AUTH
+//!                                           | CLOSE      the next AUTH is under the new seed; its ANSWER makes it current
+//!                                           | HASNOT     the new seed is forgotten
+//!                                           '-REVOKE     the seed is killed; DEAD -->
+//! ```
+
+use super::chip::{Chip, seconds};
+use super::keys::{self, NEW_LEN, RANDOM_LEN, Use};
+use super::wire::{self, Answer, Critical, Dead, Fresh, Opening, Order, Reply, Stamp, message};
+use crate::association::{Addr, Authenticated, Cx, Error, Instant, Reason, Slot, Stage, UnixTime};
+use crate::crypto::secret::{ct_eq, declassify};
+use crate::crypto::{Prk, Secret, Suite, kdf};
+use crate::engine::drops::Dropped;
+use crate::engine::flight::Buffer;
+use crate::engine::memory::{self, Half, Memory, Scratch};
+use crate::engine::once::{open_once, seal_once};
+use crate::engine::rekey::Which;
+use crate::engine::scheme::{Has, Io, Note, Scheme};
+use crate::engine::session::{ConnectionId, Keys, Terms};
+use crate::engine::state::Kind;
+use crate::engine::transcript::Transcript;
+use crate::engine::wire::{HEADER_LEN, Kind as Datagram, Reader, Writer, classify};
+use crate::engine::{Config, Endpoint};
+use core::borrow::BorrowMut;
+use core::fmt;
+
+/// The microcert scheme between this device and its centre. `P` is the [`Chip`], owned or lent; `M` the runs' memory
+/// ([`MicrocertMemory`], owned, boxed or lent).
+pub type Microcert<P, M> = Endpoint<Exchange<P>, M>;
+
+/// Memory for a [`Microcert`]'s run: it has one at a time.
+pub type MicrocertMemory<P> = Memory<Exchange<P>, 1, 0>;
+
+/// The scheme's part of a [`Microcert`].
+#[derive(Debug)]
+pub struct Exchange<P> {
+    chip: P,
+    suite: &'static Suite,
+    /// What time the centre said it was, and when.
+    heard: Option<(u32, Instant)>,
+}
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goal {
+    Session,
+    Authentication,
+    /// What the centre ordered; nobody called for it just now.
+    Update,
+}
+
+/// A micro-certificate is out.
+pub struct Awaiting {
+    to: Addr,
+    prk: Prk,
+    /// Over the micro-certificate.
+    th_a: Transcript,
+    stamp: Stamp,
+    under: Which,
+    goal: Goal,
+    /// CHALLENGEs that this run had.
+    challenges: u8,
+    /// Flights that may still follow, under the other seed in turn.
+    rounds: u8,
+}
+
+/// What a run keeps between two messages.
+pub enum Run {
+    /// AUTH or PROOF is out.
+    Awaiting(Awaiting),
+    /// DEAD is out.
+    Dead,
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Awaiting(_) => "Awaiting",
+            Self::Dead => "Dead",
+        })
+    }
+}
+
+/// With a confirmed pending seed: it, it, current (see [`rekey`](crate::engine::rekey)).
+const ROUNDS: u8 = 3;
+/// CHALLENGEs that a run takes.
+const CHALLENGES: u8 = 2;
+/// How often DEAD is said at a time.
+const DEAD_TRIES: u8 = 3;
+
+/// How one micro-certificate is to be.
+struct Wish<'a> {
+    to: Addr,
+    goal: Goal,
+    challenges: u8,
+    rounds: u8,
+    opening: Option<&'a Opening>,
+}
+
+impl Goal {
+    const fn failed(self, reason: Reason) -> Note {
+        match self {
+            Self::Update => Note::UpdateFailed(reason),
+            _ => Note::Failed(Stage::Authentication, reason),
+        }
+    }
+}
+
+impl<P: BorrowMut<Chip>, M: Scratch<Exchange<P>>> Microcert<P, M> {
+    /// An association with the centre that this chip is enrolled with, at rest.
+    ///
+    /// # Errors
+    /// [`Error::SuiteMismatch`] where the chip was enrolled with another suite, and for one with Diffie-Hellman;
+    /// [`Error::BadArgument`] for a configuration out of range: the MTU must hold [`wire::FLIGHT_MAX`] bytes.
+    pub fn open(chip: P, suite: &'static Suite, config: Config, memory: M) -> Result<Self, Error> {
+        chip.borrow().fits(suite)?;
+        let store = chip.borrow().needs_store().is_some();
+        let mut opened = Self::new(Exchange { chip, suite, heard: None }, config, memory)?;
+        if store {
+            opened.outbox.want_store();
+        }
+        Ok(opened)
+    }
+
+    /// Authenticates both sides and starts a session with the centre at this address:
+    /// [`Event::Established`](crate::Event::Established). A session that there is goes on until then. Where the seed is killed the
+    /// centre is told so again, and the run fails.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] while a run is under way or without memory; [`Error::SeedExpired`]; [`Error::KeyExhausted`];
+    /// [`Error::Rng`].
+    pub fn connect(&mut self, cx: &mut Cx<'_>, to: &Addr) -> Result<(), Error> {
+        self.drained()?;
+        self.with(|scheme, io| scheme.start(cx, io, to, Goal::Session))
+    }
+
+    /// Authenticates both sides, without a session: [`Event::Authenticated`](crate::Event::Authenticated).
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn authenticate(&mut self, cx: &mut Cx<'_>, to: &Addr) -> Result<(), Error> {
+        self.drained()?;
+        self.with(|scheme, io| scheme.start(cx, io, to, Goal::Authentication))
+    }
+
+    /// Signs data for whoever asks the centre: at most [`wire::SIGNATURE_MAX`] bytes, whose number it returns. The time in it is
+    /// this device's.
+    ///
+    /// # Errors
+    /// [`Error::Undrained`] where a counter has to be reserved first: poll until `Idle`, then call again;
+    /// [`Error::SeedExpired`], [`Error::Revoked`], [`Error::KeyExhausted`], [`Error::Rng`], [`Error::BufferTooSmall`].
+    pub fn sign(&mut self, cx: &mut Cx<'_>, data: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        self.drained()?;
+        self.with(|scheme, io| scheme.sign(cx, io, &kdf::hash(&[data]), out))
+    }
+
+    /// The chip.
+    pub fn chip(&self) -> &Chip {
+        self.scheme.chip.borrow()
+    }
+
+    /// What time it is by the centre's clock, since it last said so: to set this device's own.
+    pub fn time(&self, now: Instant) -> Option<UnixTime> {
+        let (time, at) = self.scheme.heard?;
+        Some(UnixTime(u64::from(time).saturating_mul(1_000).saturating_add(now.0.saturating_sub(at.0))))
+    }
+
+    /// Gives the chip back, wiping the session.
+    pub fn into_chip(self) -> P {
+        self.scheme.chip
+    }
+}
+
+impl<P: BorrowMut<Chip>> Exchange<P> {
+    fn chip(&mut self) -> &mut Chip {
+        self.chip.borrow_mut()
+    }
+
+    fn store(&self, io: &mut Io<'_, Self>) {
+        if self.chip.borrow().is_dirty() {
+            io.outbox.want_store();
+        }
+    }
+
+    fn start(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, to: &Addr, goal: Goal) -> Result<(), Error> {
+        if io.find(&|_| true).is_some() {
+            return Err(Error::WrongState);
+        }
+        // The answer to a centre that went on from stored state: it is of no more use.
+        let answering = |half: &&mut Half<Self>| matches!(half.run, Some(memory::Run::Answering { .. }));
+        io.halves.iter_mut().filter(answering).for_each(Half::clear);
+        if self.chip().is_dead() {
+            io.note(Note::Failed(Stage::Authentication, Reason::Revoked));
+            self.say_dead(cx, io, to);
+            return Ok(());
+        }
+        let rounds = self.rounds();
+        self.begin(cx, io, &Wish { to: *to, goal, challenges: 0, rounds, opening: None })
+    }
+
+    fn rounds(&self) -> u8 {
+        if self.chip.borrow().replacement.confirmed().is_some() { ROUNDS } else { 1 }
+    }
+
+    /// AUTH, or PROOF on the centre's opening.
+    #[inline(never)]
+    fn begin(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, wish: &Wish<'_>) -> Result<(), Error> {
+        let suite = self.suite;
+        let cid = io.config.cid;
+        let place = io.claim_place(&|_| true).map_err(|_| Error::WrongState)?;
+        let chip = self.chip.borrow_mut();
+        let under = chip.replacement.choose();
+        // A part of a new seed goes into what the centre can take as fresh.
+        let asked =
+            chip.asked.filter(|_| under == Which::Current && (wish.opening.is_some() || chip.has_clock(cx.wall)));
+        let mut random = Secret::<{ RANDOM_LEN + NEW_LEN }>::zero();
+        let wanted = if asked.is_some() { RANDOM_LEN + NEW_LEN } else { RANDOM_LEN };
+        cx.rng.fill(random.as_mut().get_mut(..wanted).unwrap_or(&mut []))?;
+        let mut r = Reader::new(random.expose());
+        let mut parts = || Ok::<_, Dropped>((r.array()?, r.secret()?));
+        let (random, n_d) = parts().map_err(|_| Error::BadArgument)?;
+
+        let time = wish.opening.map_or_else(|| chip.time(cx.wall), |opening| opening.time);
+        let rows = chip.select(under, time)?;
+        let stamp = Stamp { time, random, counter: chip.take_counter()? };
+        let challenge = wish.opening.map_or(&[][..], |opening| &opening.challenge);
+        let prk = keys::csk(&rows, &stamp, challenge);
+        drop(rows);
+        let generation = chip.generation_of(under);
+        let th_0 = keys::th_0(&chip.terms(generation));
+        let number = if wish.opening.is_some() { message::PROOF } else { message::AUTH };
+        let mut th_a = th_0;
+        let flight = io.flight(place).map_err(|_| Error::WrongState)?;
+        flight.reset(wish.to, None);
+        flight.load(false, |w| {
+            wire::write_clear(w, number, chip.id(), generation as u8, &stamp);
+            let th_1 = th_0.then(&[w.written()]);
+            let fresh = asked.map(|(attempt, n_c)| {
+                let tag = keys::order_tag(&prk, "new", &th_1, &[&attempt.to_be_bytes(), n_d.expose()]);
+                chip.answer(attempt, keys::next_root(&prk, &th_1, attempt, &n_c, &n_d), time);
+                Fresh { attempt, n_d: n_d.clone(), tag }
+            });
+            let critical = Critical {
+                session: (wish.goal == Goal::Session).then_some(cid),
+                standing: chip.standing(under),
+                fresh,
+            };
+            let key = keys::once_key(&prk, Use::Auth, &th_1);
+            th_a = th_1.then(&[seal_once(suite, &key, w, |w| critical.write(w))]);
+        });
+        let tries = io.config.tries;
+        let tries = if wish.rounds > 1 || under == Which::Pending { tries.div_ceil(ROUNDS) } else { tries };
+        io.flight(place).map_err(|_| Error::WrongState)?.launch(cx.now, tries);
+        let Wish { to, goal, challenges, rounds, .. } = *wish;
+        io.start(place, Run::Awaiting(Awaiting { to, prk, th_a, stamp, under, goal, challenges, rounds }));
+        self.store(io);
+        Ok(())
+    }
+
+    /// Starts a run that nobody called for just now, so that there is nobody to give an error to.
+    fn begin_or_tell(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, wish: &Wish<'_>) {
+        let reason = match self.begin(cx, io, wish) {
+            Ok(()) => return,
+            Err(Error::SeedExpired) => Reason::SeedExpired,
+            Err(_) => Reason::Resource,
+        };
+        io.note(wish.goal.failed(reason));
+    }
+
+    /// The run that a message of the centre's answers: its place.
+    fn answered(io: &Io<'_, Self>, low: u8) -> Result<usize, Dropped> {
+        let ours = |run: &Run| matches!(run, Run::Awaiting(run) if run.stamp.counter & 15 == u32::from(low));
+        io.find(&ours).ok_or(Dropped::Unexpected)
+    }
+
+    /// "The authentication process is finished": both sides have the same K_auth.
+    #[inline(never)]
+    fn on_answer(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, low: u8, bytes: &[u8]) -> Result<(), Dropped> {
+        let suite = self.suite;
+        let place = Self::answered(io, low)?;
+        let half = io.halves.get(place).ok_or(Dropped::Unexpected)?;
+        let Some(Run::Awaiting(run)) = half.scheme() else { return Err(Dropped::Unexpected) };
+        let reply = Reply::read(bytes, suite.aead.tag_len())?;
+        let th_2 = run.th_a.then(&[reply.clear]);
+        let mut text = Secret::zero();
+        let text = opened(suite, &keys::once_key(&run.prk, Use::Answer, &th_2), &reply, &mut text)?;
+        let answer = Answer::read(text)?;
+        if let Some(ordered) = &answer.order
+            && !ct_eq(&keys::order_tag(&run.prk, "order", &th_2, &[ordered.fields]), ordered.tag)
+        {
+            return Err(Dropped::Forged);
+        }
+        let revoked = answer.order.as_ref().is_some_and(|ordered| ordered.order == Order::Revoke);
+        let (to, goal, under, stamp) = (run.to, run.goal, run.under, run.stamp);
+        if let Some(cid) = answer.session.filter(|_| goal == Goal::Session) {
+            let mut keys = Keys::none();
+            keys.keep(&run.prk, &th_2.then(&[reply.text, reply.tag]));
+            io.establish(suite, &keys, &terms(&stamp, cid, true, cx.now), to);
+            io.note(Note::Established);
+        } else if goal != Goal::Update && !revoked {
+            io.note(Note::Authenticated);
+        }
+        io.free(place);
+        let time = answer.time.unwrap_or(stamp.time);
+        self.heard = Some((time, cx.now));
+        let chip = self.chip();
+        chip.heard(time);
+        // A centre that revokes has not left the old seed for a pending one.
+        if !revoked && chip.complete(under) {
+            io.note(Note::KeyReplaced);
+        }
+        if let Some(ordered) = &answer.order {
+            self.obey(cx, io, &to, ordered.order);
+        }
+        self.store(io);
+        Ok(())
+    }
+
+    fn obey(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, to: &Addr, order: Order) {
+        let chip = self.chip();
+        let again = match order {
+            Order::Ask { attempt, n_c } => chip.ask(attempt, n_c),
+            Order::Close { attempt } => chip.close(attempt),
+            Order::HasNot { attempt } => {
+                chip.drop_pending(attempt);
+                false
+            }
+            Order::Revoke => {
+                chip.kill();
+                io.end_session();
+                io.note(Note::Failed(Stage::Authentication, Reason::Revoked));
+                self.say_dead(cx, io, to);
+                return;
+            }
+        };
+        if again {
+            if matches!(order, Order::Close { .. }) {
+                io.note(Note::UpdateAgreed);
+            }
+            let rounds = self.rounds();
+            self.begin_or_tell(cx, io, &Wish { to: *to, goal: Goal::Update, challenges: 0, rounds, opening: None });
+        }
+    }
+
+    /// The centre's opening: it does not take this device's time, or its counter, and says what it takes.
+    #[inline(never)]
+    fn on_challenge(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, low: u8, bytes: &[u8]) -> Result<(), Dropped> {
+        let suite = self.suite;
+        let place = Self::answered(io, low)?;
+        let half = io.halves.get(place).ok_or(Dropped::Unexpected)?;
+        let Some(Run::Awaiting(run)) = half.scheme() else { return Err(Dropped::Unexpected) };
+        if run.challenges >= CHALLENGES {
+            return Err(Dropped::Unexpected);
+        }
+        let reply = Reply::read(bytes, suite.aead.tag_len())?;
+        let th_c = run.th_a.then(&[reply.clear]);
+        let mut text = Secret::zero();
+        let text = opened(suite, &keys::once_key(&run.prk, Use::Challenge, &th_c), &reply, &mut text)?;
+        let opening = Opening::read(text)?;
+        let (to, goal, rounds) = (run.to, run.goal, run.rounds);
+        let challenges = run.challenges.saturating_add(1);
+        let chip = self.chip();
+        if opening.time < seconds(chip.floor().0) {
+            // A centre that has lost the time: it is not believed, and what it took for fresh would be none.
+            return Err(Dropped::Unexpected);
+        }
+        chip.skip_to(opening.counter);
+        chip.heard(opening.time);
+        self.heard = Some((opening.time, cx.now));
+        io.free(place);
+        self.begin_or_tell(cx, io, &Wish { to, goal, challenges, rounds, opening: Some(&opening) });
+        self.store(io);
+        Ok(())
+    }
+
+    /// The centre has another seed than this micro-certificate was made with.
+    #[inline(never)]
+    fn on_gone(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, low: u8, bytes: &[u8]) -> Result<(), Dropped> {
+        let place = Self::answered(io, low)?;
+        let half = io.halves.get(place).ok_or(Dropped::Unexpected)?;
+        let Some(Run::Awaiting(run)) = half.scheme() else { return Err(Dropped::Unexpected) };
+        let mut r = Reader::new(bytes);
+        r.take(HEADER_LEN)?;
+        let generation = r.u32()?;
+        let tag = r.rest();
+        let chip = self.chip.borrow_mut();
+        let used = chip.generation_of(run.under);
+        let (before, own) = chip.gone_keys();
+        let older = generation.min(used);
+        let key = if older == chip.generation() { Some(&own) } else { before };
+        let key = key.filter(|_| older.saturating_add(1) >= chip.generation()).ok_or(Dropped::NoKey)?;
+        if generation == used || !ct_eq(&keys::gone_tag(key, &run.th_a, generation), tag) {
+            return Err(Dropped::Forged);
+        }
+        let (to, goal, under) = (run.to, run.goal, run.under);
+        io.free(place);
+        let again = match under {
+            // What the centre has moved to can only be the pending seed; without one, this side was rolled back.
+            Which::Current => generation > used && chip.centre_left(),
+            // The centre has not the pending one: it says so under current.
+            Which::Pending => chip.pending_missed(),
+        };
+        if again {
+            self.begin_or_tell(cx, io, &Wish { to, goal, challenges: 0, rounds: 1, opening: None });
+        } else {
+            io.note(Note::Failed(Stage::Authentication, Reason::PairAgain));
+        }
+        self.store(io);
+        Ok(())
+    }
+
+    fn say_dead(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, to: &Addr) {
+        let chip = self.chip.borrow();
+        let (Some(tag), Ok(place)) = (chip.dead(), io.claim_place(&|_| true)) else { return };
+        let dead = Dead { id: *chip.id(), serial: chip.generation() as u8, tag: *tag };
+        let Ok(flight) = io.flight(place) else { return };
+        flight.reset(*to, None);
+        flight.load(false, |w| dead.write(w));
+        flight.launch(cx.now, DEAD_TRIES);
+        io.start(place, Run::Dead);
+    }
+
+    /// K_sign over a digest.
+    #[inline(never)]
+    fn sign(
+        &mut self,
+        cx: &mut Cx<'_>,
+        io: &mut Io<'_, Self>,
+        digest: &[u8; wire::DIGEST_LEN],
+        out: &mut [u8],
+    ) -> Result<usize, Error> {
+        let suite = self.suite;
+        let chip = self.chip.borrow_mut();
+        if chip.is_dead() {
+            return Err(Error::Revoked);
+        }
+        let needed = wire::signature_len(chip.id(), suite);
+        let out = out.get_mut(..needed).ok_or(Error::BufferTooSmall { needed })?;
+        let time = chip.time(cx.wall);
+        let rows = chip.select(Which::Current, time)?;
+        let mut random = [0; RANDOM_LEN];
+        cx.rng.fill(&mut random)?;
+        let Some(counter) = chip.take_stored_counter()? else {
+            io.outbox.want_store();
+            return Err(Error::Undrained);
+        };
+        let stamp = Stamp { time, random: *declassify(&random), counter };
+        let prk = keys::csk(&rows, &stamp, &[]);
+        let generation = chip.generation();
+        let mut w = Writer::new(out);
+        wire::write_clear(&mut w, message::SIGNATURE, chip.id(), generation as u8, &stamp);
+        let th_1 = keys::th_0(&chip.terms(generation)).then(&[w.written()]);
+        seal_once(suite, &keys::once_key(&prk, Use::Sign, &th_1), &mut w, |w| {
+            w.put(digest);
+        });
+        Ok(needed)
+    }
+}
+
+/// What a session is called, on either side.
+pub(super) const fn terms(stamp: &Stamp, cid: ConnectionId, initiator: bool, now: Instant) -> Terms {
+    let (id, generation) = (stamp.counter, stamp.counter);
+    Terms { id, generation, initiator, cid, now, healed: false, secret: false }
+}
+
+/// Opens the critical part of the centre's message, in `text`.
+fn opened<'t>(
+    suite: &Suite,
+    key: &Secret<32>,
+    reply: &Reply<'_>,
+    text: &'t mut Secret<{ wire::ANSWER_TEXT_MAX }>,
+) -> Result<&'t [u8], Dropped> {
+    let text = text.as_mut().get_mut(..reply.text.len()).ok_or(Dropped::Malformed)?;
+    text.copy_from_slice(reply.text);
+    open_once(suite, key, text, reply.tag)?;
+    Ok(text)
+}
+
+impl<P: BorrowMut<Chip>> Scheme for Exchange<P> {
+    const NUMBER: u8 = wire::NUMBER;
+    const NAME: &'static str = keys::NAME;
+    const STAGE: Stage = Stage::Authentication;
+    const AUTHENTICATED: Authenticated = Authenticated::Enrolled;
+    const HAS: Has = Has { sessions: true, resume: true, fragments: false, moves: false };
+
+    type Run = Run;
+    type Flight = Buffer<{ wire::FLIGHT_MAX }>;
+    type Asked = ();
+
+    fn suite(&self) -> &'static Suite {
+        self.suite
+    }
+
+    fn message(
+        &mut self,
+        cx: &mut Cx<'_>,
+        io: &mut Io<'_, Self>,
+        _from: &Addr,
+        _proven: bool,
+        bytes: &[u8],
+    ) -> Result<(), Dropped> {
+        let Datagram::Handshake { message, run, .. } = classify(bytes)? else { return Err(Dropped::Malformed) };
+        match message {
+            message::ANSWER => self.on_answer(cx, io, run, bytes),
+            message::CHALLENGE => self.on_challenge(cx, io, run, bytes),
+            message::GONE => self.on_gone(cx, io, run, bytes),
+            _ => Err(Dropped::Version),
+        }
+    }
+
+    fn over(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, run: Run) -> Result<(), Error> {
+        let Run::Awaiting(Awaiting { to, goal, rounds, .. }) = run else { return Ok(()) };
+        self.chip().replacement.missed();
+        match rounds.checked_sub(1).filter(|rounds| *rounds > 0) {
+            Some(rounds) => {
+                self.begin_or_tell(cx, io, &Wish { to, goal, challenges: 0, rounds, opening: None });
+            }
+            None => io.note(goal.failed(Reason::NoAnswer)),
+        }
+        Ok(())
+    }
+
+    fn generation(&self) -> u32 {
+        self.chip.borrow().generation()
+    }
+
+    fn save(&self, out: &mut [u8]) -> Result<usize, usize> {
+        self.chip.borrow().write(out)
+    }
+
+    fn next_version(&mut self) -> (Slot, u32) {
+        self.chip().next_version()
+    }
+
+    fn blob(&self) -> Kind {
+        self.chip.borrow().kind()
+    }
+
+    fn slot(&self) -> Slot {
+        self.chip.borrow().slot()
+    }
+
+    fn stored(&mut self) -> bool {
+        self.chip().persisted()
+    }
+}
