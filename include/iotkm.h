@@ -826,7 +826,7 @@ typedef struct {
 // What this device knows about one peer: its name and ticket, the pairwise master key and its successor. It is stored in a
 // slot, and lent to one association at a time, which keeps it up to date there.
 typedef struct {
-    uint64_t opaque[104];
+    uint64_t opaque[108];
 } iotkm_interactive_peer;
 
 // What an association with tickets is told when it is set up. Fill the whole structure with zeros first.

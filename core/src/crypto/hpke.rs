@@ -190,7 +190,7 @@ impl Mac {
         [VERSION].iter().chain(id).chain(&[label]).for_each(|part| self.update(part));
     }
 
-    fn finish(mut self) -> Secret<32> {
+    fn finish(&mut self) -> Secret<32> {
         let mut tag = Secret::zero();
         self.key.finish(&mut self.message, tag.as_mut());
         tag
@@ -212,18 +212,58 @@ fn expand(id: &Id, prk: &Secret<32>, label: &[u8]) -> Mac {
     mac
 }
 
-fn expanded(mut mac: Mac) -> Secret<32> {
+fn expanded(mac: &mut Mac) -> Secret<32> {
     mac.update(&[1]);
     mac.finish()
 }
 
+/// Writes a secret of the group's.
+type Agree<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), KeyError>;
+
 /// Adds what `agree` writes to the ikm.
-fn mix(kem: &dyn Kem, ikm: &mut Mac, agree: &mut dyn FnMut(&mut [u8]) -> Result<(), KeyError>) -> Result<(), KeyError> {
+fn mix(kem: &dyn Kem, ikm: &mut Mac, agree: Agree<'_>) -> Result<(), KeyError> {
     lend(kem.group().secret_len(), &mut |secret| {
         agree(secret)?;
         ikm.update(secret);
         Ok(())
     })
+}
+
+/// `ExtractAndExpand`'s first half (section 4.1) of one or two secrets. By itself: below it the stack is deepest.
+#[inline(never)]
+fn extracted(kem: &dyn Kem, first: Agree<'_>, second: Option<Agree<'_>>) -> Result<Secret<32>, KeyError> {
+    let mut ikm = extract(&kem_id(kem), &[], b"eae_prk");
+    mix(kem, &mut ikm, first)?;
+    if let Some(second) = second {
+        mix(kem, &mut ikm, second)?;
+    }
+    Ok(ikm.finish())
+}
+
+/// Whose public key it is that goes into a context.
+#[derive(Clone, Copy)]
+enum Public<'a> {
+    Theirs(&'a [u8]),
+    Own(OwnKey<'a>),
+}
+
+/// Its second half, and the key schedule. The context: `enc`, the recipient's key, in Auth mode the sender's.
+#[inline(never)]
+fn exporter(
+    kem: &dyn Kem,
+    dh: &Secret<32>,
+    context: [Option<Public<'_>>; 3],
+    info: &[&[u8]],
+) -> Result<Exporter, KeyError> {
+    let mut shared = expand(&kem_id(kem), dh, b"shared_secret");
+    for key in context.iter().flatten() {
+        match key {
+            Public::Theirs(key) => add(kem, &mut shared, key)?,
+            Public::Own(own) => add_own(kem, &mut shared, *own)?,
+        }
+    }
+    let [_, _, sender] = context;
+    Ok(schedule(kem, &expanded(&mut shared), sender.is_some(), info))
 }
 
 /// Adds a public key to the KEM's context.
@@ -253,7 +293,7 @@ fn schedule(kem: &dyn Kem, shared: &Secret<32>, auth: bool, info: &[&[u8]]) -> E
     exporter.update(&[if auth { 2 } else { 0 }]);
     exporter.update(psk_id_hash.expose());
     exporter.update(info_hash.finish().expose());
-    Exporter { secret: expanded(exporter), label: kem.label() }
+    Exporter { secret: expanded(&mut exporter), label: kem.label() }
 }
 
 /// The sender's side: `scalar` is its ephemeral key, whose public key `enc` it sends; `recipient` is the recipient's public
@@ -270,18 +310,10 @@ pub fn encapsulate(
     info: &[&[u8]],
 ) -> Result<Exporter, KeyError> {
     let share = kem.share(recipient);
-    let mut dh = extract(&kem_id(kem), &[], b"eae_prk");
-    mix(kem, &mut dh, &mut |out| Ok(kem.group().agree(scalar, share, out)?))?;
-    if let Some(OwnKey { keys, slot }) = sender {
-        mix(kem, &mut dh, &mut |out| keys.agree_known(slot, kem, share, out))?;
-    }
-    let mut context = expand(&kem_id(kem), &dh.finish(), b"shared_secret");
-    add(kem, &mut context, enc)?;
-    add(kem, &mut context, recipient)?;
-    if let Some(own) = sender {
-        add_own(kem, &mut context, own)?;
-    }
-    Ok(schedule(kem, &expanded(context), sender.is_some(), info))
+    let mut second = |out: &mut [u8]| sender.map_or(Ok(()), |own| own.keys.agree_known(own.slot, kem, share, out));
+    let second: Option<Agree<'_>> = if sender.is_some() { Some(&mut second) } else { None };
+    let dh = extracted(kem, &mut |out| Ok(kem.group().agree(scalar, share, out)?), second)?;
+    exporter(kem, &dh, [Some(Public::Theirs(enc)), Some(Public::Theirs(recipient)), sender.map(Public::Own)], info)
 }
 
 /// The recipient's side: `enc` as it came, and in Auth mode the public key of the `sender` that is expected.
@@ -295,16 +327,10 @@ pub fn decapsulate(
     sender: Option<&[u8]>,
     info: &[&[u8]],
 ) -> Result<Exporter, KeyError> {
-    let mut dh = extract(&kem_id(kem), &[], b"eae_prk");
-    mix(kem, &mut dh, &mut |out| own.keys.agree(own.slot, kem, kem.share(enc), out))?;
-    if let Some(sender) = sender {
-        mix(kem, &mut dh, &mut |out| own.keys.agree_known(own.slot, kem, kem.share(sender), out))?;
-    }
-    let mut context = expand(&kem_id(kem), &dh.finish(), b"shared_secret");
-    add(kem, &mut context, enc)?;
-    add_own(kem, &mut context, own)?;
-    if let Some(sender) = sender {
-        add(kem, &mut context, sender)?;
-    }
-    Ok(schedule(kem, &expanded(context), sender.is_some(), info))
+    let OwnKey { keys, slot } = own;
+    let mut second =
+        |out: &mut [u8]| sender.map_or(Ok(()), |sender| keys.agree_known(slot, kem, kem.share(sender), out));
+    let second: Option<Agree<'_>> = if sender.is_some() { Some(&mut second) } else { None };
+    let dh = extracted(kem, &mut |out| keys.agree(slot, kem, kem.share(enc), out), second)?;
+    exporter(kem, &dh, [Some(Public::Theirs(enc)), Some(Public::Own(own)), sender.map(Public::Theirs)], info)
 }

@@ -16,6 +16,12 @@ const BLOCK_LEN: usize = 64;
 const INITIAL: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
+/// Its state after HMAC's two blocks of no key, HKDF's salt where there is none.
+const INNER: [u32; 8] =
+    [0xf454_dead, 0x9725_214f, 0x90da_f2a0, 0xdf12_28ea, 0x64e5_750f, 0xa392_4181, 0x824a_932b, 0xf8e0_4e32];
+const OUTER: [u32; 8] =
+    [0xd385_480f, 0x7abb_6477, 0x37c9_c538, 0x5dd8_2467, 0x8e04_3a72, 0x7534_34b0, 0xdeb8_2818, 0x361d_45a6];
+
 /// A message on its way into a hash.
 #[derive(Clone)]
 pub struct Sha256 {
@@ -107,8 +113,12 @@ pub struct Hmac {
 impl Hmac {
     /// A key in parts: up to 64 bytes are the key block itself, longer keys are hashed (RFC 2104, section 2).
     pub fn new(key: &[&[u8]]) -> Self {
+        let len = key.iter().map(|part| part.len()).sum::<usize>();
+        if len == 0 {
+            return Self { inner: INNER, outer: OUTER };
+        }
         let mut block = Secret::<BLOCK_LEN>::zero();
-        if key.iter().map(|part| part.len()).sum::<usize>() > BLOCK_LEN {
+        if len > BLOCK_LEN {
             hashed(key, block.as_mut());
         } else {
             for (to, from) in block.as_mut().iter_mut().zip(key.iter().copied().flatten()) {
@@ -166,10 +176,16 @@ fn wipe_words(words: &mut [u32; 8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{HASH_LEN, Hmac, Sha256};
+    use super::{BLOCK_LEN, HASH_LEN, Hmac, Sha256};
     use hmac::{KeyInit, Mac};
     use sha2::Digest;
     use std::vec::Vec;
+
+    #[test]
+    fn no_key_is_a_key_of_zeros() {
+        let (none, zeros) = (Hmac::new(&[&[], &[]]), Hmac::new(&[&[0; BLOCK_LEN]]));
+        assert_eq!((none.inner, none.outer), (zeros.inner, zeros.outer));
+    }
 
     proptest::proptest! {
         #[test]

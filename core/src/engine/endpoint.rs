@@ -16,7 +16,7 @@ use super::session::{Common, ConnectionId, Opened, REKEY_AFTER, Session};
 use super::state;
 use super::wire::{self, Kind, Writer};
 use crate::association::{Addr, Cx, Device, Error, Event, Fingerprint, Output};
-use crate::crypto::secret::ct_eq;
+use crate::crypto::secret::{ct_eq, wipe};
 
 /// First byte of the engine's own control records.
 pub(crate) mod control {
@@ -433,18 +433,24 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
 
     #[inline(never)]
     pub(super) fn persist<'o>(&mut self, device: &Device, out: &'o mut [u8]) -> Output<'o> {
-        let room = out.get_mut(state::OVERHEAD..).unwrap_or(&mut []);
+        let kind = self.scheme.blob();
+        let beside = self.scheme.beside().len_in(kind);
+        let room = out.get_mut(state::OVERHEAD..out.len().saturating_sub(beside)).unwrap_or(&mut []);
         let len = match self.scheme.save(room) {
             Ok(len) => len,
-            Err(needed) => return Output::BufferTooSmall { needed: needed.saturating_add(state::OVERHEAD) },
+            Err(len) => {
+                wipe(room);
+                return Output::BufferTooSmall { needed: len.saturating_add(state::OVERHEAD).saturating_add(beside) };
+            }
         };
         let (slot, version) = self.scheme.next_version();
-        match state::seal(device, self.scheme.blob(), version, out, len) {
+        match state::seal_beside(device, kind, version, out, len, &self.scheme.beside()) {
             Ok(len) => {
                 self.outbox.store = Store::Asked;
                 Output::Persist { slot, version, bytes: out.get(..len).unwrap_or(&[]) }
             }
-            Err(_) => Output::BufferTooSmall { needed: len.saturating_add(state::OVERHEAD) },
+            // There was room for it.
+            Err(_) => Output::BufferTooSmall { needed: len.saturating_add(state::OVERHEAD).saturating_add(beside) },
         }
     }
 

@@ -202,6 +202,11 @@ pub trait Scheme: Sized {
     /// The size that `out` needs.
     fn save(&self, out: &mut [u8]) -> Result<usize, usize>;
 
+    /// What is stored beside the state in the clear: see [`state`].
+    fn beside(&self) -> state::Beside<'_> {
+        state::Beside::NONE
+    }
+
     /// Where the state goes, and a number for this write, one above the last.
     fn next_version(&mut self) -> (Slot, u32);
 

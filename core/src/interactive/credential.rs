@@ -4,7 +4,8 @@ use crate::association::UnixTime;
 use crate::cose::ticket::seconds;
 use crate::cose::{KeyGroup, Reference, Refused, Ticket, WalletIn};
 use crate::engine::wire::copy;
-use crate::phase1::{Credentials, Facts, Own, Subject, Wanted};
+use crate::phase1::credential::reference;
+use crate::phase1::{Credentials, Facts, Own, Subject, Wanted, keys};
 
 const fn curve(group: KeyGroup) -> i8 {
     match group {
@@ -18,9 +19,15 @@ const fn curve(group: KeyGroup) -> i8 {
 impl<T: AsRef<[u8]> + AsMut<[u8]>, L: AsRef<[u8]> + AsMut<[u8]>> Credentials for WalletIn<'_, T, L> {
     fn own(&self, known: Option<&Reference>, wall: Option<UnixTime>) -> Option<(Own<'_>, u64)> {
         let good = |ticket: &Ticket<'_>| self.still_good(ticket, wall).is_ok();
-        let named = known.and_then(|known| self.named(*known)).filter(good);
-        let ticket = named.or_else(|| self.ticket(wall))?;
-        let own = Own { bytes: ticket.as_bytes(), key: Some(ticket.claims().key.as_bytes()) };
+        let named = known.and_then(|known| {
+            let mut hashed = self.tickets().map(|ticket| (keys::cred(ticket.as_bytes()), ticket));
+            hashed.find(|(cred, _)| reference(cred) == *known).filter(|(_, ticket)| good(ticket))
+        });
+        let (cred, ticket) = match named {
+            Some((cred, ticket)) => (Some(cred), ticket),
+            None => (None, self.ticket(wall)?),
+        };
+        let own = Own { bytes: ticket.as_bytes(), key: Some(ticket.claims().key.as_bytes()), cred };
         Some((own, ticket.claims().expires))
     }
 

@@ -16,7 +16,7 @@ use crate::engine::memory::{Half, Memory, Scratch};
 use crate::engine::rekey::Which;
 use crate::engine::scheme::{Has, Io, Note, Scheme};
 use crate::engine::session::{ConnectionId, Keys, Terms};
-use crate::engine::state::Kind;
+use crate::engine::state::{Beside, Kind};
 use crate::engine::wire::{Kind as Datagram, classify};
 use crate::engine::{Config, Endpoint};
 use crate::phase1::wire::{M1, Shown};
@@ -483,7 +483,7 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Scheme for Excha
             Ok(Datagram::Handshake { message: message::K1, .. }) => K1::peek(bytes).is_ok_and(|(k1, _)| hint(&k1.hint)),
             Ok(Datagram::Handshake { message: message::PING, .. }) => bytes.get(2..).is_some_and(hint),
             Ok(Datagram::Handshake { message: message::M1, .. }) => match M1::read(bytes).map(|(m1, ..)| m1.shown) {
-                Ok(Shown::Reference(of)) => !peer.ticket().is_empty() && Reference::of(peer.ticket()) == of,
+                Ok(Shown::Reference(of)) => peer.reference() == Some(of),
                 Ok(Shown::Ticket(ticket)) => Ticket::peek(ticket).is_ok_and(|ticket| {
                     peer.expected().accepts(ticket.claims().subject.as_bytes(), ticket.claims().scope)
                 }),
@@ -503,8 +503,8 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Scheme for Excha
     fn names(&mut self, name: &mut dyn FnMut(u32)) {
         let peer = self.peer.borrow();
         peer.hints(&mut |hint| name(u32::from_be_bytes(hint)));
-        if !peer.ticket().is_empty() {
-            name(name_of(&Reference::of(peer.ticket()).0));
+        if let Some(reference) = peer.reference() {
+            name(name_of(&reference.0));
         }
         if let Some(id) = peer.id() {
             name(name_of_subject(id.as_bytes()));
@@ -517,6 +517,10 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Scheme for Excha
 
     fn save(&self, out: &mut [u8]) -> Result<usize, usize> {
         self.peer.borrow().write(out)
+    }
+
+    fn beside(&self) -> Beside<'_> {
+        self.peer.borrow().beside()
     }
 
     fn next_version(&mut self) -> (Slot, u32) {

@@ -3,6 +3,7 @@
 use super::exchange::{Exchange, Finishing, Run};
 use super::extent::Extent;
 use super::keys::{self, Says, Yield};
+use super::master::Origin;
 use super::peer::{Peer, Start};
 use super::wire::{K1, NUMBER, message, read_closing, read_k2, read_refuse};
 use crate::association::{Addr, Cx, Error, Reason, Stage};
@@ -12,6 +13,7 @@ use crate::crypto::{Prk, Suite, secret::ct_eq};
 use crate::engine::drops::Dropped;
 use crate::engine::rekey::Which;
 use crate::engine::scheme::{Io, Note};
+use crate::engine::session::ConnectionId;
 use crate::engine::transcript::Transcript;
 use crate::engine::wire::header;
 use crate::phase1::keys::LONG_TAG;
@@ -85,18 +87,19 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
         lend(group.share_len(), &mut |share| {
             let mut scalar = Scalar::zero();
             if group.generate(cx.rng, &mut scalar, share).is_ok() {
-                done = self.send_k1(cx, io, to, (scalar, share), rounds, raised);
+                done = self.send_k1(cx, io, to, (&scalar, share), rounds, raised);
             }
         });
         done
     }
 
+    #[inline(never)]
     fn send_k1(
         &mut self,
         cx: &Cx<'_>,
         io: &mut Io<'_, Self>,
         to: &Addr,
-        (scalar, share): (Scalar, &[u8]),
+        (scalar, share): (&Scalar, &[u8]),
         rounds: u8,
         raised: bool,
     ) -> Result<(), Error> {
@@ -115,10 +118,11 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
             w.put(share);
             th_1 = keys::run_th_1(&master.terms(true), w.written());
             let tag = tag_1.get_mut(..tag_len).unwrap_or(&mut []);
-            keys::k1_tag(master.key(), &th_1, tag);
+            keys::k1_tag(&keys::of(master.key()), &th_1, tag);
             w.put(tag);
         });
         flight.launch(now, tries.div_ceil(rounds.saturating_add(1)));
+        let scalar = scalar.clone();
         let run = AwaitK2 { start, suite, scalar, th_1, tag_1, tag_len: tag_len as u8, to: *to, rounds, raised };
         io.start(place, Run::AwaitK2(run));
         Ok(())
@@ -163,12 +167,31 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
         let th_2 = run.th_1.then(&[run.tag_1(), ends.head, ends.share]);
         let mut tag = [0; LONG_TAG];
         let tag = tag.get_mut(..lens.tag).unwrap_or(&mut []);
-        keys::k2_tag(master.key(), &th_2, tag);
+        let pmk = keys::of(master.key());
+        keys::k2_tag(&pmk, &th_2, tag);
         if !ct_eq(tag, ends.tag) {
             return Err(Dropped::Forged);
         }
         let th_3 = th_2.then(&[ends.tag]);
-        let prk = self.prk(start.under, &run.scalar, ends.share)?;
+        let prk = self.prk(&pmk, master.origin(), &run.scalar, ends.share)?;
+        self.send_k3(cx, io, place, start, suite, cid, &prk, &th_3)
+    }
+
+    /// K3, and PMK' to be stored before it leaves.
+    #[allow(clippy::too_many_arguments, reason = "what the run is made of")]
+    #[inline(never)]
+    fn send_k3(
+        &mut self,
+        cx: &Cx<'_>,
+        io: &mut Io<'_, Self>,
+        place: usize,
+        start: Start,
+        suite: &'static Suite,
+        cid: ConnectionId,
+        prk: &Prk,
+        th_3: &Transcript,
+    ) -> Result<(), Dropped> {
+        let master = self.peer.borrow().master(start.under).ok_or(Dropped::NoKey)?;
         let mut run = Finishing {
             attempt: start.attempt,
             suite,
@@ -178,7 +201,7 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
             begun: false,
             digest: [0; HASH_LEN],
         };
-        run.yields.derive(&prk, &th_3);
+        run.yields.derive(prk, th_3);
         let next = master.next(run.yields.pmk.clone());
 
         let (tries, now) = (io.config.tries, cx.now);
@@ -202,13 +225,12 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
 
     /// What a run's keys come from.
     #[inline(never)]
-    pub(super) fn prk(&self, under: Which, scalar: &Scalar, share: &[u8]) -> Result<Prk, Dropped> {
-        let master = self.peer.borrow().master(under).ok_or(Dropped::NoKey)?;
-        let (group, origin) = (self.setup.kem.group(), master.origin());
+    pub(super) fn prk(&self, pmk: &Prk, origin: &Origin, scalar: &Scalar, share: &[u8]) -> Result<Prk, Dropped> {
+        let group = self.setup.kem.group();
         let mut prk = Err(Dropped::BadElement);
         lend(group.secret_len(), &mut |dh| {
             if group.agree(scalar, share, dh).is_ok() {
-                prk = Ok(keys::run_prk(master.key(), &origin.n_a0, &origin.n_s0, dh));
+                prk = Ok(keys::run_prk(pmk, &origin.n_a0, &origin.n_s0, dh));
             }
         });
         prk

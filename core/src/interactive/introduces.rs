@@ -13,6 +13,7 @@ use crate::engine::rekey::{Pending, Which};
 use crate::engine::scheme::Io;
 use crate::engine::transcript::Transcript;
 use crate::engine::wire::Writer;
+use crate::phase1::keys::Cred;
 use crate::phase1::wire::Rekey;
 use crate::phase1::{self, Credentials, Expected, Facts, Introduces, Lend, Made, Setup, Subject};
 use core::borrow::BorrowMut;
@@ -53,6 +54,9 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Introduces for E
     }
     fn kept(&self) -> &[u8] {
         self.peer.borrow().ticket()
+    }
+    fn kept_cred(&self) -> Option<Cred> {
+        self.peer.borrow().cred().copied()
     }
     fn shown(&self, own: &Reference) -> bool {
         self.peer.borrow().shown() == Some(own)
@@ -98,12 +102,15 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Introduces for E
         io: &mut Io<'_, Self>,
         outcome: Master,
         rekey: Option<Rekey>,
-        to: &Addr,
+        _to: &Addr,
     ) {
         io.free_all(&|run| !matches!(run, Run::Phase1(_)));
         let attempt = self.attempt_of(rekey, true);
         self.peer().acknowledged(outcome.from(cx.wall), attempt);
         io.outbox.want_store();
+    }
+
+    fn go_on(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, to: &Addr) {
         self.begin_or_tell(cx, io, to);
     }
 

@@ -87,19 +87,24 @@ pub fn run_th_1(terms: &Terms, k1: &[u8]) -> Transcript {
     Transcript::new(&[NAME.as_bytes(), &kind, &step, &side, terms.bind.as_bytes()]).then(&[k1])
 }
 
+/// PMK's PRK.
+pub fn of(pmk: &Secret<32>) -> Prk {
+    Prk::new(NAME, pmk.expose())
+}
+
 /// `V_PMK{g^NA}`: `KDF(PMK, 0, "k1", th_1)`.
-pub fn k1_tag(pmk: &Secret<32>, th_1: &Transcript, tag: &mut [u8]) {
-    Prk::new(NAME, pmk.expose()).expand("k1", &[th_1.as_bytes()], tag);
+pub fn k1_tag(pmk: &Prk, th_1: &Transcript, tag: &mut [u8]) {
+    pmk.expand("k1", &[th_1.as_bytes()], tag);
 }
 
 /// `V_PMK{g^NS}`: `KDF(PMK, 0, "k2", th_2)`.
-pub fn k2_tag(pmk: &Secret<32>, th_2: &Transcript, tag: &mut [u8]) {
-    Prk::new(NAME, pmk.expose()).expand("k2", &[th_2.as_bytes()], tag);
+pub fn k2_tag(pmk: &Prk, th_2: &Transcript, tag: &mut [u8]) {
+    pmk.expand("k2", &[th_2.as_bytes()], tag);
 }
 
 /// The run's PRK: `extract(KDF(PMK, 0, "n0", N_A0 || N_S0), K_DH)`, the numbers being phase 1's.
-pub fn run_prk(pmk: &Secret<32>, n_a0: &Secret<N_LEN>, n_s0: &Secret<N_LEN>, dh: &[u8]) -> Prk {
-    let salt: Secret<32> = Prk::new(NAME, pmk.expose()).secret("n0", &[n_a0.expose(), n_s0.expose()]);
+pub fn run_prk(pmk: &Prk, n_a0: &Secret<N_LEN>, n_s0: &Secret<N_LEN>, dh: &[u8]) -> Prk {
+    let salt: Secret<32> = pmk.secret("n0", &[n_a0.expose(), n_s0.expose()]);
     Prk::extract(NAME, &[salt.expose()], &[dh])
 }
 

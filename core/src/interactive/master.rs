@@ -80,6 +80,11 @@ impl Master {
         Self::at(key, self.step.saturating_add(1), self.origin.clone())
     }
 
+    /// Whether it is what [`next`](Self::next) makes of that one with its key.
+    pub(super) fn follows(&self, old: &Self) -> bool {
+        old.step.checked_add(1) == Some(self.step) && self.origin == old.origin
+    }
+
     /// PMK.
     pub const fn key(&self) -> &Secret<32> {
         &self.key

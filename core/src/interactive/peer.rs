@@ -18,9 +18,10 @@ use crate::crypto::{Secret, secret};
 use crate::engine::drops::Dropped;
 use crate::engine::rekey::{Decision, Pending, Replacement, Which};
 use crate::engine::session::ConnectionId;
-use crate::engine::state::{self, Kind};
+use crate::engine::state::{self, Beside, Kind};
 use crate::engine::wire::{Reader, Writer};
-use crate::phase1::keys::HINT_LEN;
+use crate::phase1::credential::reference;
+use crate::phase1::keys::{Cred, HINT_LEN};
 use crate::phase1::{Expected, Facts, Subject};
 use core::fmt;
 
@@ -109,6 +110,8 @@ pub struct Peer<const T: usize = TICKET_MAX> {
     tickets: Option<Tickets>,
     ticket: [u8; T],
     ticket_len: u16,
+    /// H of the ticket that is kept.
+    cred: Cred,
     /// Changes when the names do under which a first message may come.
     names: u32,
     psk: Option<Secret<32>>,
@@ -134,9 +137,9 @@ impl<const T: usize> fmt::Debug for Peer<T> {
 
 impl<const T: usize> Peer<T> {
     pub(super) const TEXT_MAX: usize =
-        2 * (1 + NAME_MAX) + 1 + Replacement::LEN + 2 + 2 * Master::LEN + 2 * 32 + 4 + 8 + 8 + 8 + 2 + T;
+        2 * (1 + NAME_MAX) + 1 + Replacement::LEN + 2 + 2 * Master::LEN + 2 * 32 + 4 + 8 + 8 + 8;
     /// The longest blob of a stored peer in bytes: what its slot must hold.
-    pub const BLOB_MAX: usize = Self::TEXT_MAX + state::OVERHEAD;
+    pub const BLOB_MAX: usize = state::OVERHEAD + Self::TEXT_MAX + T + state::LENGTH_LEN;
 
     /// A peer of this name, with whom there was no phase 1 yet. A psk goes into every phase 1 with it.
     ///
@@ -169,6 +172,7 @@ impl<const T: usize> Peer<T> {
             tickets: None,
             ticket: [0; T],
             ticket_len: 0,
+            cred: [0; 32],
             names: 1,
             psk,
             current: None,
@@ -189,12 +193,13 @@ impl<const T: usize> Peer<T> {
     pub fn restore(device: &Device, slot: Slot, floor: u32, blob: &[u8], work: &mut [u8]) -> Result<Self, Error> {
         let opened = state::open(device, Kind::InteractivePeer, floor, blob, work);
         let (version, len) = opened.map_err(|e| if e == Error::BlobRolledBack { e } else { Error::BadBlob })?;
-        let peer = Self::read(slot, version, work.get(..len).ok_or(Error::BadBlob)?).map_err(|_| Error::BadBlob);
+        let text = work.get(..len).ok_or(Error::BadBlob)?;
+        let peer = Self::read(slot, version, text, Beside::in_blob(blob)).map_err(|_| Error::BadBlob);
         secret::wipe(work);
         peer
     }
 
-    pub(super) fn read(slot: Slot, version: u32, text: &[u8]) -> Result<Self, Dropped> {
+    pub(super) fn read(slot: Slot, version: u32, text: &[u8], ticket: &[u8]) -> Result<Self, Dropped> {
         let mut r = Reader::new(text);
         let me = Subject::read(r.short(NAME_MAX)?).ok_or(Dropped::Malformed)?;
         let name = Subject::read(r.short(NAME_MAX)?);
@@ -209,7 +214,12 @@ impl<const T: usize> Peer<T> {
         let replacement = Replacement::read(&mut r)?;
         let ahead = r.u16()?;
         let current = if is(1) { Some(Master::read(&mut r)?) } else { None };
-        let pending = if is(2) { Some(Master::read(&mut r)?) } else { None };
+        let pending = match (is(2), is(128), &current) {
+            (false, false, _) => None,
+            (true, false, _) => Some(Master::read(&mut r)?),
+            (true, true, Some(current)) => Some(current.next(r.secret()?)),
+            _ => return Err(Dropped::Malformed),
+        };
         let gone = if is(4) { Some(r.secret()?) } else { None };
         let psk = if is(8) { Some(r.secret()?) } else { None };
         let mut peer =
@@ -217,12 +227,9 @@ impl<const T: usize> Peer<T> {
         if is(64) {
             let (serial, ends) = (r.u32()?, r.u64()?);
             peer.tickets = Some(Tickets { serial, ends, shown: Reference(r.array()?), shown_ends: r.u64()? });
-            let len = r.u16()?;
-            peer.ticket.get_mut(..usize::from(len)).ok_or(Dropped::Malformed)?.copy_from_slice(r.take(len.into())?);
-            peer.ticket_len = len;
         }
         r.end()?;
-        if is(128) || peer.pending.is_some() != (replacement.pending() != Pending::None) {
+        if !peer.take(ticket) || peer.pending.is_some() != (replacement.pending() != Pending::None) {
             return Err(Dropped::Malformed);
         }
         peer.version = version;
@@ -237,21 +244,25 @@ impl<const T: usize> Peer<T> {
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
         let keys = bit(self.current.is_some(), 1) | bit(self.pending.is_some(), 2) | bit(self.as_s, 16);
         let known = bit(matches!(self.whom, Whom::Known(_)), 32) | bit(self.tickets.is_some(), 64);
+        let follows = self.current.as_ref().zip(self.pending.as_ref()).is_some_and(|(old, new)| new.follows(old));
         let mut w = Writer::new(out);
         w.short(self.me.as_bytes()).short(match &self.whom {
             Whom::Known(name) | Whom::Scope(name) => name.as_bytes(),
             Whom::Anyone => &[],
         });
-        w.put(&[keys | known | bit(self.gone.is_some(), 4) | bit(self.psk.is_some(), 8)]);
+        let others = bit(self.gone.is_some(), 4) | bit(self.psk.is_some(), 8) | bit(follows, 128);
+        w.put(&[keys | known | others]);
         self.replacement.write(&mut w);
         w.put(&self.ahead.to_be_bytes());
-        [&self.current, &self.pending].into_iter().flatten().for_each(|master| master.write(&mut w));
-        for secret in [&self.gone, &self.psk].into_iter().flatten() {
+        // The next PMK of the same phase 1 is a key and no more.
+        let pending = self.pending.as_ref().filter(|_| !follows);
+        [self.current.as_ref(), pending].into_iter().flatten().for_each(|master| master.write(&mut w));
+        let next = self.pending.as_ref().filter(|_| follows).map(Master::key);
+        for secret in [next, self.gone.as_ref(), self.psk.as_ref()].into_iter().flatten() {
             w.put(secret.expose());
         }
         if let Some(Tickets { serial, ends, shown, shown_ends }) = &self.tickets {
             w.put(&serial.to_be_bytes()).put(&ends.to_be_bytes()).put(&shown.0).put(&shown_ends.to_be_bytes());
-            w.put(&self.ticket_len.to_be_bytes()).put(self.ticket());
         }
         w.finish()
     }
@@ -261,14 +272,19 @@ impl<const T: usize> Peer<T> {
     /// # Errors
     /// [`Error::BufferTooSmall`].
     pub fn seal(&mut self, device: &Device, out: &mut [u8]) -> Result<(usize, u32), Error> {
-        let needed = |len: usize| Error::BufferTooSmall { needed: len.saturating_add(state::OVERHEAD) };
-        let written = self.write(out.get_mut(state::OVERHEAD..).unwrap_or_default());
-        let len = written.map_err(|len| {
+        let beside = self.beside().len_in(Kind::InteractivePeer);
+        let room = out.get_mut(state::OVERHEAD..out.len().saturating_sub(beside)).unwrap_or_default();
+        let len = self.write(room).map_err(|len| {
             secret::wipe(out);
-            needed(len)
+            Error::BufferTooSmall { needed: len.saturating_add(state::OVERHEAD).saturating_add(beside) }
         })?;
         let version = self.next_version();
-        Ok((state::seal(device, Kind::InteractivePeer, version, out, len)?, version))
+        Ok((state::seal_beside(device, Kind::InteractivePeer, version, out, len, &self.beside())?, version))
+    }
+
+    /// What is stored beside the rest: the ticket.
+    pub fn beside(&self) -> Beside<'_> {
+        Beside { bytes: self.ticket(), hash: self.cred }
     }
 
     /// Counts a write.
@@ -299,6 +315,14 @@ impl<const T: usize> Peer<T> {
     /// The peer's ticket; empty where it is not kept.
     pub fn ticket(&self) -> &[u8] {
         self.ticket.get(..usize::from(self.ticket_len)).unwrap_or_default()
+    }
+    /// Its hash; of an empty one there is none.
+    pub const fn cred(&self) -> Option<&Cred> {
+        if self.ticket_len == 0 { None } else { Some(&self.cred) }
+    }
+    /// What stands for it.
+    pub fn reference(&self) -> Option<Reference> {
+        self.cred().map(reference)
     }
     /// The ticket of this side's that the peer has.
     pub fn shown(&self) -> Option<&Reference> {
@@ -375,14 +399,24 @@ impl<const T: usize> Peer<T> {
     /// The peer has shown to be the owner of this ticket, and has seen `own` of this side's, which ends then.
     pub fn keep(&mut self, ticket: &[u8], facts: &Facts, own: (Reference, u64)) {
         self.whom = Whom::Known(facts.subject);
-        self.ticket_len = 0;
-        if let Some(room) = self.ticket.get_mut(..ticket.len()) {
-            room.copy_from_slice(ticket);
-            self.ticket_len = ticket.len() as u16;
+        if !self.take(ticket) {
+            self.take(&[]);
         }
         let (shown, shown_ends) = own;
         self.tickets = Some(Tickets { serial: facts.serial, ends: facts.ends, shown, shown_ends });
         self.names = self.names.wrapping_add(1);
+    }
+
+    /// Keeps a ticket, if there is room for it.
+    fn take(&mut self, ticket: &[u8]) -> bool {
+        if ticket == self.ticket() {
+            return true;
+        }
+        let Some(room) = self.ticket.get_mut(..ticket.len()) else { return false };
+        room.copy_from_slice(ticket);
+        self.ticket_len = ticket.len() as u16;
+        self.cred = Beside::of(ticket).hash;
+        true
     }
 
     /// The peer has a new ticket.

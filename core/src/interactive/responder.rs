@@ -8,7 +8,7 @@ use super::wire::{K1, NUMBER, message, read_closing, write_k2, write_refuse};
 use crate::association::{Addr, Cx};
 use crate::crypto::group::{Scalar, lend};
 use crate::crypto::kdf::{HASH_LEN, hash};
-use crate::crypto::{Secret, Suite, secret::ct_eq};
+use crate::crypto::{Prk, Secret, Suite, secret::ct_eq};
 use crate::engine::drops::Dropped;
 use crate::engine::rekey::Which;
 use crate::engine::scheme::{Io, Note};
@@ -25,6 +25,8 @@ pub(super) struct Verified<'a> {
     ends: Ends<'a>,
     suite: &'static Suite,
     th_1: Transcript,
+    /// PMK's PRK: it is the current one's where K1 is answered.
+    pmk: Prk,
 }
 
 /// A first message that has verified, as far as it may be refused.
@@ -47,8 +49,9 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
         let th_1 = keys::run_th_1(&master.terms(false), body);
         let mut tag = [0; LONG_TAG];
         let tag = tag.get_mut(..ends.tag.len()).unwrap_or(&mut []);
-        keys::k1_tag(master.key(), &th_1, tag);
-        if ct_eq(tag, ends.tag) { Ok(Verified { k1, ends, suite, th_1 }) } else { Err(Dropped::Forged) }
+        let pmk = keys::of(master.key());
+        keys::k1_tag(&pmk, &th_1, tag);
+        if ct_eq(tag, ends.tag) { Ok(Verified { k1, ends, suite, th_1, pmk }) } else { Err(Dropped::Forged) }
     }
 
     /// g^NA, V_PMK{g^NA}: the peer has PMK; PMK' is stored before K2 leaves.
@@ -75,11 +78,12 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
             Named::Master(which) => which,
             Named::Gone => return self.gone(cx, io, from, bytes, digest),
         };
-        let Verified { k1, ends, suite, th_1 } = self.read_k1(which, bytes)?;
+        let verified = self.read_k1(which, bytes)?;
         if self.look(cx, io) {
             return Err(Dropped::NoKey);
         }
-        let first = First { k1: &k1, th_1: &th_1, tag_1: ends.tag, digest, from, len: bytes.len() };
+        let Verified { k1, ends, th_1, .. } = &verified;
+        let first = First { k1, th_1, tag_1: ends.tag, digest, from, len: bytes.len() };
         let under = self.heard_first(cx, io, which, &first)?;
 
         let group = self.setup.kem.group();
@@ -87,11 +91,18 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
         lend(group.share_len(), &mut |gns| {
             let mut scalar = Scalar::zero();
             if group.generate(cx.rng, &mut scalar, gns).is_ok() {
-                let verified = Verified { k1, ends, suite, th_1 };
-                done = self.send_k2(cx, io, (from, proven, bytes.len()), &verified, under, digest, &scalar, gns);
+                done = self.prk_under(under, &verified, &scalar).and_then(|prk| {
+                    self.send_k2(cx, io, (from, proven, bytes.len()), &verified, under, digest, &prk, gns)
+                });
             }
         });
         done
+    }
+
+    /// What the keys of a run under that PMK come from.
+    fn prk_under(&self, under: Which, verified: &Verified<'_>, scalar: &Scalar) -> Result<Prk, Dropped> {
+        let master = self.peer.borrow().master(under).ok_or(Dropped::NoKey)?;
+        self.prk(&verified.pmk, master.origin(), scalar, verified.ends.share)
     }
 
     /// What a first message under that PMK means beside its own purpose; the PMK that it is answered under.
@@ -158,11 +169,10 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
         verified: &Verified<'_>,
         under: Which,
         digest: [u8; HASH_LEN],
-        scalar: &Scalar,
+        prk: &Prk,
         gns: &[u8],
     ) -> Result<(), Dropped> {
-        let Verified { k1, ends, suite, th_1 } = verified;
-        let prk = self.prk(under, scalar, ends.share)?;
+        let Verified { k1, ends, suite, th_1, pmk } = verified;
         let master = self.peer.borrow().master(under).ok_or(Dropped::NoKey)?;
         // A run of the peer's, and what is kept of one, gives way to its next, this side's own to the one that it answers.
         io.free_all(&|run| match run {
@@ -184,7 +194,7 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
             let th_2 = th_1.then(&[ends.tag, w.written()]);
             let mut tag = [0; LONG_TAG];
             let tag = tag.get_mut(..ends.tag.len()).unwrap_or(&mut []);
-            keys::k2_tag(master.key(), &th_2, tag);
+            keys::k2_tag(pmk, &th_2, tag);
             w.put(tag);
             th_3 = th_2.then(&[tag]);
         });
@@ -198,7 +208,7 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
             begun: false,
             digest,
         };
-        run.yields.derive(&prk, &th_3);
+        run.yields.derive(prk, &th_3);
         let next = master.next(run.yields.pmk.clone());
         io.start(place, Run::AwaitK3(run));
         self.peer().answered(k1.attempt, next);

@@ -127,7 +127,7 @@ fn m1(suites: &[u8], nonce: [u8; 8], psk: bool) -> Vec<u8> {
 
 fn confirmed(which: Confirms, len: usize, pmk: &Secret<32>, th: &Transcript, a: &Numbers, s: &Numbers) -> Vec<u8> {
     let mut tag = std::vec![0; len];
-    one::confirm(NAME, which, pmk, th, [a, s], &mut tag);
+    one::confirm(&keys::of(pmk), which, th, [a, s], &mut tag);
     tag
 }
 
@@ -207,11 +207,11 @@ fn phase_2(device: &Device, agreed: &Agreed, terms: &Terms, seen: &Seen, scalar:
     let suite = device.suite;
     let mut view = View { tag_1: std::vec![0; suite.mac_len], tag_2: std::vec![0; suite.mac_len], out: Yield::none() };
     let th_1 = keys::run_th_1(terms, &seen.k1);
-    keys::k1_tag(&agreed.pmk, &th_1, &mut view.tag_1);
+    keys::k1_tag(&keys::of(&agreed.pmk), &th_1, &mut view.tag_1);
     let th_2 = th_1.then(&[&view.tag_1, &seen.k2]);
-    keys::k2_tag(&agreed.pmk, &th_2, &mut view.tag_2);
+    keys::k2_tag(&keys::of(&agreed.pmk), &th_2, &mut view.tag_2);
     let th_3 = th_2.then(&[&view.tag_2]);
-    let prk = keys::run_prk(&agreed.pmk, &agreed.n_a0, &agreed.n_s0, &device.dh(scalar, theirs));
+    let prk = keys::run_prk(&keys::of(&agreed.pmk), &agreed.n_a0, &agreed.n_s0, &device.dh(scalar, theirs));
     view.out.derive(&prk, &th_3);
     view
 }
@@ -334,7 +334,7 @@ fn roles_steps_and_runs_have_their_own_tags() {
     let terms = terms(&crypto::SUITE_0, &agreed, 0);
     let tag = |terms: &Terms, k1: &[u8]| {
         let mut tag = [0; 16];
-        keys::k1_tag(&agreed.pmk, &keys::run_th_1(terms, k1), &mut tag);
+        keys::k1_tag(&keys::of(&agreed.pmk), &keys::run_th_1(terms, k1), &mut tag);
         tag
     };
     let k1 = [5; 40];
@@ -354,8 +354,8 @@ fn roles_steps_and_runs_have_their_own_tags() {
     // Reflected, S's tag is none of A's; and both sides' hints differ.
     let th = keys::run_th_1(&terms, &k1);
     let (mut one, mut two) = ([0; 16], [0; 16]);
-    keys::k1_tag(&agreed.pmk, &th, &mut one);
-    keys::k2_tag(&agreed.pmk, &th, &mut two);
+    keys::k1_tag(&keys::of(&agreed.pmk), &th, &mut one);
+    keys::k2_tag(&keys::of(&agreed.pmk), &th, &mut two);
     assert_ne!(one, two);
     let aux = keys::aux(&agreed.pmk, 0);
     assert_ne!(keys::hint(&aux, true), keys::hint(&aux, false));
@@ -377,7 +377,7 @@ fn a_passive_thief_of_pmk_is_healed_by_one_run() {
     let (pmk, th) = (Secret::new([1; 32]), Transcript::default());
     let next = |dh: &[u8]| {
         let mut out = Yield::none();
-        out.derive(&keys::run_prk(&pmk, &n_a0, &n_s0, dh), &th);
+        out.derive(&keys::run_prk(&keys::of(&pmk), &n_a0, &n_s0, dh), &th);
         out
     };
     let (honest, guessed) = (next(&[8; LONGEST]), next(&[9; LONGEST]));

@@ -316,7 +316,7 @@ impl<C: AsRef<[u8]> + AsMut<[u8]>, L: AsRef<[u8]> + AsMut<[u8]>> Credentials for
         let own = self.credential()?;
         own.valid_at(wall, self.floor).ok()?;
         self.not_revoked(own.serial).ok()?;
-        Some((Own { bytes: self.bytes(), key: Some(self.key()) }, own.expires()))
+        Some((Own { bytes: self.bytes(), key: Some(self.key()), cred: None }, own.expires()))
     }
 
     fn check(&self, shown: &[u8], _seen: bool, wanted: &Wanted<'_>, key: &mut [u8]) -> Result<Facts, Refused> {

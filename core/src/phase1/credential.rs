@@ -85,17 +85,19 @@ pub struct Own<'a> {
     pub bytes: &'a [u8],
     /// Its public key as a share or as it stands in contexts, where it holds one.
     pub key: Option<&'a [u8]>,
+    /// Its hash, where that was needed to find it.
+    pub cred: Option<Cred>,
 }
 
 impl Own<'_> {
     /// Its hash.
     pub fn cred(&self) -> Cred {
-        hash(&[self.bytes])
+        self.cred.unwrap_or_else(|| hash(&[self.bytes]))
     }
 }
 
 /// The front of a credential's hash, which stands for it.
-pub(super) fn reference(cred: &Cred) -> Reference {
+pub(crate) fn reference(cred: &Cred) -> Reference {
     Reference(*cred.first_chunk().unwrap_or(&[0; 8]))
 }
 

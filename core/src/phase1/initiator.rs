@@ -1,6 +1,6 @@
 //! A: M1, M3.
 
-use super::credential::{Facts, Wanted, reference};
+use super::credential::{Wanted, reference};
 use super::keys::{self, Confirms, Cred, LONG_TAG, NONCE_LEN, Numbers};
 use super::wire::{Hint, M1, M2, M3, Rekey, SUITES_MAX, Shown, Suites, lone_tag, message, run_of};
 use super::{Expected, Introduces, Made, Run, Setup, find, is_lower, refused, slot_of};
@@ -11,7 +11,7 @@ use crate::crypto::hpke::{self, OwnKey};
 use crate::crypto::kdf::hash;
 use crate::crypto::keys::KeySlot;
 use crate::crypto::secret::{ct_eq, declassify};
-use crate::crypto::{Secret, Suite};
+use crate::crypto::{Prk, Secret, Suite};
 use crate::engine::drops::Dropped;
 use crate::engine::flight::Flight;
 use crate::engine::scheme::{Io, Note};
@@ -144,7 +144,7 @@ fn write<S: Introduces>(
 ) -> Result<AwaitM2, Dropped> {
     let again = to.is_none();
     let setup = scheme.setup();
-    let known = Some(scheme.kept()).filter(|kept| !kept.is_empty()).map(Reference::of);
+    let known = scheme.kept_cred().as_ref().map(reference);
     let mut numbers = [0; SUITES_MAX];
     numbers.iter_mut().zip(setup.suites).for_each(|(number, suite)| *number = suite.id as u8);
     let suites = Suites::new(numbers.get(..setup.suites.len()).unwrap_or(&[]))?;
@@ -210,13 +210,19 @@ pub(super) fn on_hint<S: Introduces>(
     Ok(())
 }
 
-/// What A makes of M2.
+/// What A makes of M2, written where it lies: each copy would take 300 bytes of the stack below it.
 struct Answer<O> {
-    run: AwaitM4<O>,
     head: [u8; HEAD_MAX],
     head_len: usize,
     pre: [u8; keys::PRE_LEN],
-    tag_3: [u8; LONG_TAG],
+    tag_len: usize,
+    end: Option<Finish<O>>,
+}
+
+impl<O> Answer<O> {
+    const fn none() -> Self {
+        Self { head: [0; HEAD_MAX], head_len: 0, pre: [0; keys::PRE_LEN], tag_len: 0, end: None }
+    }
 }
 
 /// The longest terms, and M3's header.
@@ -240,34 +246,48 @@ pub(super) fn on_m2<S: Introduces>(
     let (Some(run), flight) = half.both() else { return Err(Dropped::Unexpected) };
     let Some(Run::AwaitM2(run)) = S::phase_1(run) else { return Err(Dropped::Unexpected) };
 
-    let kept = scheme.kept();
-    let shown = match m2.ticket {
-        Some(shown) => shown,
-        None if run.known.is_some_and(|known| Reference::of(kept) == known) => kept,
-        None => return Err(Dropped::NoKey),
+    let (kept, kept_cred) = (scheme.kept(), scheme.kept_cred());
+    let (shown, cred) = match (m2.ticket, kept_cred) {
+        (Some(shown), Some(cred)) if shown == kept => (shown, cred),
+        (Some(shown), _) => (shown, keys::cred(shown)),
+        (None, Some(cred)) if run.known == Some(reference(&cred)) => (kept, cred),
+        (None, _) => return Err(Dropped::NoKey),
     };
     let wanted = Wanted { me: scheme.own_id(), expected: scheme.expected(), kem: setup.kem, wall: cx.wall };
-    let theirs = Theirs { m2: &m2, ends: &ends, shown, suite, seen: shown == kept };
-    let mut answer = Err(Dropped::NoKey);
-    let mut made = |gna: &mut [u8], key: &mut [u8]| {
-        let facts = checked(scheme, cx, &setup, &wanted, &theirs, run.slot, key)?;
-        let key = key.get(..facts.key_len).unwrap_or(&[]);
-        respond(scheme, cx, &setup, run, &theirs, key, gna)
+    let theirs = Theirs { m2: &m2, ends: &ends, shown, cred: &cred, suite, seen: shown == kept };
+    let (mut answer, mut done) = (Answer::none(), Err(Dropped::NoKey));
+    let mut made = |gna: &mut [u8], key: &mut [u8], answer: &mut Answer<S::Outcome>| {
+        let key_len = checked(scheme, cx, &setup, &wanted, &theirs, run.slot, key)?;
+        let key = key.get(..key_len).unwrap_or(&[]);
+        respond(scheme, cx, &setup, run, &theirs, key, gna, answer)
     };
     lend(setup.kem.group().share_len(), &mut |gna| {
-        lend(setup.kem.public_len(), &mut |key| answer = made(gna, key));
+        lend(setup.kem.public_len(), &mut |key| done = made(gna, key, &mut answer));
         // All is known: what M1 was is of no more use.
-        let Ok(Answer { head, head_len, pre, tag_3, run }) = &answer else { return };
-        let tag_3 = tag_3.get(..usize::from(run.tag_len)).unwrap_or(&[]);
+        let Answer { head, head_len, pre, tag_len, end: Some(end) } = &answer else { return };
+        let tag_3 = end.tag_3.get(..*tag_len).unwrap_or(&[]);
         flight.prove();
         flight.load(false, |w| {
             w.put(head.get(..*head_len).unwrap_or(&[])).put(gna).put(pre).put(tag_3);
         });
     });
-    let answer = answer?;
+    done?;
     flight.stash(shown)?;
     flight.launch(cx.now, io.config.tries);
-    io.start(place, S::wrap(Run::AwaitM4(answer.run)));
+    await_m4(io, place, &mut answer)
+}
+
+/// The run waits for M4.
+#[inline(never)]
+fn await_m4<S: Introduces>(io: &mut Io<'_, S>, place: usize, answer: &mut Answer<S::Outcome>) -> Result<(), Dropped> {
+    let Some(Run::AwaitM2(run)) = io.run(place).and_then(|run| S::phase_1(run)) else {
+        return Err(Dropped::Unexpected);
+    };
+    let low = (run_of(&run.nonce) & 15) as u8;
+    let (anew, rekey, own) = (run.anew, run.rekey, run.own);
+    let Finish { outcome, tag_4, .. } = answer.end.take().ok_or(Dropped::Unexpected)?;
+    let run = AwaitM4 { low, tag_len: answer.tag_len as u8, anew, tag_4, rekey, own, outcome };
+    io.start(place, S::wrap(Run::AwaitM4(run)));
     Ok(())
 }
 
@@ -275,11 +295,13 @@ struct Theirs<'a> {
     m2: &'a M2<'a>,
     ends: &'a super::wire::Ends<'a>,
     shown: &'a [u8],
+    cred: &'a Cred,
     suite: &'static Suite,
     seen: bool,
 }
 
-/// The other side's credential will do, and its key is not this side's own.
+/// The other side's credential will do, and its key is not this side's own: the key's length.
+#[inline(never)]
 fn checked<S: Introduces>(
     scheme: &S,
     cx: &Cx<'_>,
@@ -288,14 +310,15 @@ fn checked<S: Introduces>(
     theirs: &Theirs<'_>,
     slot: KeySlot,
     key: &mut [u8],
-) -> Result<Facts, Dropped> {
-    let mut facts = Err(Dropped::NoKey);
+) -> Result<usize, Dropped> {
+    let mut found = Err(Dropped::NoKey);
     scheme.with_credentials(&mut |credentials| {
-        facts = credentials.check(theirs.shown, theirs.seen, wanted, key).map_err(refused);
+        let facts = credentials.check(theirs.shown, theirs.seen, wanted, key);
+        found = facts.map(|facts| facts.key_len).map_err(refused);
     });
-    let facts = facts?;
-    let share = setup.kem.share(key.get(..facts.key_len).unwrap_or(&[]));
-    if is_own(cx, setup, slot, share)? { Err(Dropped::Unexpected) } else { Ok(facts) }
+    let len = found?;
+    let share = setup.kem.share(key.get(..len).unwrap_or(&[]));
+    if is_own(cx, setup, slot, share)? { Err(Dropped::Unexpected) } else { Ok(len) }
 }
 
 /// Whether this share is this side's own public key.
@@ -308,6 +331,7 @@ pub(super) fn is_own(cx: &Cx<'_>, setup: &Setup, slot: KeySlot, share: &[u8]) ->
 }
 
 /// M2's tag, then M3 and what comes of it: both sides' numbers, K_DH, the key.
+#[allow(clippy::too_many_arguments, reason = "what M3 is made of")]
 #[inline(never)]
 fn respond<S: Introduces>(
     scheme: &S,
@@ -317,28 +341,28 @@ fn respond<S: Introduces>(
     theirs: &Theirs<'_>,
     key: &[u8],
     gna: &mut [u8],
-) -> Result<Answer<S::Outcome>, Dropped> {
+    answer: &mut Answer<S::Outcome>,
+) -> Result<(), Dropped> {
     let Theirs { ends, suite, .. } = *theirs;
     let (th_2, s, e_2) = opened::<S>(cx, setup, run, theirs, key)?;
     // The scalar is drawn when M2 has verified, and not before.
     let mut scalar = Scalar::zero();
     setup.kem.group().generate(cx.rng, &mut scalar, gna).map_err(|_| Dropped::Rng)?;
-    let mut head = [0; HEAD_MAX];
-    let mut w = Writer::new(&mut head);
+    let mut w = Writer::new(&mut answer.head);
     let mut terms = [0; HEAD_MAX];
     let mut t = Writer::new(&mut terms);
     scheme.write_terms(&mut t);
     let terms = t.written();
     M3::write(&mut w, S::NUMBER, run_of(&run.nonce), terms);
-    let head_len = w.finish().map_err(|_| Dropped::Malformed)?;
-    let info_3 = keys::info_3(&th_2, ends.tag, head.get(..head_len).unwrap_or(&[]));
+    answer.head_len = w.finish().map_err(|_| Dropped::Malformed)?;
+    let info_3 = keys::info_3(&th_2, ends.tag, answer.head.get(..answer.head_len).unwrap_or(&[]));
     let exporter = hpke::encapsulate(setup.kem, &scalar, gna, key, None, &[info_3.as_bytes()])?;
     let a = keys::m3_numbers(&exporter);
     let h_3 = info_3.then(&[gna]);
-    let pre = keys::m3_pre(S::NAME, &e_2, &h_3);
-    let th_3 = h_3.then(&[&pre]);
+    answer.pre = keys::m3_pre(S::NAME, &e_2, &h_3);
+    let th_3 = h_3.then(&[&answer.pre]);
 
-    let tag_len = if run.rekey.is_some() { LONG_TAG } else { suite.mac_len };
+    answer.tag_len = if run.rekey.is_some() { LONG_TAG } else { suite.mac_len };
     let mut done = Err(Dropped::BadElement);
     lend(setup.kem.group().secret_len(), &mut |dh| {
         done = setup.kem.group().agree(&scalar, ends.share, dh).map_err(|_| Dropped::BadElement).and_then(|()| {
@@ -356,13 +380,10 @@ fn respond<S: Introduces>(
                 cid: theirs.m2.cid,
                 credential: theirs.shown,
             };
-            finish(scheme, &made, run_of(&run.nonce), tag_len)
+            finish(scheme, &made, run_of(&run.nonce), answer.tag_len, &mut answer.end)
         });
     });
-    let Finish { outcome, tag_3, tag_4 } = done?;
-    let low = (run_of(&run.nonce) & 15) as u8;
-    let run = AwaitM4 { low, tag_len: tag_len as u8, anew: run.anew, tag_4, rekey: run.rekey, own: run.own, outcome };
-    Ok(Answer { run, head, head_len, pre, tag_3 })
+    done
 }
 
 /// M2 is opened and its tag verifies: th_2, S's numbers, E_2.
@@ -374,9 +395,8 @@ fn opened<S: Introduces>(
     theirs: &Theirs<'_>,
     key: &[u8],
 ) -> Result<(Transcript, Numbers, Secret<32>), Dropped> {
-    let Theirs { ends, suite, shown, .. } = *theirs;
-    let cred_s: Cred = keys::cred(shown);
-    let info_2 = keys::info_2(&run.th_1, run.tag_1(), &cred_s, &[ends.head]);
+    let Theirs { ends, suite, cred, .. } = *theirs;
+    let info_2 = keys::info_2(&run.th_1, run.tag_1(), cred, &[ends.head]);
     let own = OwnKey { keys: cx.keys, slot: run.slot };
     let exporter = hpke::decapsulate(setup.kem, ends.share, own, Some(key), &[info_2.as_bytes()])?;
     let (s, e_2) = keys::m2_numbers(&exporter);
@@ -401,16 +421,19 @@ pub(super) fn finish<S: Introduces>(
     made: &Made<'_>,
     run: u32,
     tag_len: usize,
-) -> Result<Finish<S::Outcome>, Dropped> {
+    end: &mut Option<Finish<S::Outcome>>,
+) -> Result<(), Dropped> {
     let key = scheme.key(made);
     let (mut tag_3, mut tag_4) = ([0; LONG_TAG], Secret::zero());
     let both = [made.a, made.s];
     let tag = tag_3.get_mut(..tag_len).unwrap_or(&mut []);
-    keys::confirm(S::NAME, Confirms::M3, &key, made.th_3, both, tag);
+    let prk = Prk::new(S::NAME, key.expose());
+    keys::confirm(&prk, Confirms::M3, made.th_3, both, tag);
     let th_4 = made.th_3.then(&[tag, &header(S::NUMBER, message::M4, run)]);
     let tag = tag_4.as_mut().get_mut(..tag_len).unwrap_or(&mut []);
-    keys::confirm(S::NAME, Confirms::M4, &key, &th_4, both, tag);
-    Ok(Finish { outcome: scheme.outcome(made, key, &th_4)?, tag_3, tag_4 })
+    keys::confirm(&prk, Confirms::M4, &th_4, both, tag);
+    *end = Some(Finish { outcome: scheme.outcome(made, key, &th_4)?, tag_3, tag_4 });
+    Ok(())
 }
 
 /// S has the key too: what came of the run is put to use.
@@ -433,6 +456,20 @@ pub(super) fn on_m4<S: Introduces>(
     }
     keep(scheme, cx, flight.stashed(), &run.own)?;
     let to = flight.to;
+    acknowledged(scheme, cx, io, place)?;
+    scheme.go_on(cx, io, &to);
+    Ok(())
+}
+
+/// M4 has verified: what came of the run is kept.
+#[inline(never)]
+fn acknowledged<S: Introduces>(
+    scheme: &mut S,
+    cx: &mut Cx<'_>,
+    io: &mut Io<'_, S>,
+    place: usize,
+) -> Result<(), Dropped> {
+    let to = io.flight(place)?.to;
     let Some(Run::AwaitM4(run)) = io.take(place).and_then(S::into_phase_1) else { return Err(Dropped::Unexpected) };
     // The higher name gave its own run up when it completed this one; a run of the lower's may be a later one.
     if is_lower(scheme) {

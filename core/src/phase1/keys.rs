@@ -112,20 +112,13 @@ pub enum Confirms {
     M4,
 }
 
-/// The tags of M3 and M4: `KDF(PMK, 0, "m3"|"m4", th || N_A2 || N_S2)`.
-pub fn confirm(
-    name: &'static str,
-    which: Confirms,
-    pmk: &Secret<32>,
-    th: &Transcript,
-    [a, s]: [&Numbers; 2],
-    tag: &mut [u8],
-) {
+/// The tags of M3 and M4: `KDF(PMK, 0, "m3"|"m4", th || N_A2 || N_S2)`; `pmk` is PMK's PRK.
+pub fn confirm(pmk: &Prk, which: Confirms, th: &Transcript, [a, s]: [&Numbers; 2], tag: &mut [u8]) {
     let label = match which {
         Confirms::M3 => "m3",
         Confirms::M4 => "m4",
     };
-    Prk::new(name, pmk.expose()).expand(label, &[th.as_bytes(), a.n2.expose(), s.n2.expose()], tag);
+    pmk.expand(label, &[th.as_bytes(), a.n2.expose(), s.n2.expose()], tag);
 }
 
 /// Draw number `n` of S for this M1: `KDF(secret of the window, 0, "rand", n || H(M1))`.

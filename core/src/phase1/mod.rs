@@ -146,6 +146,10 @@ pub trait Introduces: Scheme<Asked = Option<Addr>> {
     fn with_credentials(&self, work: &mut dyn FnMut(&mut dyn Credentials));
     /// The peer's credential that this side keeps; empty: none.
     fn kept(&self) -> &[u8];
+    /// Its hash, where there is one.
+    fn kept_cred(&self) -> Option<keys::Cred> {
+        Some(self.kept()).filter(|kept| !kept.is_empty()).map(keys::cred)
+    }
     /// Whether the peer is believed to keep this credential of this side's.
     fn shown(&self, own: &Reference) -> bool;
 
@@ -173,6 +177,9 @@ pub trait Introduces: Scheme<Asked = Option<Addr>> {
         rekey: Option<Rekey>,
         to: &Addr,
     );
+
+    /// A: what comes after [`acknowledged`](Self::acknowledged). By itself, since what came of a run is large.
+    fn go_on(&mut self, _cx: &mut Cx<'_>, _io: &mut Io<'_, Self>, _to: &Addr) {}
 
     /// A: what M1 says where there is a key with this peer already, and the key of its tag.
     ///

@@ -2,7 +2,7 @@
 
 use super::credential::{Wanted, reference};
 use super::initiator::{Finish, begin_anew, finish, is_own, keep, subject};
-use super::keys::{self, LONG_TAG, Numbers};
+use super::keys::{self, Cred, LONG_TAG, Numbers};
 use super::wire::{Hint, M1, M2, M3, Rekey, Shown, message, run_of};
 use super::{HALF_OPEN, HALF_OPEN_FOR, Introduces, Made, Run, Setup, find, is_lower, key_error, refused, slot_of};
 use crate::association::{Addr, Cx};
@@ -86,12 +86,11 @@ pub(super) fn on_m1<S: Introduces>(
         return begin_anew(scheme, cx, io);
     }
     has_room(cx, io, from)?;
-    let suite = match objection(scheme, &m1) {
-        Ok(suite) => suite,
+    let (suite, (cred, seen)) = match objection(scheme, &m1) {
+        Ok(good) => good,
         Err(hint) => return say(cx, io, from, hint, &m1, digest, Dropped::Unexpected),
     };
-    let (credential, _) = shown(scheme, &m1).ok_or(Dropped::NoKey)?;
-    let th_1 = keys::th_1(S::NAME, &keys::cred(credential), body);
+    let th_1 = keys::th_1(S::NAME, &cred, body);
     let rekey = match &m1.rekey {
         Some(rekey) => scheme.on_rekey(cx, io, (addr, from.len), rekey, &th_1, tag_1)?,
         None => None,
@@ -102,11 +101,13 @@ pub(super) fn on_m1<S: Introduces>(
         Some(Run::AwaitM3(run)) => window = run.window.clone(),
         _ => cx.rng.fill(window.as_mut()).map_err(|_| Dropped::Rng)?,
     }
-    let offer = Offer { m1: &m1, suite, th_1, tag_1, digest: &digest, window: &window, cid: io.config.cid, mine };
+    let offer = Offer { m1: &m1, seen, suite, th_1, tag_1, digest: &digest, window: &window, cid: io.config.cid, mine };
     let mut done = Err(Stop::Dropped(Dropped::NoKey));
     let group = scheme.setup().kem.group();
     lend(group.share_len(), &mut |gns| {
-        done = prepare(scheme, cx, &offer, gns).and_then(|made| answer(scheme, cx, io, from, &offer, made, rekey, gns));
+        let mut made = None;
+        done = prepare(scheme, cx, &offer, gns, &mut made)
+            .and_then(|()| answer(scheme, cx, io, from, &offer, made.as_ref().ok_or(Dropped::NoKey)?, rekey, gns));
     });
     match done {
         Err(Stop::Said(hint, reason)) => say(cx, io, from, hint, &m1, digest, reason),
@@ -151,8 +152,8 @@ pub(super) fn make_room<S: Introduces>(cx: &Cx<'_>, io: &mut Io<'_, S>) -> Optio
     Some(place)
 }
 
-/// What of an M1 can be told without looking at its credential: the suite, or why there is no M2.
-fn objection<S: Introduces>(scheme: &S, m1: &M1<'_>) -> Result<&'static Suite, Hint> {
+/// What of an M1 can be told without looking at its credential: suite and credential, or why there is no M2.
+fn objection<S: Introduces>(scheme: &S, m1: &M1<'_>) -> Result<(&'static Suite, (Cred, bool)), Hint> {
     let setup = scheme.setup();
     let suite = m1.suites.numbers().find_map(|id| setup.suite(id)).ok_or(Hint::NoSuite)?;
     match (scheme.psk().is_some(), m1.psk) {
@@ -160,16 +161,24 @@ fn objection<S: Introduces>(scheme: &S, m1: &M1<'_>) -> Result<&'static Suite, H
         (false, true) => return Err(Hint::Psk),
         _ => {}
     }
-    if shown(scheme, m1).is_some() { Ok(suite) } else { Err(Hint::SendTicket) }
+    Ok((suite, shown(scheme, m1).ok_or(Hint::SendTicket)?))
 }
 
-/// The credential that M1 shows, and whether it was found good before.
-fn shown<'a, S: Introduces>(scheme: &'a S, m1: &M1<'a>) -> Option<(&'a [u8], bool)> {
-    let kept = scheme.kept();
+/// The hash of the credential that M1 shows, and whether it was found good before; `None` where its name says nothing.
+fn shown<S: Introduces>(scheme: &S, m1: &M1<'_>) -> Option<(Cred, bool)> {
+    let kept = scheme.kept_cred();
     match m1.shown {
-        Shown::Ticket(ticket) => Some((ticket, ticket == kept)),
-        Shown::Reference(of) if !kept.is_empty() && Reference::of(kept) == of => Some((kept, true)),
-        Shown::Reference(_) => None,
+        Shown::Ticket(ticket) if ticket == scheme.kept() => kept.map(|cred| (cred, true)),
+        Shown::Ticket(ticket) => Some((keys::cred(ticket), false)),
+        Shown::Reference(of) => kept.filter(|cred| reference(cred) == of).map(|cred| (cred, true)),
+    }
+}
+
+/// That credential.
+fn credential<'a, S: Introduces>(scheme: &'a S, m1: &M1<'a>) -> &'a [u8] {
+    match m1.shown {
+        Shown::Ticket(ticket) => ticket,
+        Shown::Reference(_) => scheme.kept(),
     }
 }
 
@@ -195,6 +204,8 @@ fn say<S: Introduces>(
 /// What M1 asks for.
 struct Offer<'a> {
     m1: &'a M1<'a>,
+    /// Its credential was found good before.
+    seen: bool,
     suite: &'static Suite,
     th_1: Transcript,
     tag_1: &'a [u8],
@@ -237,11 +248,17 @@ const FRONT_MAX: usize = HEADER_LEN + 2 + 1 + ConnectionId::MAX + 2;
 
 /// A's credential is checked, NS drawn, and all of M2 computed. Nothing has changed.
 #[inline(never)]
-fn prepare<S: Introduces>(scheme: &S, cx: &Cx<'_>, offer: &Offer<'_>, gns: &mut [u8]) -> Result<Prepared, Stop> {
+fn prepare<S: Introduces>(
+    scheme: &S,
+    cx: &Cx<'_>,
+    offer: &Offer<'_>,
+    gns: &mut [u8],
+    made: &mut Option<Prepared>,
+) -> Result<(), Stop> {
     let setup = scheme.setup();
-    let mut made = Err(Stop::Dropped(Dropped::NoKey));
-    lend(setup.kem.public_len(), &mut |key| made = prepare_for(scheme, cx, &setup, offer, key, gns));
-    made
+    let mut done = Err(Stop::Dropped(Dropped::NoKey));
+    lend(setup.kem.public_len(), &mut |key| done = prepare_for(scheme, cx, &setup, offer, key, gns, made));
+    done
 }
 
 fn prepare_for<S: Introduces>(
@@ -251,14 +268,14 @@ fn prepare_for<S: Introduces>(
     offer: &Offer<'_>,
     key: &mut [u8],
     gns: &mut [u8],
-) -> Result<Prepared, Stop> {
-    let Offer { m1, suite, tag_1, .. } = *offer;
+    out: &mut Option<Prepared>,
+) -> Result<(), Stop> {
+    let Offer { m1, seen, suite, tag_1, .. } = *offer;
     let wanted = Wanted { me: scheme.own_id(), expected: scheme.expected(), kem: setup.kem, wall: cx.wall };
-    let (credential, seen) = shown(scheme, m1).ok_or(Dropped::NoKey)?;
     let mut checked = Err(Stop::Dropped(Dropped::NoKey));
     let mut made = Err(Dropped::NoKey);
     scheme.with_credentials(&mut |credentials| {
-        let facts = credentials.check(credential, seen, &wanted, key);
+        let facts = credentials.check(credential(scheme, m1), seen, &wanted, key);
         checked = facts.map_err(|why| Stop::Said(Hint::Ticket, refused(why)));
         made = credentials.own(m1.known.as_ref(), cx.wall).ok_or(Dropped::NoKey).and_then(|(own, _)| {
             let (slot, cred) = (slot_of(cx, setup, &own)?, own.cred());
@@ -290,7 +307,8 @@ fn prepare_for<S: Introduces>(
     let th_2 = info_2.then(&[gns]);
     let mut tag_2 = [0; LONG_TAG];
     keys::m2_tag(S::NAME, &e_2, &th_2, tag_2.get_mut(..suite.mac_len).unwrap_or(&mut []));
-    Ok(Prepared { front, front_len, by_name, slot, own, scalar, numbers, e_2, th_2, tag_2 })
+    *out = Some(Prepared { front, front_len, by_name, slot, own, scalar, numbers, e_2, th_2, tag_2 });
+    Ok(())
 }
 
 /// M2 is written into a flight, and the run is half open.
@@ -302,11 +320,10 @@ fn answer<S: Introduces>(
     io: &mut Io<'_, S>,
     from: From<'_>,
     offer: &Offer<'_>,
-    made: Prepared,
+    made: &Prepared,
     rekey: Option<Rekey>,
     gns: &[u8],
 ) -> Result<(), Stop> {
-    let (credential, _) = shown(scheme, offer.m1).ok_or(Dropped::NoKey)?;
     if halves(io).count() >= HALF_OPEN
         && let Some(place) = oldest(cx, io)
     {
@@ -318,31 +335,30 @@ fn answer<S: Introduces>(
     if from.proven {
         flight.prove();
     }
-    flight.stash(credential)?;
+    flight.stash(credential(scheme, offer.m1))?;
     let tag_2 = made.tag_2.get(..offer.suite.mac_len).unwrap_or(&[]);
     scheme.with_credentials(&mut |credentials| {
-        let own = credentials.own(offer.m1.known.as_ref(), cx.wall);
-        let ticket = own.as_ref().filter(|_| !made.by_name).map_or(&[][..], |(own, _)| own.bytes);
+        let own = if made.by_name { None } else { credentials.own(offer.m1.known.as_ref(), cx.wall) };
+        let ticket = own.as_ref().map_or(&[][..], |(own, _)| own.bytes);
         flight.load(false, |w| {
             w.put(made.front.get(..made.front_len).unwrap_or(&[])).put(ticket).put(gns).put(tag_2);
         });
     });
     flight.answer(cx.now);
-    let Prepared { slot, own, scalar, numbers, e_2, th_2, .. } = made;
     let run = AwaitM3 {
         digest: *offer.digest,
         low: (run_of(&offer.m1.nonce) & 15) as u8,
         suite: offer.suite,
-        slot,
-        own,
+        slot: made.slot,
+        own: made.own,
         cid: offer.m1.cid,
         rekey,
         long: offer.m1.rekey.is_some(),
         window: offer.window.clone(),
-        scalar,
-        numbers,
-        e_2,
-        th_2,
+        scalar: made.scalar.clone(),
+        numbers: made.numbers.clone(),
+        e_2: made.e_2.clone(),
+        th_2: made.th_2,
     };
     io.start(place, S::wrap(Run::AwaitM3(run)));
     Ok(())
@@ -363,19 +379,33 @@ pub(super) fn on_m3<S: Introduces>(
         return io.answer_again(place, from, false, bytes.len());
     }
     // Two runs may have the same low bits: the pre-tag says which it is.
-    let mut done = Err(Dropped::Unexpected);
+    let (mut found, mut end) = (Err(Dropped::Unexpected), None);
     for (place, half) in io.halves.iter_mut().enumerate() {
         let (run, flight) = half.both();
         let Some(Run::AwaitM3(run)) = run.and_then(|run| S::phase_1(run)) else { continue };
         if run.low != low {
             continue;
         }
-        done = verify(scheme, cx, run, flight.message(), flight.stashed(), bytes).map(|end| (place, end));
-        if done.is_ok() {
+        found = verify(scheme, cx, run, (flight.message(), flight.stashed()), bytes, &mut end).map(|()| place);
+        if found.is_ok() {
             break;
         }
     }
-    let (place, Finish { outcome, tag_4, .. }) = done?;
+    complete(scheme, cx, io, (from, bytes.len()), found?, m3, &mut end)
+}
+
+/// M3 has verified.
+#[inline(never)]
+fn complete<S: Introduces>(
+    scheme: &mut S,
+    cx: &mut Cx<'_>,
+    io: &mut Io<'_, S>,
+    (from, len): (&Addr, usize),
+    place: usize,
+    m3: [u8; HASH_LEN],
+    end: &mut Option<Finish<S::Outcome>>,
+) -> Result<(), Dropped> {
+    let Finish { outcome, tag_4, .. } = end.take().ok_or(Dropped::Unexpected)?;
     // Two runs cross, and M3 of ours is out: the higher name completes ours, so the lower must not complete its.
     let half = io.halves.get_mut(place).ok_or(Dropped::Unexpected)?;
     let theirs = subject(scheme, cx, half.flight.stashed())?;
@@ -386,15 +416,16 @@ pub(super) fn on_m3<S: Introduces>(
     let (run, flight) = half.both();
     let Some(Run::AwaitM3(run)) = run.and_then(|run| S::phase_1(run)) else { return Err(Dropped::Unexpected) };
     keep(scheme, cx, flight.stashed(), &run.own)?;
-    let (m1, rekey, tag_len) = (run.digest, run.rekey, if run.long { LONG_TAG } else { run.suite.mac_len });
+    let (m1, rekey, low, tag_len) =
+        (run.digest, run.rekey, run.low.into(), if run.long { LONG_TAG } else { run.suite.mac_len });
     flight.load(false, |w| {
-        w.put(&header(S::NUMBER, message::M4, low.into())).put(tag_4.expose().get(..tag_len).unwrap_or(&[]));
+        w.put(&header(S::NUMBER, message::M4, low)).put(tag_4.expose().get(..tag_len).unwrap_or(&[]));
     });
     // M2 was received where it was sent to; another address has yet to show that.
     if flight.to == *from {
         flight.prove();
     }
-    flight.asked(from, bytes.len());
+    flight.asked(from, len);
     flight.answer(cx.now);
     io.start(place, S::wrap(Run::Answered { m1, m3 }));
     // Every other run with this peer is stale.
@@ -410,10 +441,10 @@ fn verify<S: Introduces>(
     scheme: &S,
     cx: &Cx<'_>,
     run: &AwaitM3,
-    m2: &[u8],
-    credential: &[u8],
+    (m2, credential): (&[u8], &[u8]),
     bytes: &[u8],
-) -> Result<Finish<S::Outcome>, Dropped> {
+    end: &mut Option<Finish<S::Outcome>>,
+) -> Result<(), Dropped> {
     let setup = scheme.setup();
     let tag_len = if run.long { LONG_TAG } else { run.suite.mac_len };
     let m3 = M3::read(bytes, super::wire::Lens { tag: tag_len, ..setup.lens(run.suite) }, S::TERMS_LEN)?;
@@ -444,9 +475,15 @@ fn verify<S: Introduces>(
                 cid: run.cid,
                 credential,
             };
-            finish(scheme, &made, run.low.into(), tag_len)
+            finish(scheme, &made, run.low.into(), tag_len, end)
         });
     });
-    let done = done?;
-    if ct_eq(done.tag_3.get(..tag_len).unwrap_or(&[]), m3.tag) { Ok(done) } else { Err(Dropped::Forged) }
+    done?;
+    let tag_3 = end.as_ref().and_then(|end| end.tag_3.get(..tag_len)).unwrap_or(&[]);
+    if ct_eq(tag_3, m3.tag) {
+        Ok(())
+    } else {
+        *end = None;
+        Err(Dropped::Forged)
+    }
 }

@@ -27,7 +27,7 @@ const _: () = assert!(
 #[repr(C)]
 #[derive(Debug)]
 pub struct iotkm_interactive_peer {
-    opaque: [u64; 104],
+    opaque: [u64; 108],
 }
 
 /// A peer whose tickets may be of the FFC groups: longer than an iotkm_interactive_peer, which it begins with.

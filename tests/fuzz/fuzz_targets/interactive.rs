@@ -112,9 +112,12 @@ fn parsers(data: &[u8]) {
     let _ = read_refuse(data);
     let _ = Ping::read(data, 8);
     let device = Device::new(Secret::new([1; 32]));
-    let mut sealed = vec![0; data.len() + state::OVERHEAD];
-    sealed[state::OVERHEAD..].copy_from_slice(data);
-    let len = state::seal(&device, Kind::InteractivePeer, 1, &mut sealed, data.len()).expect("it fits");
+    let (text, ticket) = data.split_at(data.first().map_or(0, |at| usize::from(*at).min(data.len())));
+    let beside = state::Beside::of(ticket);
+    let mut sealed = vec![0; state::OVERHEAD + data.len() + state::LENGTH_LEN];
+    sealed[state::OVERHEAD..][..text.len()].copy_from_slice(text);
+    let sealing = state::seal_beside(&device, Kind::InteractivePeer, 1, &mut sealed, text.len(), &beside);
+    let len = sealing.expect("it fits");
     if let Ok(mut peer) = Other::restore(&device, SLOT, 0, &sealed[..len], &mut vec![0; data.len()]) {
         let mut out = [0; Other::BLOB_MAX];
         let (len, _) = peer.seal(&device, &mut out).expect("what was read can be written");

@@ -7,7 +7,10 @@ use crate::crypto::secret::declassify;
 #[cfg(not(feature = "tables"))]
 use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
+#[cfg(feature = "tables")]
 use curve25519_dalek::scalar::Scalar;
+#[cfg(not(feature = "tables"))]
+use curve25519_dalek::traits::Identity;
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::ed25519::signature::MultipartSigner;
 use sha2::{Digest, Sha512};
@@ -33,21 +36,92 @@ fn large(bytes: &[u8; 32]) -> Result<EdwardsPoint, BadSignature> {
     if point.is_small_order() { Err(BadSignature) } else { Ok(point) }
 }
 
+// All that is verified is public: nothing here needs to take the same time for all of it.
+
+/// A number below the group's order: words, the lowest first.
+type Number = [u32; 8];
+
+/// The group's order: 2^252 + 27742317777372353535851937790883648493.
+const ORDER: Number = [0x5cf5_d3ed, 0x5812_631a, 0xa2f7_9cd6, 0x14de_f9de, 0, 0, 0, 0x1000_0000];
+
+fn is_reduced(number: &Number) -> bool {
+    number.iter().rev().lt(ORDER.iter().rev())
+}
+
+/// The number behind 32 bytes, the lowest first, where it is below the order.
+fn read(bytes: &[u8]) -> Option<Number> {
+    let (words, _) = bytes.as_chunks();
+    let mut number = [0; 8];
+    number.iter_mut().zip(words).for_each(|(to, word)| *to = u32::from_le_bytes(*word));
+    is_reduced(&number).then_some(number)
+}
+
+/// What bytes, the lowest first, leave when they are divided by the order: bit by bit. The library's way is faster by less than a
+/// percent of what a signature takes, and 5 kB longer.
+fn reduce(bytes: &[u8]) -> Number {
+    let mut number: Number = [0; 8];
+    for bit in bytes.iter().rev().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1)) {
+        let mut carry = u32::from(bit);
+        for word in &mut number {
+            (*word, carry) = (*word << 1 | carry, *word >> 31);
+        }
+        if !is_reduced(&number) {
+            let mut borrow = false;
+            for (word, less) in number.iter_mut().zip(ORDER) {
+                let (once, first) = word.overflowing_sub(less);
+                let (twice, second) = once.overflowing_sub(borrow.into());
+                (*word, borrow) = (twice, first | second);
+            }
+        }
+    }
+    number
+}
+
 /// s B - k A.
 #[cfg(feature = "tables")]
 #[allow(clippy::arithmetic_side_effects, reason = "these operators are the group's, they cannot overflow")]
-fn recompute(s: &Scalar, k: &Scalar, a: &EdwardsPoint) -> EdwardsPoint {
-    EdwardsPoint::vartime_double_scalar_mul_basepoint(k, &-a, s)
+fn recompute(s: &Number, k: &Number, a: &EdwardsPoint) -> EdwardsPoint {
+    let [s, k] = [s, k].map(|number| {
+        let mut bytes = [0; 32];
+        let (words, _) = bytes.as_chunks_mut();
+        words.iter_mut().zip(number).for_each(|(to, word)| *to = word.to_le_bytes());
+        Scalar::from_bytes_mod_order(bytes)
+    });
+    EdwardsPoint::vartime_double_scalar_mul_basepoint(&k, &-a, &s)
 }
 
-/// s B - k A, one after the other: half as fast as both at once, on 4 kB less of a device's stack.
+/// s B - k A, both at once, three bits a step: on 6 kB less of a device's stack than the library's way, as fast as its one after
+/// the other, and without its scalars.
 #[cfg(not(feature = "tables"))]
 #[allow(clippy::arithmetic_side_effects, reason = "these operators are the group's, they cannot overflow")]
 #[inline(never)]
-fn recompute(s: &Scalar, k: &Scalar, a: &EdwardsPoint) -> EdwardsPoint {
-    let ka = a * k;
-    ED25519_BASEPOINT_POINT * s - ka
+fn recompute(s: &Number, k: &Number, a: &EdwardsPoint) -> EdwardsPoint {
+    let mut points = [[ED25519_BASEPOINT_POINT; STEP], [-a; STEP]];
+    for [_, twice, four] in &mut points {
+        *twice = &*twice + &*twice;
+        *four = &*twice + &*twice;
+    }
+    let mut sum = EdwardsPoint::identity();
+    for step in (0..STEPS).rev() {
+        sum = sum.mul_by_cofactor();
+        for (number, points) in [s, k].into_iter().zip(&points) {
+            for (bit, point) in points.iter().enumerate() {
+                let at = STEP * step + bit;
+                if number.get(at / 32).is_some_and(|word| word >> (at % 32) & 1 == 1) {
+                    sum += point;
+                }
+            }
+        }
+    }
+    sum
 }
+
+/// Bits of a step: the cofactor is 2^3.
+#[cfg(not(feature = "tables"))]
+const STEP: usize = 3;
+/// Steps that 253 bits take.
+#[cfg(not(feature = "tables"))]
+const STEPS: usize = 85;
 
 impl Algorithm for Ed25519 {
     fn cose(&self) -> i8 {
@@ -67,13 +141,12 @@ impl Algorithm for Ed25519 {
     fn verify(&self, public: &[u8], message: &[&[u8]], signature: &[u8; SIGNATURE_LEN]) -> Result<(), BadSignature> {
         let key = key(public)?;
         let (r, s) = signature.split_first_chunk().ok_or(BadSignature)?;
-        let s = <[u8; 32]>::try_from(s).map_err(|_| BadSignature)?;
-        let s = Option::from(Scalar::from_canonical_bytes(s)).ok_or(BadSignature)?;
+        let s = read(s).ok_or(BadSignature)?;
         large(r)?;
         let mut hash = Sha512::new_with_prefix(r);
         hash.update(public);
         message.iter().for_each(|part| hash.update(part));
-        let k = Scalar::from_bytes_mod_order_wide(&hash.finalize().into());
+        let k = reduce(&hash.finalize());
         if recompute(&s, &k, &key).compress().as_bytes() == r { Ok(()) } else { Err(BadSignature) }
     }
 }
@@ -100,5 +173,44 @@ impl Signer for Ed25519Key {
         let key = SigningKey::from_bytes(self.0.expose());
         *signature = key.try_multipart_sign(message).map_err(|_| KeyError::Failed)?.to_bytes();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")]
+mod tests {
+    use super::{Number, ORDER, read, recompute, reduce};
+    use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
+    use curve25519_dalek::scalar::Scalar;
+
+    fn bytes(number: &Number) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes.chunks_mut(4).zip(number).for_each(|(to, word)| to.copy_from_slice(&word.to_le_bytes()));
+        bytes
+    }
+
+    #[test]
+    fn below_the_order_and_not_at_it() {
+        let below = bytes(&{
+            let mut number = ORDER;
+            number[0] -= 1;
+            number
+        });
+        assert!(read(&below).is_some() && read(&bytes(&ORDER)).is_none() && read(&[0xff; 32]).is_none());
+        assert_eq!(reduce(&bytes(&ORDER)), [0; 8]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn as_the_library(wide in proptest::array::uniform32(proptest::num::u16::ANY), a in proptest::array::uniform32(0u8..)) {
+            let mut all = [0; 64];
+            all.chunks_mut(2).zip(wide).for_each(|(to, word)| to.copy_from_slice(&word.to_le_bytes()));
+            let k = Scalar::from_bytes_mod_order_wide(&all);
+            proptest::prop_assert_eq!(bytes(&reduce(&all)), k.to_bytes());
+            let (s, a) = (Scalar::from_bytes_mod_order([a[0]; 32]), Scalar::from_bytes_mod_order(a));
+            let theirs = ED25519_BASEPOINT_POINT * (s - k * a);
+            let ours = recompute(&reduce(s.as_bytes()), &reduce(&all), &(ED25519_BASEPOINT_POINT * a));
+            proptest::prop_assert_eq!(ours.compress(), theirs.compress());
+        }
     }
 }

@@ -35,10 +35,10 @@ fn phase_1() -> (Secret<32>, Transcript) {
     let pmk = pmk(&a, &s, &[0xdd; 32], Some(&Secret::new([0x77; 32])), &th_3);
     assert_eq!(hex(pmk.expose()), "35975fd2ca7180c5c1c9d210c3c5c40f4f2c09a3cec735bed9ac979f98d1a0df");
     let mut tag_3 = [0; 8];
-    confirm(NAME, Confirms::M3, &pmk, &th_3, [&a, &s], &mut tag_3);
+    confirm(&of(&pmk), Confirms::M3, &th_3, [&a, &s], &mut tag_3);
     assert_eq!(hex(&tag_3), "67fb17375681f07f");
     let th_4 = th_3.then(&[&tag_3, b"\x11\x40"]);
-    assert_eq!(tag::<8>(|tag| confirm(NAME, Confirms::M4, &pmk, &th_4, [&a, &s], tag)), "2f10ef84b6379267");
+    assert_eq!(tag::<8>(|tag| confirm(&of(&pmk), Confirms::M4, &th_4, [&a, &s], tag)), "2f10ef84b6379267");
     assert_eq!(hex(&m1_tag(NAME, &pmk, &th_1)), "2e59ad355ab067f7dcb0dd260bb17a2c");
     (pmk, th_4)
 }
@@ -61,14 +61,14 @@ fn phase_2_as_the_page_has_it() {
     let terms = Terms { suite: -21, psk: true, step: 3, side: true, bind };
     let th_1 = run_th_1(&terms, &[0x21; 266]);
     let (mut tag_1, mut tag_2) = ([0; 8], [0; 8]);
-    k1_tag(&pmk, &th_1, &mut tag_1);
+    k1_tag(&of(&pmk), &th_1, &mut tag_1);
     assert_eq!(hex(&tag_1), "bdb8bdec050635ba");
     let th_2 = th_1.then(&[&tag_1, &[0x22; 259]]);
-    k2_tag(&pmk, &th_2, &mut tag_2);
+    k2_tag(&of(&pmk), &th_2, &mut tag_2);
     assert_eq!(hex(&tag_2), "9bd7e5a841c15908");
     let (n_a0, n_s0) = (Secret::new([0xd1; N_LEN]), Secret::new([0xd2; N_LEN]));
     let mut out = Yield::none();
-    let prk = run_prk(&pmk, &n_a0, &n_s0, &[0xdd; 256]);
+    let prk = run_prk(&of(&pmk), &n_a0, &n_s0, &[0xdd; 256]);
     out.derive(&prk, &th_2.then(&[&tag_2]));
     assert_eq!(
         [hex(out.k3()), hex(out.k4())].concat(),

@@ -87,7 +87,8 @@ impl Node {
     fn power_cut(&mut self) {
         let mut text = [0; Peer::<TICKET_MAX>::TEXT_MAX];
         let len = self.peer.write(&mut text).unwrap();
-        *self = Self { begun: self.begun, ..Self::new(Peer::read(Slot(1), 0, &text[..len]).unwrap()) };
+        let ticket = self.peer.beside().bytes;
+        *self = Self { begun: self.begun, ..Self::new(Peer::read(Slot(1), 0, &text[..len], ticket).unwrap()) };
     }
 
     fn committed(&mut self) {

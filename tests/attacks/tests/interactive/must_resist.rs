@@ -220,7 +220,7 @@ fn both_static_keys_afterwards() {
         for dh in &guesses {
             let pmk = keys::pmk(&a, &s, dh, None, &th_3);
             let mut tag = vec![0; tag_3.len()];
-            first::confirm(name, first::Confirms::M3, &pmk, &th_3, [&a, &s], &mut tag);
+            first::confirm(&keys::of(&pmk), first::Confirms::M3, &th_3, [&a, &s], &mut tag);
             assert_ne!(tag, tag_3);
         }
         assert!(m4.len() > 2);
@@ -258,7 +258,7 @@ fn pmk_and_both_static_keys_afterwards() {
                     let bind = Transcript::from(*bind.expose());
                     let th_1 = keys::run_th_1(&Terms { suite, psk, step, side, bind }, body);
                     let mut tag = vec![0; tag_len];
-                    keys::k1_tag(pmk, &th_1, &mut tag);
+                    keys::k1_tag(&keys::of(pmk), &th_1, &mut tag);
                     if tag == tag_1 {
                         found = Some((pmk.clone(), n0.clone(), th_1));
                         break 'search;
@@ -270,7 +270,7 @@ fn pmk_and_both_static_keys_afterwards() {
         let (body, tag_2) = k2.split_at(k2.len() - tag_len);
         let th_2 = th_1.then(&[tag_1, body]);
         let mut tag = vec![0; tag_len];
-        keys::k2_tag(&pmk, &th_2, &mut tag);
+        keys::k2_tag(&keys::of(&pmk), &th_2, &mut tag);
         assert_eq!(tag, tag_2, "and K2 is under it");
         let th_3 = th_2.then(&[tag_2]);
 
@@ -282,7 +282,7 @@ fn pmk_and_both_static_keys_afterwards() {
             tried.extend(all.iter().map(|word| word.expose().to_vec()));
         }
         for dh in &tried {
-            let prk = keys::run_prk(&pmk, &n_a0, &n_s0, dh);
+            let prk = keys::run_prk(&keys::of(&pmk), &n_a0, &n_s0, dh);
             let tags: Secret<32> = prk.secret("tag", &[th_3.as_bytes()]);
             assert_ne!(&tags.expose()[..16], &k3[2..18], "the session is open");
         }
