@@ -463,15 +463,18 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Scheme for Excha
 
     fn first_name(bytes: &[u8]) -> Option<u32> {
         match classify(bytes) {
-            Ok(Datagram::Handshake { scheme: NUMBER, message: message::K1, .. }) => {
+            Ok(Datagram::Handshake { scheme: NUMBER, message: message::K1, .. }) if E::ANSWERS => {
                 K1::peek(bytes).ok().map(|(k1, _)| u32::from_be_bytes(k1.hint))
             }
             Ok(Datagram::Handshake { scheme: NUMBER, message: message::PING, .. }) => bytes.get(2..).map(name_of),
-            Ok(Datagram::Handshake { scheme: NUMBER, message: message::M1, .. }) => match M1::read(bytes).ok()?.0.shown
-            {
-                Shown::Reference(reference) => Some(name_of(&reference.0)),
-                Shown::Ticket(ticket) => Some(name_of_subject(Ticket::peek(ticket).ok()?.claims().subject.as_bytes())),
-            },
+            Ok(Datagram::Handshake { scheme: NUMBER, message: message::M1, .. }) if E::ANSWERS => {
+                match M1::read(bytes).ok()?.0.shown {
+                    Shown::Reference(reference) => Some(name_of(&reference.0)),
+                    Shown::Ticket(ticket) => {
+                        Some(name_of_subject(Ticket::peek(ticket).ok()?.claims().subject.as_bytes()))
+                    }
+                }
+            }
             _ => None,
         }
     }
@@ -480,22 +483,26 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Scheme for Excha
         let peer = self.peer.borrow();
         let hint = |hint: &[u8]| hint.first_chunk().is_some_and(|hint| peer.named(hint).is_some());
         match classify(bytes) {
-            Ok(Datagram::Handshake { message: message::K1, .. }) => K1::peek(bytes).is_ok_and(|(k1, _)| hint(&k1.hint)),
+            Ok(Datagram::Handshake { message: message::K1, .. }) if E::ANSWERS => {
+                K1::peek(bytes).is_ok_and(|(k1, _)| hint(&k1.hint))
+            }
             Ok(Datagram::Handshake { message: message::PING, .. }) => bytes.get(2..).is_some_and(hint),
-            Ok(Datagram::Handshake { message: message::M1, .. }) => match M1::read(bytes).map(|(m1, ..)| m1.shown) {
-                Ok(Shown::Reference(of)) => peer.reference() == Some(of),
-                Ok(Shown::Ticket(ticket)) => Ticket::peek(ticket).is_ok_and(|ticket| {
-                    peer.expected().accepts(ticket.claims().subject.as_bytes(), ticket.claims().scope)
-                }),
-                Err(_) => false,
-            },
+            Ok(Datagram::Handshake { message: message::M1, .. }) if E::ANSWERS => {
+                match M1::read(bytes).map(|(m1, ..)| m1.shown) {
+                    Ok(Shown::Reference(of)) => peer.reference() == Some(of),
+                    Ok(Shown::Ticket(ticket)) => Ticket::peek(ticket).is_ok_and(|ticket| {
+                        peer.expected().accepts(ticket.claims().subject.as_bytes(), ticket.claims().scope)
+                    }),
+                    Err(_) => false,
+                }
+            }
             _ => false,
         }
     }
 
     fn is_from_peer(&mut self, bytes: &[u8]) -> bool {
         match classify(bytes) {
-            Ok(Datagram::Handshake { message: message::K1, .. }) => self.verify_k1(bytes).is_ok(),
+            Ok(Datagram::Handshake { message: message::K1, .. }) if E::ANSWERS => self.verify_k1(bytes).is_ok(),
             _ => self.is_named(bytes),
         }
     }

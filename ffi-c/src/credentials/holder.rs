@@ -13,6 +13,7 @@ use crate::tickets::agent::{iotkm_agent, text};
 use crate::tickets::{news, wall};
 use core::ffi::{CStr, c_char, c_int};
 use core_of_iotkm::UnixTime;
+use core_of_iotkm::cose::ticket::seconds;
 use core_of_iotkm::crypto::Secret;
 use core_of_iotkm::noninteractive::holder::{BLOB_OVERHEAD, holder_len};
 use core_of_iotkm::noninteractive::{Credential, HolderIn, Operator, Setting, issue};
@@ -84,7 +85,7 @@ unsafe fn at(
 ) -> c_int {
     let outcome = with(holder, &mut |object| {
         let milliseconds = raw::read::<iotkm_cx>(cx)?.wall_ms;
-        f(&mut object.value, wall(milliseconds / 1000))
+        f(&mut object.value, wall(seconds(UnixTime(milliseconds))))
     });
     logged(cx, call, outcome)
 }

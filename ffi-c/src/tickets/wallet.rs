@@ -10,6 +10,7 @@ use crate::platform::{device, iotkm_cx, iotkm_platform};
 use crate::raw::{self, Out};
 use crate::status::{Outcome, iotkm_status::*, returned, text as nul};
 use core::ffi::{c_char, c_int};
+use core_of_iotkm::cose::ticket::seconds;
 use core_of_iotkm::cose::wallet::BLOB_OVERHEAD;
 use core_of_iotkm::cose::{Message, WalletIn};
 use core_of_iotkm::{UnixTime, cose};
@@ -54,7 +55,7 @@ unsafe fn at(
 ) -> c_int {
     let outcome = with(wallet, &mut |object| {
         let milliseconds = raw::read::<iotkm_cx>(cx)?.wall_ms;
-        f(&mut object.value, wall(milliseconds / 1000))
+        f(&mut object.value, wall(seconds(UnixTime(milliseconds))))
     });
     logged(cx, call, outcome)
 }

@@ -3,10 +3,20 @@
 use super::{Algorithm, BadSignature, ES256, PublicKey, SIGNATURE_LEN, Signer};
 use crate::crypto::Secret;
 use crate::crypto::group::p256::{element, encode};
+use crate::crypto::kdf::{HASH_LEN, hash};
 use crate::crypto::keys::KeyError;
 use crate::crypto::secret::declassify;
-use p256::ecdsa::signature::{MultipartSigner, MultipartVerifier};
-use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
+use p256::ecdsa::signature::MultipartSigner;
+use p256::ecdsa::{Signature, SigningKey};
+#[cfg(not(feature = "tables"))]
+use p256::elliptic_curve::PrimeField;
+#[cfg(not(feature = "tables"))]
+use p256::elliptic_curve::group::Group;
+#[cfg(feature = "tables")]
+use p256::elliptic_curve::ops::MulByGeneratorVartime;
+use p256::elliptic_curve::ops::{Invert, Reduce};
+use p256::elliptic_curve::point::AffineCoordinates;
+use p256::{FieldBytes, NonZeroScalar, ProjectivePoint, Scalar as Exponent};
 
 /// The algorithm; [`ES256`] is it.
 pub struct Es256;
@@ -26,11 +36,49 @@ impl Algorithm for Es256 {
 
     /// Takes both s and -s, as FIPS 186-5 and the tokens do.
     fn verify(&self, public: &[u8], message: &[&[u8]], signature: &[u8; SIGNATURE_LEN]) -> Result<(), BadSignature> {
-        let point = element(public).map_err(|_| BadSignature)?;
-        let key = VerifyingKey::from_affine(point).map_err(|_| BadSignature)?;
-        let signature = Signature::from_slice(signature).map_err(|_| BadSignature)?;
-        key.multipart_verify(message, &signature).map_err(|_| BadSignature)
+        let (r, s) = Signature::from_slice(signature).map_err(|_| BadSignature)?.split_scalars();
+        let [u_1, u_2] = factors(&r, &s, &hash(message));
+        let key = element(public).map_err(|_| BadSignature)?;
+        let x = sum(&u_1, &u_2, &key.into()).to_affine().x();
+        if Exponent::reduce(&x) == *r { Ok(()) } else { Err(BadSignature) }
     }
+}
+
+// All that is verified is public: nothing here needs to take the same time for all of it.
+
+/// u_1 = e s^-1, u_2 = r s^-1 (FIPS 186-5, section 6.4.2).
+#[allow(clippy::arithmetic_side_effects, reason = "these operators are the group's, they cannot overflow")]
+#[inline(never)]
+fn factors(r: &NonZeroScalar, s: &NonZeroScalar, digest: &[u8; HASH_LEN]) -> [Exponent; 2] {
+    let inverse = *s.invert_vartime();
+    [Exponent::reduce(&FieldBytes::from(*digest)) * inverse, **r * inverse]
+}
+
+/// u_1 G + u_2 Q.
+#[cfg(feature = "tables")]
+fn sum(u_1: &Exponent, u_2: &Exponent, q: &ProjectivePoint) -> ProjectivePoint {
+    ProjectivePoint::mul_by_generator_and_mul_add_vartime(u_1, u_2, q)
+}
+
+/// u_1 G + u_2 Q, bit by bit: for a tenth more time than with the library's tables, a third of the stack.
+#[cfg(not(feature = "tables"))]
+#[allow(clippy::arithmetic_side_effects, reason = "these operators are the group's, they cannot overflow")]
+#[inline(never)]
+fn sum(u_1: &Exponent, u_2: &Exponent, q: &ProjectivePoint) -> ProjectivePoint {
+    let both = ProjectivePoint::GENERATOR + q;
+    let mut sum = ProjectivePoint::IDENTITY;
+    for (one, two) in u_1.to_repr().into_iter().zip(u_2.to_repr()) {
+        for bit in (0..8).rev() {
+            sum = sum.double();
+            match (one >> bit & 1, two >> bit & 1) {
+                (0, 0) => {}
+                (_, 0) => sum += &ProjectivePoint::GENERATOR,
+                (0, _) => sum += q,
+                _ => sum += &both,
+            }
+        }
+    }
+    sum
 }
 
 /// An ECDSA key in memory: a big-endian scalar.

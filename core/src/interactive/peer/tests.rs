@@ -329,6 +329,16 @@ fn stored_and_back() {
     a.keep(&[7; TICKET_MAX], &facts, (Reference([1; 8]), 3));
     assert_eq!(a.write(&mut [0; Peer::<TICKET_MAX>::TEXT_MAX]), Ok(Peer::<TICKET_MAX>::TEXT_MAX));
     assert!(Subject::new(&"x".repeat(33)).is_none() && Subject::new("").is_none());
+    // The ticket lies beside the rest and is bound to it; a pending PMK of the same phase 1 is a key and no more.
+    let read = |blob: &[u8]| Peer::<TICKET_MAX>::restore(&device, Slot(1), 0, blob, &mut [0; 1200]);
+    let (whole, _) = a.seal(&device, &mut blob).unwrap();
+    let b = read(&blob[..whole]).unwrap();
+    assert_eq!((a.ticket(), a.cred(), Some(Reference::of(a.ticket()))), (b.ticket(), b.cred(), b.reference()));
+    blob[whole - 3] ^= 1;
+    assert_eq!(read(&blob[..whole]).unwrap_err(), Error::BadBlob);
+    a.pending = a.current.as_ref().map(|master| master.next(Secret::new([5; 32])));
+    let (short, _) = a.seal(&device, &mut blob).unwrap();
+    assert_eq!((whole - short, &read(&blob[..short]).unwrap().pending), (Master::LEN - 32, &a.pending));
 }
 
 /// Whatever is lost, repeated, reordered, given up or cut off: nobody is told to begin anew, and a few undisturbed runs,
