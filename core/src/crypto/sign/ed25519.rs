@@ -104,15 +104,19 @@ fn recompute(s: &Number, k: &Number, a: &EdwardsPoint) -> EdwardsPoint {
 #[allow(clippy::arithmetic_side_effects, reason = "these operators are the group's, they cannot overflow")]
 #[inline(never)]
 fn recompute(s: &Number, k: &Number, a: &EdwardsPoint) -> EdwardsPoint {
-    let mut points = [[ED25519_BASEPOINT_POINT; STEP], [-a; STEP]];
-    for [_, twice, four] in &mut points {
-        *twice = &*twice + &*twice;
-        *four = &*twice + &*twice;
+    let mut points = [-a; 2 * STEP];
+    let (base, key) = points.split_at_mut(STEP);
+    base.fill(ED25519_BASEPOINT_POINT);
+    for multiples in [base, key] {
+        if let [_, twice, four] = multiples {
+            *twice = &*twice + &*twice;
+            *four = &*twice + &*twice;
+        }
     }
     let mut sum = EdwardsPoint::identity();
     for step in (0..STEPS).rev() {
         sum = sum.mul_by_cofactor();
-        for (number, points) in [s, k].into_iter().zip(&points) {
+        for (number, points) in [s, k].into_iter().zip(points.chunks(STEP)) {
             for (bit, point) in points.iter().enumerate() {
                 let at = STEP * step + bit;
                 if number.get(at / 32).is_some_and(|word| word >> (at % 32) & 1 == 1) {
