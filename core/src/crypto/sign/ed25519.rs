@@ -108,9 +108,10 @@ fn recompute(s: &Number, k: &Number, a: &EdwardsPoint) -> EdwardsPoint {
     let (base, key) = points.split_at_mut(STEP);
     base.fill(ED25519_BASEPOINT_POINT);
     for multiples in [base, key] {
-        if let [_, twice, four] = multiples {
-            *twice = &*twice + &*twice;
-            *four = &*twice + &*twice;
+        if let [one, twice, four] = multiples {
+            *twice += &*one;
+            *four = *twice;
+            *four += &*twice;
         }
     }
     let mut sum = EdwardsPoint::identity();
