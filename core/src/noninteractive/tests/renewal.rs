@@ -1,3 +1,5 @@
+#![allow(clippy::expect_used, clippy::panic, reason = "tests")]
+
 use super::*;
 use crate::association::UnixTime;
 use crate::cose::message::Acknowledged;
