@@ -276,11 +276,12 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
         if !ct_eq(lone_tag(bytes, LONG_TAG)?, &expected) {
             return Err(Dropped::Forged);
         }
-        let under = run.start.under;
+        let Start { under, holds, .. } = run.start;
         let to = io.flight(place)?.to;
         io.free(place);
-        // What the peer has moved to can only be the pending PMK; without one, this side was rolled back.
-        if under == Which::Current && self.peer().left() {
+        // What the peer has moved to can only be the pending PMK; without one, this side was rolled back. Where nobody
+        // answered under that one, it may be another: to try it again and again would never end.
+        if under == Which::Current && !holds && self.peer().left() {
             io.outbox.want_store();
             self.begin_or_tell(cx, io, &to);
         } else {

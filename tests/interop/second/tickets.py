@@ -477,7 +477,7 @@ class Node:
         run = self.starting
         require(same(message, phase2.gone(run.under.aux, run.th_1, run.tag_1, run.attempt)), "GONE")
         self.starting = self.flight = None
-        if self.peer.pending:
+        if self.peer.pending and run.under is self.peer.current:
             self.peer.state = CONFIRMED
             return self._start()
         self.events.append(("rolled back",))
