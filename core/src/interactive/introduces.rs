@@ -114,6 +114,11 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Introduces for E
         self.begin_or_tell(cx, io, to);
     }
 
+    /// As with its M1: a PMK that the peer is known to have had is not forgotten for one that it may never hear of.
+    fn may_complete(&self, rekey: Option<&Rekey>) -> bool {
+        rekey.is_none() || !self.holds_confirmed()
+    }
+
     fn rekey(&mut self) -> Result<Option<(Rekey, Secret<32>)>, Error> {
         let start = match self.peer().start() {
             Ok(start) => start,

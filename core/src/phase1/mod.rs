@@ -181,6 +181,10 @@ pub trait Introduces: Scheme<Asked = Option<Addr>> {
     /// A: what comes after [`acknowledged`](Self::acknowledged). By itself, since what came of a run is large.
     fn go_on(&mut self, _cx: &mut Cx<'_>, _io: &mut Io<'_, Self>, _to: &Addr) {}
 
+    /// S: whether M3 may complete a run that M1 began so: what came since may have led to another key.
+    fn may_complete(&self, _rekey: Option<&Rekey>) -> bool {
+        true
+    }
     /// A: what M1 says where there is a key with this peer already, and the key of its tag.
     ///
     /// # Errors

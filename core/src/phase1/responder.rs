@@ -383,7 +383,7 @@ pub(super) fn on_m3<S: Introduces>(
     for (place, half) in io.halves.iter_mut().enumerate() {
         let (run, flight) = half.both();
         let Some(Run::AwaitM3(run)) = run.and_then(|run| S::phase_1(run)) else { continue };
-        if run.low != low {
+        if run.low != low || !scheme.may_complete(run.rekey.as_ref()) {
             continue;
         }
         found = verify(scheme, cx, run, (flight.message(), flight.stashed()), bytes, &mut end).map(|()| place);

@@ -196,7 +196,7 @@ class Answering(_Run):
 
     def __init__(self, offer, theirs, ticket, static, suite, cid, draw, with_ticket, old=None, psk=None, style=INTERACTIVE):
         self.style, head, expand = style, style.head, style.expand
-        self.offer, self.r, self.suite, self.peer, self.cid = offer, offer.r, suite, theirs, cid
+        self.offer, self.r, self.suite, self.peer, self.cid, self.old = offer, offer.r, suite, theirs, cid, old
         self.rekey, self.psk, self.static, self.peer_cid = bool(offer.flags & REKEY), psk, static, offer.cid
         th_0 = sha256(lv(style.scheme, b"\x01\x01"))
         th_1 = sha256(th_0, theirs.cred, offer.body)

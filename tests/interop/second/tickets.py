@@ -329,7 +329,7 @@ class Node:
         if message in self.done:
             return self._plain(self.done[message])
         for half in self.halves:
-            if half.r[-1] & 15 != message[1] & 15:
+            if half.r[-1] & 15 != message[1] & 15 or (half.old and self.peer.confirmed()):
                 continue
             m4 = half.on_m3(message)
             self._keep(half.peer, half.mine)
