@@ -11,6 +11,7 @@
 )]
 
 pub mod epochs;
+pub mod explore;
 pub mod lab;
 pub mod net;
 pub mod node;

@@ -1,12 +1,9 @@
 //! Two nodes and every choice that chance has: for exploring, step by step, what a network, the application and the
 //! power can do to them. Deterministic, so that a list of choices leads to the same place again.
 
-use crate::lab::{Assoc, Plan, SLOT, addr, node};
-use crate::node::Node;
-use iotkm::engine::state::{self, Kind};
-use iotkm::history::Peer;
-use iotkm::{Association, Fingerprint};
-use std::fmt::Write;
+use crate::node::{Node, Stored};
+use iotkm::{Addr, Association, Cx, Error, Fingerprint};
+use std::fmt::{Debug, Write};
 
 /// One choice. 0 is a, 1 is b.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,8 +22,10 @@ pub enum Choice {
     RollToFirst(u8),
     /// The same, but from what it had stored before the last write.
     RollBack(u8),
-    /// The application asks for an update, after the peer has said something.
+    /// The application asks for the scheme's other way to new keys ([`Replaces::update`]).
     Update(u8),
+    /// The application says something.
+    Say(u8),
     /// The application connects.
     Connect(u8),
 }
@@ -39,12 +38,43 @@ struct Flying {
     bytes: Vec<u8>,
 }
 
+/// A scheme that replaces its keys; what two nodes are opened with.
+pub trait Replaces: Debug + Sized {
+    /// Its association.
+    type Assoc: Association + Debug;
+    /// Whether the application may say something at any time: else only before an update.
+    const SAYS: bool;
+
+    /// This side's association, from what it had stored.
+    fn open(&self, node: &Node<Self::Assoc>, who: usize, blob: &[u8]) -> Self::Assoc;
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// As the verb.
+    fn connect(a: &mut Self::Assoc, cx: &mut Cx<'_>, to: &Addr) -> Result<(), Error>;
+
+    /// The other way to new keys: history's update, interactive's phase 1. Whether it began.
+    fn update(world: &mut World<Self>, who: usize) -> bool;
+
+    /// What a side would store now, taken apart.
+    fn keys(node: &Node<Self::Assoc>) -> Keys;
+
+    /// What the second byte of a datagram says, whatever the random numbers were.
+    fn second(bytes: &[u8]) -> u8 {
+        if bytes[0] & 8 == 0 { bytes[1] } else { 0 }
+    }
+}
+
+/// The slot that both nodes keep their peer in.
+const SLOT: u16 = 1;
+
 /// Two nodes.
 #[derive(Debug)]
-pub struct World {
+pub struct World<S: Replaces> {
     /// Both.
-    pub nodes: [Node<Assoc>; 2],
-    plan: Plan,
+    pub nodes: [Node<S::Assoc>; 2],
+    scheme: S,
     now: u64,
     flying: Vec<Flying>,
     wake: [Option<u64>; 2],
@@ -62,20 +92,28 @@ const IN_FLIGHT: usize = 4;
 pub struct Keys {
     /// Generation, pending, attempts.
     pub replacement: Vec<u8>,
-    /// The current triple.
+    /// The current key or triple.
     pub current: Vec<u8>,
-    /// The pending triple.
+    /// The pending one.
     pub pending: Vec<u8>,
 }
 
-impl World {
-    /// Two paired nodes that give up after one try.
-    pub fn new(seed: u64) -> Self {
-        let plan = Plan { tries: 1, log: 12, ..Plan::symmetric() };
-        let nodes = [node(&plan, 0, seed), node(&plan, 1, seed)];
-        let stored = [0, 1].map(|i: usize| vec![nodes[i].stored[&SLOT.0].1.clone()]);
+impl<S: Replaces> World<S> {
+    /// Two nodes, from what they have stored.
+    pub fn new(scheme: S, nodes: [Node<S::Assoc>; 2]) -> Self {
+        let stored = [0, 1].map(|i: usize| vec![nodes[i].stored[&SLOT].1.clone()]);
         let (flying, wake) = (Vec::new(), [None; 2]);
-        Self { nodes, plan, now: 1_000, flying, wake, stored, said: 0, rolled: false }
+        Self { nodes, scheme, now: 1_000, flying, wake, stored, said: 0, rolled: false }
+    }
+
+    /// Both start from this storage: it is what they had at first.
+    pub fn go_on_from(&mut self, stored: [Stored; 2]) {
+        for (who, stored) in stored.into_iter().enumerate() {
+            let blob = stored[&SLOT].1.clone();
+            self.nodes[who].stored = stored;
+            self.stored[who] = vec![blob.clone()];
+            self.restart(who, &blob);
+        }
     }
 
     fn drain(&mut self) {
@@ -84,7 +122,7 @@ impl World {
             let (sent, wake) = self.nodes[who].drain(self.now);
             self.wake[who] = wake;
             self.flying.extend(sent.into_iter().map(|(_, bytes)| Flying { to: 1 - who, session, bytes }));
-            let blob = &self.nodes[who].stored[&SLOT.0].1;
+            let blob = &self.nodes[who].stored[&SLOT].1;
             if self.stored[who].last() != Some(blob) {
                 self.stored[who].push(blob.clone());
             }
@@ -95,13 +133,13 @@ impl World {
     }
 
     fn arrive(&mut self, to: usize, bytes: &[u8]) {
-        self.nodes[to].input(self.now, &addr(1 - to), bytes);
+        let from = self.nodes[1 - to].addr;
+        self.nodes[to].input(self.now, &from, bytes);
         self.drain();
     }
 
     fn restart(&mut self, who: usize, blob: &[u8]) {
-        let peer = Peer::restore(&self.nodes[who].device, SLOT, 0, blob).expect("our own");
-        self.nodes[who].a = self.plan.open(who, peer);
+        self.nodes[who].a = self.scheme.open(&self.nodes[who], who, blob);
         self.drain();
     }
 
@@ -117,6 +155,9 @@ impl World {
                 choices.push(Choice::Wait(who));
             }
             choices.extend([Choice::Cut(who), Choice::Connect(who), Choice::Update(who)]);
+            if S::SAYS && self.nodes[side].a.is_established() {
+                choices.push(Choice::Say(who));
+            }
             if self.stored[side].len() > 2 {
                 choices.push(Choice::RollBack(who));
             }
@@ -131,6 +172,11 @@ impl World {
     pub fn both(&self) -> bool {
         let [a, b] = &self.nodes;
         a.a.is_established() && b.a.is_established() && a.a.fingerprint() == b.a.fingerprint()
+    }
+
+    /// Whether both have a session, be it the same or not.
+    pub fn sessions(&self) -> bool {
+        self.nodes.iter().all(|node| node.a.is_established())
     }
 
     /// Makes a choice; whether it changed anything that can be seen from here.
@@ -153,7 +199,7 @@ impl World {
                 self.drain();
             }
             Choice::Cut(who) => {
-                let blob = self.nodes[usize::from(who)].stored[&SLOT.0].1.clone();
+                let blob = self.nodes[usize::from(who)].stored[&SLOT].1.clone();
                 self.restart(who.into(), &blob);
             }
             Choice::RollToFirst(who) => {
@@ -167,31 +213,49 @@ impl World {
                 let blob = all[all.len() - 2].clone();
                 self.restart(who.into(), &blob);
             }
-            Choice::Update(who) => return self.update(who.into()),
-            Choice::Connect(who) => {
-                let now = self.now;
-                let to = addr(1 - usize::from(who));
-                let done = self.nodes[usize::from(who)].with(now, |a, cx| a.connect(cx, &to)).is_ok();
-                self.drain();
-                return done;
+            Choice::Update(who) => return S::update(self, who.into()),
+            Choice::Say(who) => {
+                let said = self.say(who.into());
+                return said.map(|bytes| self.send(who.into(), bytes)).is_some();
             }
+            Choice::Connect(who) => return self.call(who.into(), S::connect),
         }
         true
     }
 
-    fn update(&mut self, who: usize) -> bool {
+    /// Calls a verb of this side's with the other's address; whether it went well.
+    pub fn call(
+        &mut self,
+        who: usize,
+        verb: impl FnOnce(&mut S::Assoc, &mut Cx<'_>, &Addr) -> Result<(), Error>,
+    ) -> bool {
+        let (now, to) = (self.now, self.nodes[1 - who].addr);
+        let done = self.nodes[who].with(now, |a, cx| verb(a, cx, &to)).is_ok();
+        self.drain();
+        done
+    }
+
+    /// This side says something, that arrives at once if it was said at all.
+    pub fn tell(&mut self, who: usize) {
+        if let Some(bytes) = self.say(who) {
+            self.arrive(1 - who, &bytes);
+        }
+    }
+
+    fn say(&mut self, who: usize) -> Option<Vec<u8>> {
         let now = self.now;
         self.said += 1;
         let text = self.said.to_be_bytes();
         let mut out = [0; 100];
-        let said = self.nodes[1 - who].with(now, |a, cx| a.send(cx, &text, &mut out).ok().map(|s| s.bytes.to_vec()));
+        let said = self.nodes[who].with(now, |a, cx| a.send(cx, &text, &mut out).ok().map(|s| s.bytes.to_vec()));
         self.drain();
-        if let Some(bytes) = said {
-            self.arrive(who, &bytes);
-        }
-        let done = self.nodes[who].with(now, |a, cx| a.update(cx)).is_ok();
+        said
+    }
+
+    fn send(&mut self, who: usize, bytes: Vec<u8>) {
+        let session = self.nodes[who].a.fingerprint();
+        self.flying.push(Flying { to: 1 - who, session, bytes });
         self.drain();
-        done
     }
 
     /// A fair network from here on: all arrives in order, timers run, until `done`; whether it came to that.
@@ -218,15 +282,7 @@ impl World {
 
     /// What a side would store now.
     pub fn keys(&self, who: usize) -> Keys {
-        let node = &self.nodes[who];
-        let (mut blob, mut text) = ([0; Peer::BLOB_MAX], [0; Peer::BLOB_MAX]);
-        let (len, _) = node.a.peer().clone().seal(&node.device, &mut blob).expect("room");
-        state::open(&node.device, Kind::HistoryPeer, 0, &blob[..len], &mut text).expect("just sealed");
-        let at = 2 + 2 * 9; // suite, flags, both ids of eight bytes
-        let (replacement, rest) = (text[at..at + 11].to_vec(), at + 11 + 8);
-        let (current, pending) = (text[rest..rest + 96].to_vec(), text[rest + 96..rest + 192].to_vec());
-        let pending = if text[1] & 2 != 0 { pending } else { Vec::new() };
-        Keys { replacement, current, pending }
+        S::keys(&self.nodes[who])
     }
 
     /// What tells this state from others, whatever the random numbers were.
@@ -257,7 +313,7 @@ impl World {
         }
         for f in &self.flying {
             let session = f.session.map(|s| name(&s.0));
-            let second = if f.bytes[0] & 8 == 0 { f.bytes[1] } else { 0 };
+            let second = S::second(&f.bytes);
             let _ = write!(key, "{} {:02x}{second:02x} {} {session:?};", f.to, f.bytes[0], f.bytes.len());
         }
         // Fingerprints inside events depend on random numbers.

@@ -12,17 +12,58 @@
     clippy::arithmetic_side_effects
 )]
 
-use iotkm::{Association, Event, Reason, Stage};
-use iotkm_netsim::world::{Choice, World};
-use iotkm_netsim::{SimRng, each_seed};
-use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use iotkm::engine::state::{self, Kind};
+use iotkm::history::Peer;
+use iotkm::{Addr, Association, Cx, Error, Event, Reason, Stage};
+use iotkm_netsim::explore::Explorer;
+use iotkm_netsim::lab::{Assoc, Plan, SLOT, node};
+use iotkm_netsim::node::Node;
+use iotkm_netsim::world::{self, Choice, Keys, Replaces};
+
+/// Two paired nodes that give up after one try.
+#[derive(Debug)]
+struct Pair(Plan);
+
+type World = world::World<Pair>;
+
+impl Replaces for Pair {
+    type Assoc = Assoc;
+    const SAYS: bool = false;
+
+    fn open(&self, node: &Node<Assoc>, who: usize, blob: &[u8]) -> Assoc {
+        self.0.open(who, Peer::restore(&node.device, SLOT, 0, blob).expect("our own"))
+    }
+
+    fn connect(a: &mut Assoc, cx: &mut Cx<'_>, to: &Addr) -> Result<(), Error> {
+        a.connect(cx, to)
+    }
+
+    /// After the peer has said something.
+    fn update(world: &mut World, who: usize) -> bool {
+        world.tell(1 - who);
+        world.call(who, |a, cx, _| a.update(cx))
+    }
+
+    fn keys(node: &Node<Assoc>) -> Keys {
+        let (mut blob, mut text) = ([0; Peer::BLOB_MAX], [0; Peer::BLOB_MAX]);
+        let (len, _) = node.a.peer().clone().seal(&node.device, &mut blob).expect("room");
+        state::open(&node.device, Kind::HistoryPeer, 0, &blob[..len], &mut text).expect("just sealed");
+        let at = 2 + 2 * 9; // suite, flags, both ids of eight bytes
+        let (replacement, rest) = (text[at..at + 11].to_vec(), at + 11 + 8);
+        let (current, pending) = (text[rest..rest + 96].to_vec(), text[rest + 96..rest + 192].to_vec());
+        let pending = if text[1] & 2 != 0 { pending } else { Vec::new() };
+        Keys { replacement, current, pending }
+    }
+}
+
+const ALL: Explorer<Pair> = Explorer { starts: STARTS, depth: 5, width: 90, begin, check, recover };
 
 /// Starts: so many fair steps into an update by a (even) or b (odd), from connected to the next session.
 const STARTS: u64 = 32;
 
 fn begin(start: u64) -> World {
-    let mut world = World::new(7 + start);
+    let plan = Plan { tries: 1, log: 12, ..Plan::symmetric() };
+    let mut world = World::new(Pair(plan), [0, 1].map(|who| node(&plan, who, 7 + start)));
     world.choose(Choice::Connect((start / 2 % 2) as u8));
     assert!(world.fair(50, World::both));
     world.lose_all();
@@ -30,14 +71,6 @@ fn begin(start: u64) -> World {
     if steps > 0 {
         world.choose(Choice::Update((start % 2) as u8));
         world.fair(steps, |_| false);
-    }
-    world
-}
-
-fn play(start: u64, choices: &[Choice]) -> World {
-    let mut world = begin(start);
-    for choice in choices {
-        world.choose(*choice);
     }
     world
 }
@@ -127,122 +160,14 @@ fn recover(world: &mut World, who: &[u8]) {
     check(world);
 }
 
-/// Nobody does anything more: two that both think they have a session have the same.
-fn rest(world: &mut World) {
-    world.fair(300, |_| false);
-    check(world);
-    let established = world.nodes.iter().all(|n| n.a.is_established());
-    assert!(!established || world.both(), "two sessions, and nobody knows");
-}
-
-/// Plays a sequence, checks the state, and what becomes of it.
-fn visit(start: u64, choices: &[Choice], recoveries: &[(&[u8], bool)]) {
-    for (who, late) in recoveries {
-        let tried = catch_unwind(AssertUnwindSafe(|| {
-            let mut world = play(start, choices);
-            check(&world);
-            if !late {
-                world.lose_all();
-            }
-            if who.is_empty() {
-                rest(&mut world);
-            } else {
-                recover(&mut world, who);
-            }
-        }));
-        assert!(tried.is_ok(), "start {start}, {choices:?}, then {who:?} connects, late {late}");
-    }
-}
-
-/// Who connects, and whether what was in flight arrives late instead of never.
-const RECOVERIES: [(&[u8], bool); 8] = [
-    (&[0, 1], false),
-    (&[0], false),
-    (&[1], false),
-    (&[], false),
-    (&[0, 1], true),
-    (&[0], true),
-    (&[1], true),
-    (&[], true),
-];
-
-/// Breadth first from this start, on as many states of each level as `width`.
-fn explore(start: u64, depth: usize, width: usize) -> (usize, usize) {
-    let mut seen = HashSet::from([begin(start).key()]);
-    let mut level: Vec<Vec<Choice>> = vec![Vec::new()];
-    let mut steps = 0;
-    for _ in 0..depth {
-        let mut next = Vec::new();
-        for choices in &level {
-            for choice in play(start, choices).choices() {
-                let mut longer = choices.clone();
-                longer.push(choice);
-                steps += 1;
-                let mut world = play(start, choices);
-                let tried = catch_unwind(AssertUnwindSafe(|| {
-                    let done = world.choose(choice);
-                    check(&world);
-                    done
-                }));
-                let Ok(changed) = tried else { panic!("start {start}, {longer:?}") };
-                if changed && seen.insert(world.key()) {
-                    // All ways back in turn: neighbours share most of their future.
-                    let at = seen.len() % 4;
-                    visit(start, &longer, &[RECOVERIES[at], RECOVERIES[at + 4]]);
-                    next.push(longer);
-                }
-            }
-        }
-        // Too many: an even sample of them.
-        let every = next.len().div_ceil(width).max(1);
-        level = next.into_iter().step_by(every).collect();
-    }
-    (seen.len(), steps)
-}
-
 #[test]
 fn every_sequence() {
-    let all = std::sync::Mutex::new((0, 0));
-    each_seed("starts", STARTS, |start| {
-        let (states, steps) = explore(start, 5, 90);
-        let mut sum = all.lock().unwrap();
-        *sum = (sum.0 + states, sum.1 + steps);
-    });
-    let (states, steps) = all.into_inner().unwrap();
-    println!("explored {states} states in {steps} steps");
+    ALL.every_sequence();
 }
 
-/// Long sequences at random, with all ways back.
 #[test]
 fn random_walks() {
-    each_seed("random walks", 4_000, |seed| {
-        let mut rng = SimRng::new(seed);
-        let start = seed % STARTS;
-        let mut world = begin(start);
-        let mut choices = Vec::new();
-        for _ in 0..20 + rng.below(80) {
-            let there = world.choices();
-            let choice = there[rng.below(there.len() as u64) as usize];
-            // Disasters seldom, or nothing else ever happens.
-            let likely = match choice {
-                Choice::Deliver(_) => 100,
-                Choice::Connect(_) | Choice::Update(_) | Choice::Wait(_) => 40,
-                Choice::Copy(_) | Choice::Lose(_) => 15,
-                Choice::Cut(_) => 10,
-                Choice::RollBack(_) | Choice::RollToFirst(_) => 15 * (seed % 2) as u32,
-            };
-            if !rng.percent(likely) {
-                continue;
-            }
-            choices.push(choice);
-            let tried = catch_unwind(AssertUnwindSafe(|| {
-                world.choose(choice);
-                check(&world);
-            }));
-            assert!(tried.is_ok(), "start {start}, {choices:?}");
-        }
-        visit(start, &choices, &RECOVERIES[..]);
-    });
+    ALL.random_walks(4_000);
 }
 
 /// A pending triple that was given up leaves nothing behind: the next of the same generation is found by its own hints.
