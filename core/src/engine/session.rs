@@ -492,9 +492,8 @@ impl Session {
             _ => return Err(Dropped::NoKey),
         };
         let number = window.expand(low);
-        if !window.is_new(number) {
-            return Err(Dropped::Replayed);
-        }
+        // A number that was seen does not make it a copy: two bits say little of the generation.
+        let replayed = !window.is_new(number);
         let opened = match (distance, &left, next) {
             (3, Some(left), _) => unseal(suite, &left.recv, number, generation, header, text, tag),
             (1, _, Some(next)) => unseal(suite, &self.made(common, next).1, number, generation, header, text, tag),
@@ -503,6 +502,9 @@ impl Session {
         if !opened {
             self.failures = self.failures.saturating_add(1);
             return Err(Dropped::Forged);
+        }
+        if replayed {
+            return Err(Dropped::Replayed);
         }
         let newest = match (distance, &mut *left, next) {
             (3, Some(left), _) => {

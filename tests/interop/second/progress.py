@@ -82,10 +82,10 @@ class Epoch(Session):
         require(distance in ways, "no key")
         way = ways[distance]
         number = way.nearest(low)
-        if number in way.seen or number <= way.next - 1 - 64:
-            raise Replayed("replayed")
         key, nonce, head, generation = way.sealing(head, number)
         text = self.suite.open(key, nonce, reader.rest(), head + generation)
+        if number in way.seen or number <= way.next - 1 - 64:
+            raise Replayed("replayed")
         if distance == 1:
             self.enter(self.epoch + 1, coming)
             way = self.back

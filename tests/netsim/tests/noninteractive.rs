@@ -157,6 +157,31 @@ fn sleepers() {
     }
 }
 
+/// A sleeper that only listens: of an epoch four further it sees the same two bits, and numbers that it has seen.
+#[test]
+fn sleepers_that_listen() {
+    let plan = Plan::new(&SETTING_0);
+    for epochs in [3, 4, 8, 40] {
+        let mut net: Lab<32> = lab(&plan, 7, Link::GOOD);
+        net.shake(0).unwrap();
+        assert!(net.drive(5_000, Lab::joined) && net.chat(2_000));
+        for _ in 0..30 {
+            assert!(net.say(true, b"before"));
+            net.drive(100, |_| false);
+        }
+        let heard = net.b.received.len();
+        net.b.dead = true;
+        net.drive(epochs * 60_000, |_| false);
+        net.b.dead = false;
+        net.b.clock.1 -= epochs as i64 * 60_000;
+        for _ in 0..3 {
+            assert!(net.say(true, b"after"));
+            net.drive(700, |_| false);
+        }
+        assert!(net.joined() && net.b.received.len() >= heard + 2, "{epochs}: {}", net.report());
+    }
+}
+
 /// Power comes and goes on either side, or both: from what is stored they go on, with new keys.
 #[test]
 fn restarts() {
