@@ -107,6 +107,20 @@ def test_lengths():
     assert len(a.ticket.data) == 50
 
 
+def test_cut_off_before_m4():
+    """R1 is as good."""
+    a, s, _ = pair(0)
+    (m1,) = a.connect()
+    (m2,) = s.input(m1)
+    (m3,) = a.input(m2)
+    s.input(m3)
+    s.restart(s.stored())
+    assert carry(s, a, s.go_on())
+    assert [event[0] for event in a.events][:2] == ["established", "resumed"]
+    carry(a, s, [a.send(b"a word")])
+    assert s.payloads == [b"a word"] and a.session.epoch == s.session.epoch
+
+
 @pytest.mark.parametrize("number,psk", [(0, bytes(32)), (0, None), (5, None), (-21, None)], ids=["psk", "0", "5", "-21"])
 def test_a_life(number, psk):
     a, s, clocks = pair(number, psk=psk)

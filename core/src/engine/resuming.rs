@@ -113,8 +113,16 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         if !S::HAS.resume {
             return Err(Dropped::Version);
         }
-        let known = self.known().ok_or(Dropped::NoKey)?;
-        let salt_a = known.root.read_1(self.behind_cid(body)?)?;
+        let behind = self.behind_cid(body)?;
+        let is_of = |root: &Root| root.read_1(behind).is_ok();
+        let mut known = self.known();
+        if !known.as_ref().is_some_and(|known| is_of(&known.root))
+            && self.with(|scheme, io| scheme.completes(cx, io, &is_of))
+        {
+            known = self.known();
+        }
+        let known = known.ok_or(Dropped::NoKey)?;
+        let salt_a = known.root.read_1(behind)?;
         let now = cx.now;
         let received = body.len().saturating_add(wire::HEADER_LEN);
         self.with(|_, io| {

@@ -4,6 +4,7 @@ use super::drops::Dropped;
 use super::endpoint::Config;
 use super::flight::Flight;
 use super::memory::{Candidate, Half, Run};
+use super::resume::Root;
 use super::session::{Common, Keys, Opened, Session, Terms};
 use super::state;
 use crate::association::{Addr, Authenticated, Cx, Error, Fingerprint, Instant, Reason, Slot, Stage, UnixTime};
@@ -124,6 +125,12 @@ pub trait Scheme: Sized {
 
     /// Whether this run was started by a message that may be a replay, and has seen no fresh one yet.
     fn is_half_open(_run: &Self::Run) -> bool {
+        false
+    }
+
+    /// The peer goes on from a session that this side has none of yet. `is_of` says whether it is the one of such a root:
+    /// then the peer has completed the run that leads to it, which completes this side's. Whether it did.
+    fn completes(&mut self, _cx: &mut Cx<'_>, _io: &mut Io<'_, Self>, _is_of: &dyn Fn(&Root) -> bool) -> bool {
         false
     }
 

@@ -80,6 +80,13 @@ impl Keys {
         self.prk.clone_from(prk.mac());
         self.th = *th;
     }
+
+    /// The master of that session, in the scheme of that name: see [`Session::master`].
+    pub fn master(&self, scheme: &'static str) -> Prk {
+        let mut master = Secret::<32>::zero();
+        Prk::of(scheme, &self.prk).expand("mast", &[self.th.as_bytes()], master.as_mut());
+        Prk::new(scheme, master.expose())
+    }
 }
 
 impl fmt::Debug for Keys {

@@ -95,6 +95,18 @@ pub struct Outcome<const N: usize> {
     keys: Keys,
 }
 
+impl<const N: usize> Outcome<N> {
+    /// The session's name.
+    fn id(&self) -> u32 {
+        u32::from_be_bytes(*self.bind.first_chunk().unwrap_or(&[0; 4]))
+    }
+    /// What S goes on from that has it.
+    fn root(&self) -> Root {
+        let root = resume::root(&self.keys.master(keys::NAME));
+        Root { root, scheme: keys::NAME, session: self.id(), a_is_initiator: !self.a }
+    }
+}
+
 /// What a run keeps between two messages.
 #[allow(clippy::large_enum_variant, reason = "a place for runs is as long as the longest, whatever is in it")]
 pub enum Run<const N: usize> {
@@ -196,9 +208,9 @@ impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F:
 
     /// The handshake is complete.
     fn establish(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>, outcome: Outcome<N>, to: Addr) {
+        let id = outcome.id();
         let Outcome { progress, bind, a, slot, cid, terms, keys } = outcome;
         let peer = self.peer.borrow_mut();
-        let id = u32::from_be_bytes(*bind.first_chunk().unwrap_or(&[0; 4]));
         let known = session::Terms { id, generation: 0, initiator: a, cid, now: cx.now, healed: true, secret: true };
         io.establish(self.setting.suite, &keys, &known, to);
         let root = io.session.as_ref().map_or(Secret::zero(), |session| resume::root(&session.master(keys::NAME)));
@@ -423,6 +435,12 @@ impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F:
 
     fn is_half_open(run: &Run<N>) -> bool {
         matches!(run, Run::Phase1(run) if run.is_half_open())
+    }
+
+    /// S was cut off when it had stored what M4 was to say.
+    fn completes(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, is_of: &dyn Fn(&Root) -> bool) -> bool {
+        let ours = |run: &Run<N>| matches!(run, Run::Phase1(phase1::Run::AwaitM4(run)) if is_of(&run.outcome().root()));
+        io.find(&ours).is_some_and(|place| phase1::complete(self, cx, io, place).is_ok())
     }
 
     fn resumed(&mut self, cx: &Cx<'_>, io: &mut Io<'_, Self>) {

@@ -47,6 +47,13 @@ pub struct AwaitM4<O> {
     outcome: O,
 }
 
+impl<O> AwaitM4<O> {
+    /// What comes of the run, once S is known to have it too.
+    pub const fn outcome(&self) -> &O {
+        &self.outcome
+    }
+}
+
 impl AwaitM2 {
     /// What M1 said of a key that there is.
     pub const fn rekey(&self) -> Option<&Rekey> {
@@ -447,13 +454,30 @@ pub(super) fn on_m4<S: Introduces>(
     let low = bytes.get(1).copied().unwrap_or(0) & 15;
     let ours = |run: &Run<S::Outcome>| matches!(run, Run::AwaitM4(run) if run.low == low);
     let place = find(io, &ours).ok_or(Dropped::Unexpected)?;
-    let half = io.halves.get_mut(place).ok_or(Dropped::Unexpected)?;
-    let (Some(run), flight) = half.both() else { return Err(Dropped::Unexpected) };
-    let Some(Run::AwaitM4(run)) = S::phase_1(run) else { return Err(Dropped::Unexpected) };
+    let Some(Run::AwaitM4(run)) = io.run(place).and_then(|run| S::phase_1(run)) else {
+        return Err(Dropped::Unexpected);
+    };
     let tag_len = usize::from(run.tag_len);
     if !ct_eq(lone_tag(bytes, tag_len)?, run.tag_4.expose().get(..tag_len).unwrap_or(&[])) {
         return Err(Dropped::Forged);
     }
+    complete(scheme, cx, io, place)
+}
+
+/// S is known to have what came of the run in this place: by M4, or by something that is as good.
+///
+/// # Errors
+/// Not so: nothing has changed.
+#[inline(never)]
+pub fn complete<S: Introduces>(
+    scheme: &mut S,
+    cx: &mut Cx<'_>,
+    io: &mut Io<'_, S>,
+    place: usize,
+) -> Result<(), Dropped> {
+    let half = io.halves.get_mut(place).ok_or(Dropped::Unexpected)?;
+    let (Some(run), flight) = half.both() else { return Err(Dropped::Unexpected) };
+    let Some(Run::AwaitM4(run)) = S::phase_1(run) else { return Err(Dropped::Unexpected) };
     keep(scheme, cx, flight.stashed(), &run.own)?;
     let to = flight.to;
     acknowledged(scheme, cx, io, place)?;

@@ -22,7 +22,7 @@ mod responder;
 pub mod wire;
 
 pub use credential::{Credentials, Expected, Facts, Lend, Own, Subject, Wanted};
-pub use initiator::{AwaitM2, AwaitM4, begin};
+pub use initiator::{AwaitM2, AwaitM4, begin, complete};
 pub use responder::AwaitM3;
 
 use crate::association::{Addr, Cx, Error, Reason};

@@ -18,6 +18,12 @@ STYLE = phase1.Style(SCHEME, 2, PRIME_SUITES, KEMS, 10)
 LAG = 5
 
 
+def _prk(run):
+    """What chain and session come from."""
+    n0 = run.master.origin.n0
+    return extract(run.master.key, n0[:16], n0[16:])
+
+
 class Pair:
     """What records and resume ask of a scheme."""
 
@@ -97,12 +103,16 @@ class Node(tickets.Node):
 
     def _m4(self, message):
         require(self.asking, "no run")
+        self.asking.on_m4(message)
+        self._complete()
+        return []
+
+    def _complete(self):
+        """S has what M3 led to."""
         run = self.asking
-        run.on_m4(message)
         self._keep(run.peer, run.ticket)
         self.asking, self.cookie, self.flight, self.halves = None, b"", None, []
         self._establish(run, run.ticket, True)
-        return []
 
     def _keep(self, theirs, mine):
         super()._keep(theirs, mine)
@@ -111,9 +121,7 @@ class Node(tickets.Node):
         self.ends = min(theirs.expires, mine.expires)
 
     def _establish(self, run, mine, was_a):
-        group, master = self.suite.group, run.master
-        bind, n0 = master.origin.bind, master.origin.n0
-        prk = extract(master.key, n0[:16], n0[16:])
+        group, bind, prk = self.suite.group, run.master.origin.bind, _prk(run)
         life, interval, length = (int.from_bytes(run.terms[a:b], "big") for a, b in ((0, 4), (4, 8), (8, 10)))
         require(interval and length, "terms")
         peers = group.element(run.share), group.element(run.peer.key)
@@ -264,7 +272,23 @@ class Node(tickets.Node):
         session.agreed = generation
         return session
 
+    def _is_m4(self, message):
+        """Whether this is R1 of the session that M3 leads to."""
+        run = self.asking
+        if not run or run.m2 is None:
+            return False
+        bind = run.master.origin.bind
+        root = expand(expand(_prk(run), "mast", bind), "resume")
+        old = resume.Export(root, int.from_bytes(bind[:4], "big"), 0, True, self.cid, run.peer_cid)
+        try:
+            resume.Running(Pair(self.suite), old, bytes).on_r1(message)
+        except Dropped:
+            return False
+        return True
+
     def _r1(self, message):
+        if self._is_m4(message):
+            self._complete()
         run = self.running
         if not run or self.session and run.old.root != self.root:
             both = self.restarted and not self.restarted.old.initiator

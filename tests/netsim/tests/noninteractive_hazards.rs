@@ -14,7 +14,7 @@ use iotkm::crypto::hpke::KEM_RISTRETTO255;
 use iotkm::crypto::{Dh, PrimeGroup, Rng, SUITE_0_SYMMETRIC};
 use iotkm::noninteractive::Setting;
 use iotkm::noninteractive::setting::SETTING_0;
-use iotkm::{Event, Stage};
+use iotkm::{Association, Event, Stage};
 use iotkm_netsim::epochs::{Lab, Plan, addr, lab};
 use iotkm_netsim::{Link, SimRng};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -289,6 +289,35 @@ fn a_power_cut_of_the_higher_name() {
         assert!(net.drive(30_000, Lab::joined), "{done}: {}", net.report());
         println!("{} ms", net.now - start);
         assert!(net.chat(10_000), "{done}: {}", net.report());
+    }
+}
+
+/// S loses its power when it has stored what M4 was to say, and goes on from there: its first message is as good as M4.
+#[test]
+fn a_power_cut_before_m4() {
+    let plan = Plan::new(&SETTING_0);
+    for s in [0, 1] {
+        // With a session that there was before, and without.
+        for before in [false, true] {
+            let mut net: Lab<32> = lab(&plan, 61, Link::GOOD);
+            if before {
+                net.shake(s).unwrap();
+                assert!(net.drive(5_000, Lab::joined) && net.chat(5_000));
+            }
+            let old = net.side(s).a.fingerprint();
+            net.shake(1 - s).unwrap();
+            assert!(net.drive(5_000, |n| [&n.a, &n.b][s].a.fingerprint() != old));
+            net.cut();
+            net.reboot(&plan, s);
+            net.drive(700, |_| false);
+            net.go_on(s).unwrap();
+            assert!(net.drive(1_000, Lab::joined), "{s} {before}: {}", net.report());
+            assert!(net.chat(10_000), "{s} {before}: {}", net.report());
+            let a = net.side(1 - s);
+            let established = a.events.iter().filter(|e| matches!(e, Event::Established { .. })).count();
+            assert_eq!(established, 1 + usize::from(before));
+            assert!(a.saw(|e| matches!(e, Event::Resumed { .. })), "{:?}", a.events);
+        }
     }
 }
 
