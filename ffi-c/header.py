@@ -8,7 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PROGRAMS = [
-    *(HERE.parent / "examples" / "c" / f"{name}.c" for name in ("one", "tickets", "epochs", "device", "hub")),
+    *(HERE.parent / "examples" / "c" / f"{name}.c" for name in ("one", "tickets", "operator", "epochs", "device", "hub")),
     *sorted((HERE.parent / "examples" / "firmware" / "cortex-m").glob("*.c")),
 ]
 # What a group's first item starts with, its heading, its example.
@@ -29,6 +29,9 @@ GROUPS = [
     ("int iotkm_revocation_list_verify", "tickets: revocation lists", "revocation"),
     ("int iotkm_ticket_verify", "tickets", "tickets"),
     ("int iotkm_wallet_init", "tickets: a device", "wallet"),
+    ("int iotkm_ticket_message_read", "tickets: what agent, operator and device say to each other", "ticket_messages"),
+    ("int iotkm_ticket_agent_init(", "tickets: a ticket agent", "ticket_agent"),
+    ("int iotkm_operator_init(", "tickets: an operator", "operator"),
     ("size_t iotkm_interactive_peer_size", "interactive: peers", "interactive_peers"),
     ("int iotkm_interactive_open(", "interactive: associations", "interactive"),
     ("int iotkm_holder_init(", "credentials: a device", "holder"),

@@ -126,6 +126,9 @@
 // The longest public key of an agent in bytes.
 #define IOTKM_AGENT_KEY_MAX 65
 
+// Length of a signature in bytes.
+#define IOTKM_SIGNATURE_LEN 64
+
 // Bytes of a revocation list besides four for each serial, at most.
 #define IOTKM_REVOCATION_LIST_OVERHEAD 160
 
@@ -152,6 +155,12 @@
 
 // The longest acknowledgement or refusal in bytes.
 #define IOTKM_WALLET_ANSWER_MAX 16
+
+// Bytes of a message with a ticket or a revocation list besides that, at most. A request has no more than a ticket.
+#define IOTKM_TICKET_MESSAGE_OVERHEAD 7
+
+// The longest blob of a stored ticket agent in bytes.
+#define IOTKM_TICKET_AGENT_BLOB_MAX 62
 
 // The longest blob of a stored peer in bytes: what its slot must hold.
 #define IOTKM_INTERACTIVE_PEER_BLOB_MAX 711
@@ -249,7 +258,7 @@ typedef enum {
     IOTKM_E_SCHEME = -107,
     // The store holds nothing in that slot.
     IOTKM_E_EMPTY = -108,
-    // The token that holds the static key has not finished: call again.
+    // The token that holds the key has not finished: call again.
     IOTKM_E_KEY_PENDING = -109,
     // Refused: not the deterministic CBOR of such an object.
     IOTKM_E_REFUSED_ENCODING = -201,
@@ -424,6 +433,20 @@ typedef enum {
     IOTKM_CURVE_RISTRETTO255 = -23,
 } iotkm_curve;
 
+// What a message says, by its number on the wire.
+typedef enum {
+    // Operator to agent: a ticket for this device, please: `subject`, `scope`, `curve`, `key`, `key_len`, `lifetime_s`.
+    IOTKM_TICKET_MESSAGE_REQUEST = 0,
+    // Agent to operator, operator to device: a ticket: `bytes`, `len`.
+    IOTKM_TICKET_MESSAGE_TICKET = 1,
+    // Agent to operator, operator to device: a revocation list: `bytes`, `len`.
+    IOTKM_TICKET_MESSAGE_LIST = 2,
+    // Device to operator: what it now holds, in storage: `ticket`, `list_number`.
+    IOTKM_TICKET_MESSAGE_ACKNOWLEDGED = 3,
+    // Device to operator, agent to operator: what came was not taken: `code`.
+    IOTKM_TICKET_MESSAGE_REFUSED = 4,
+} iotkm_ticket_message_kind;
+
 // ---- types ----
 
 // A group in which a pairing proves that both sides know the user's secret (CPace, draft-irtf-cfrg-cpace): one of the values
@@ -440,7 +463,7 @@ typedef struct iotkm_noninteractive_suite iotkm_noninteractive_suite;
 // How an agent's signatures are checked: one of the values below.
 typedef struct iotkm_signature iotkm_signature;
 
-// How an agent signs: one of the values below. Devices do not name them.
+// How an agent signs: one of the values below, each of which says what the `key` beside it is. Devices do not name them.
 typedef struct iotkm_signing iotkm_signing;
 
 // A cipher suite: one of the values below. What a program does not name it does not link, if it links with
@@ -823,6 +846,74 @@ typedef struct {
     uint64_t opaque[36];
 } iotkm_wallet;
 
+// What agent, operator and device say to each other, as the payload of an association's records: `kind` says which of the other
+// fields count; the rest are zero. Texts are UTF-8. To write one, fill the whole structure with zeros first.
+typedef struct {
+    // What it says: an iotkm_ticket_message_kind.
+    uint32_t kind;
+    // The group of the device's key: an iotkm_curve.
+    int curve;
+    // The device's name.
+    char subject[IOTKM_NAME_TEXT];
+    // What it may do: words with blanks between them, or empty.
+    char scope[IOTKM_NAME_TEXT];
+    // The device's public key; of a message that was read, within its bytes. That it is the device's, the operator answers for.
+    const uint8_t *key;
+    // Length of `key` in bytes.
+    size_t key_len;
+    // How long the ticket shall be valid, in seconds.
+    uint64_t lifetime_s;
+    // A ticket or a list; of a message that was read, within its bytes. Nobody has looked at its signature yet:
+    // iotkm_ticket_verify(), iotkm_revocation_list_verify().
+    const uint8_t *bytes;
+    // Length of `bytes`.
+    size_t len;
+    // What stands for the newest ticket.
+    uint8_t ticket[IOTKM_REFERENCE_LEN];
+    // The number of the revocation list; 0: none.
+    uint32_t list_number;
+    // Why: an iotkm_status that says refused, or what another version of this library says.
+    int64_t code;
+} iotkm_ticket_message;
+
+// A ticket agent's numbers: none is given twice, wherever its power is cut. Its key is given to each call (see iotkm_signing);
+// which tickets it issued is its caller's record. Devices do not have one: they go by an iotkm_agent.
+//
+// Numbers count from 1, and 256 are reserved with each write to storage. So store it before the first number, and again
+// whenever a call says IOTKM_E_WRONG_STATE; also after a start, which goes on behind the numbers that were reserved.
+typedef struct {
+    uint64_t opaque[16];
+} iotkm_ticket_agent;
+
+// An operator's view of its devices: when each one's ticket ends, and how far the next one is. It holds no tickets: those that
+// wait for their devices, its caller keeps, and how each is asked for (iotkm_ticket_request()). It may not be moved. Times are
+// seconds since 1970-01-01 00:00 UTC.
+//
+// Nothing of it need be stored: after a start say again which tickets there are (iotkm_operator_knows(),
+// iotkm_operator_issued()). An acknowledgement forgotten that way costs one more push.
+typedef struct {
+    uint64_t opaque[8];
+} iotkm_operator;
+
+// A device in an operator's memory: as many of these as it can know devices.
+typedef struct {
+    uint64_t opaque[9];
+} iotkm_operator_entry;
+
+// How far a device's next ticket is.
+typedef struct {
+    // The device's name.
+    char device[IOTKM_NAME_TEXT];
+    // When the ticket that it holds ends.
+    uint64_t expires;
+    // When the agent was asked for the next one; 0: not asked, or it has come.
+    uint64_t asked_at;
+    // Whether the next one waits for the device.
+    bool is_waiting;
+    // What stands for that.
+    uint8_t waiting[IOTKM_REFERENCE_LEN];
+} iotkm_renewal;
+
 // What this device knows about one peer: its name and ticket, the pairwise master key and its successor. It is stored in a
 // slot, and lent to one association at a time, which keeps it up to date there.
 typedef struct {
@@ -978,6 +1069,34 @@ typedef struct {
     uint64_t opaque[710];
 } iotkm_noninteractive_memory_ffc;
 
+// A part of what is to be signed.
+typedef struct {
+    // The bytes.
+    const uint8_t *bytes;
+    // Length of `bytes`.
+    size_t len;
+} iotkm_part;
+
+// A signature key that lives elsewhere: the key of iotkm_signing_external.
+typedef struct {
+    // How it signs.
+    const iotkm_signature *signature;
+    // Its public key. What the hook gives is checked with it.
+    const uint8_t *key;
+    // Length of `key` in bytes.
+    size_t key_len;
+    // Writes the signature, IOTKM_SIGNATURE_LEN bytes (of ES256 r | s), of a message in up to four parts, one after the other.
+    // Returns 0; IOTKM_KEY_PENDING while the token works: the call then says IOTKM_E_KEY_PENDING, to be made again as it was;
+    // anything else where it failed (IOTKM_E_HOOK). No number is used up then.
+    int (*sign)(void *ctx, const iotkm_part *parts, size_t count, uint8_t *signature);
+    // For `sign`.
+    void *sign_ctx;
+} iotkm_external_key;
+
+
+
+
+
 
 
 
@@ -1082,11 +1201,14 @@ extern const iotkm_signature iotkm_eddsa;
 // ECDSA on P-256 with SHA-256; keys have 65 bytes, 04 | x | y.
 extern const iotkm_signature iotkm_es256;
 
-// Ed25519; the secret is a seed, 32 uniformly random bytes.
+// Ed25519; the key is a seed, 32 uniformly random bytes to be kept secret.
 extern const iotkm_signing iotkm_signing_eddsa;
 
-// ECDSA on P-256 with SHA-256, deterministic (RFC 6979); the secret is a scalar, 32 bytes, big-endian.
+// ECDSA on P-256 with SHA-256, deterministic (RFC 6979); the key is a scalar, 32 bytes, big-endian, to be kept secret.
 extern const iotkm_signing iotkm_signing_es256;
+
+// A key that lives elsewhere; the key is an iotkm_external_key.
+extern const iotkm_signing iotkm_signing_external;
 
 // Suite 0: AES-CCM with 8-byte tags, ristretto255.
 extern const iotkm_noninteractive_suite iotkm_noninteractive_suite_0;
@@ -1172,7 +1294,7 @@ int iotkm_timeout(iotkm_association *association,
 
 // Hands out the next thing to do: call it after every other verb until it says IOTKM_OUTPUT_IDLE (or let iotkm_drain() do
 // all that). `out` is where the output's bytes go; the MTU, or the blob's size if that is larger, will do.
-// Shown in examples/firmware/cortex-m/interactive.c.
+// Shown in examples/c/operator.c.
 int iotkm_poll(iotkm_association *association,
                const iotkm_cx *cx,
                uint8_t *out,
@@ -1181,7 +1303,7 @@ int iotkm_poll(iotkm_association *association,
 
 // The answer to IOTKM_OUTPUT_PERSIST: `status` is 0 if the bytes are safe in that slot, anything else if they could not be
 // written.
-// Shown in examples/firmware/cortex-m/interactive.c.
+// Shown in examples/c/operator.c.
 int iotkm_persisted(iotkm_association *association,
                     uint16_t slot,
                     int status);
@@ -1215,7 +1337,7 @@ int iotkm_restore(iotkm_association *association,
                   size_t blob_len);
 
 // 1 if there is a session to send on, 0 if not, or an error.
-// Shown in examples/c/device.c.
+// Shown in examples/c/operator.c.
 int iotkm_is_established(iotkm_association *association);
 
 // The peer's current address. Error: IOTKM_E_NOT_ESTABLISHED before it is known.
@@ -1749,14 +1871,22 @@ int iotkm_remembered_wipe(iotkm_remembered *remembered);
 
 // ---- tickets: agents ----
 
-// Writes the public key of an agent's secret (32 bytes); IOTKM_AGENT_KEY_MAX bytes will do.
-// Errors: IOTKM_E_BUFFER_TOO_SMALL; IOTKM_E_BAD_ARGUMENT for a secret that is none.
+// Writes the public key of an agent's key; IOTKM_AGENT_KEY_MAX bytes will do.
+// Errors: IOTKM_E_BUFFER_TOO_SMALL; IOTKM_E_BAD_ARGUMENT for a key that is none.
 // Shown in examples/c/tickets.c.
 int iotkm_signing_public_key(const iotkm_signing *signing,
-                             const uint8_t *secret,
+                             const void *key,
                              uint8_t *out,
                              size_t out_capacity,
                              size_t *out_len);
+
+// Signs any bytes: IOTKM_SIGNATURE_LEN of them come of it, of ES256 r | s. Tickets and lists are signed by their own calls.
+// Errors: IOTKM_E_BAD_ARGUMENT for a key that is none; IOTKM_E_HOOK and IOTKM_E_KEY_PENDING of a key that is elsewhere.
+int iotkm_signing_sign(const iotkm_signing *signing,
+                       const void *key,
+                       const uint8_t *message,
+                       size_t message_len,
+                       uint8_t *signature);
 
 // ---- tickets: revocation lists ----
 
@@ -1783,12 +1913,12 @@ int iotkm_revocation_list_peek(const uint8_t *bytes,
 // 1 if the list names the ticket of this serial, 0 if not, or an error.
 int iotkm_revocation_list_contains(const iotkm_revocation_list *list, uint32_t serial);
 
-// Issues a list into `out`, signed with the agent's secret (32 bytes). `serials` rise, none comes twice; a number is never given
-// twice. Errors: IOTKM_E_REFUSED_CLAIMS for serials in another order, IOTKM_E_BUFFER_TOO_SMALL
-// (IOTKM_REVOCATION_LIST_OVERHEAD and four bytes for each serial will do), IOTKM_E_BAD_ARGUMENT.
+// Issues a list into `out`, signed with the agent's key (see iotkm_signing). `serials` rise, none comes twice; a number
+// is never given twice (iotkm_ticket_agent_revoke() sees to that). Errors: IOTKM_E_REFUSED_CLAIMS for serials in another order,
+// IOTKM_E_BUFFER_TOO_SMALL (IOTKM_REVOCATION_LIST_OVERHEAD and four bytes for each serial will do), IOTKM_E_BAD_ARGUMENT.
 // Shown in examples/c/tickets.c.
 int iotkm_revocation_list_issue(const iotkm_signing *signing,
-                                const uint8_t *secret,
+                                const void *key,
                                 const char *issuer,
                                 uint64_t issued_at,
                                 uint32_t number,
@@ -1833,7 +1963,7 @@ int iotkm_ticket_check(const iotkm_ticket *ticket,
 // Errors: IOTKM_E_HOOK where there is no such key, IOTKM_E_KEY_PENDING while the token works (call again),
 // IOTKM_E_BUFFER_TOO_SMALL (IOTKM_TICKET_MAX bytes will do, IOTKM_TICKET_MAX_FFC for FFC), IOTKM_E_REFUSED_CLAIMS for a name
 // that no ticket can have.
-// Shown in examples/firmware/cortex-m/interactive.c.
+// Shown in examples/c/operator.c.
 int iotkm_ticket_request(const iotkm_cx *cx,
                          uint16_t key,
                          const iotkm_kem *kem,
@@ -1844,12 +1974,13 @@ int iotkm_ticket_request(const iotkm_cx *cx,
                          size_t out_capacity,
                          size_t *out_len);
 
-// Issues a ticket into `out`, signed with the agent's secret (32 bytes). Numbers are the caller's affair.
+// Issues a ticket into `out`, signed with the agent's key (see iotkm_signing). Numbers are the caller's affair, or
+// iotkm_ticket_agent_issue()'s.
 // Errors: IOTKM_E_REFUSED_CLAIMS or IOTKM_E_REFUSED_KEY where nobody would accept it, IOTKM_E_BUFFER_TOO_SMALL
 // (IOTKM_TICKET_MAX bytes will do, IOTKM_TICKET_MAX_FFC for FFC), IOTKM_E_BAD_ARGUMENT.
 // Shown in examples/c/tickets.c.
 int iotkm_ticket_issue(const iotkm_signing *signing,
-                       const uint8_t *secret,
+                       const void *key,
                        const iotkm_claims *claims,
                        uint8_t *out,
                        size_t out_capacity,
@@ -1925,7 +2056,7 @@ int iotkm_wallet_persisted(iotkm_wallet *wallet);
 
 // iotkm_wallet_seal() into `work`, the platform's `store_write` to this slot, iotkm_wallet_persisted(). `work` has room for a blob:
 // IOTKM_WALLET_BLOB_OVERHEAD and the wallet's memory. Errors: IOTKM_E_HOOK, IOTKM_E_BUFFER_TOO_SMALL.
-// Shown in examples/firmware/cortex-m/interactive.c.
+// Shown in examples/c/operator.c.
 int iotkm_wallet_store(iotkm_wallet *wallet,
                        const iotkm_cx *cx,
                        uint16_t slot,
@@ -1956,7 +2087,7 @@ int iotkm_wallet_revoke(iotkm_wallet *wallet,
 // Takes a message from the operator in, a ticket or a list as the payload of an association's record; `due`: whether an
 // acknowledgement is due, by iotkm_wallet_acknowledgement() once nothing needs to be stored.
 // Errors: IOTKM_E_REFUSED_..., to be answered with iotkm_wallet_refusal(); IOTKM_E_FULL.
-// Shown in examples/firmware/cortex-m/interactive.c.
+// Shown in examples/c/operator.c.
 int iotkm_wallet_handle(iotkm_wallet *wallet,
                         const iotkm_cx *cx,
                         const uint8_t *message,
@@ -1965,19 +2096,19 @@ int iotkm_wallet_handle(iotkm_wallet *wallet,
 
 // Writes what to tell the operator: what is here, and stored. Errors: IOTKM_E_WRONG_STATE while the newest is not stored,
 // or without a ticket; IOTKM_E_BUFFER_TOO_SMALL (IOTKM_WALLET_ANSWER_MAX bytes will do).
-// Shown in examples/firmware/cortex-m/interactive.c.
+// Shown in examples/c/operator.c.
 int iotkm_wallet_acknowledgement(const iotkm_wallet *wallet,
                                  uint8_t *out,
                                  size_t out_capacity,
                                  size_t *out_len);
 
 // Writes what to tell the operator when iotkm_wallet_handle() returned `status`. Errors: as above.
-// Shown in examples/firmware/cortex-m/interactive.c.
+// Shown in examples/c/operator.c.
 int iotkm_wallet_refusal(int status, uint8_t *out, size_t out_capacity, size_t *out_len);
 
 // This device's ticket to show now: the one that ends later, where it has begun. It lies in the wallet's memory.
 // Error: IOTKM_E_NO_CREDENTIAL where none is valid.
-// Shown in examples/firmware/cortex-m/interactive.c.
+// Shown in examples/c/operator.c.
 int iotkm_wallet_ticket(const iotkm_wallet *wallet,
                         const iotkm_cx *cx,
                         iotkm_ticket *ticket);
@@ -2005,13 +2136,227 @@ int iotkm_wallet_floor(const iotkm_wallet *wallet,
                        uint64_t *floor_s);
 
 // The number of the revocation list; 0: none.
-// Shown in examples/firmware/cortex-m/interactive.c.
+// Shown in examples/c/operator.c.
 int iotkm_wallet_list_number(const iotkm_wallet *wallet, uint32_t *number);
 
 // Wipes a wallet from memory, what it was lent with it; its slot stays as it is. Error: IOTKM_E_BUSY while an association
 // holds it.
 // Shown in examples/c/tickets.c.
 int iotkm_wallet_wipe(iotkm_wallet *wallet);
+
+// ---- tickets: what agent, operator and device say to each other ----
+
+// Example:
+//
+//     /* What came over an association; an answer to what is not taken. */
+//     iotkm_ticket_message said, answer = {0};
+//     int status = iotkm_ticket_message_read(received.payload, received.payload_len, &said);
+//     if (status == IOTKM_OK && said.kind == IOTKM_TICKET_MESSAGE_ACKNOWLEDGED) my_application(said.ticket, sizeof said.ticket);
+//     answer.kind = IOTKM_TICKET_MESSAGE_REFUSED;
+//     answer.code = status;
+//     if (status != IOTKM_OK) iotkm_ticket_message_write(&answer, out, sizeof out, &len);
+
+// Reads a message; `message` points into `bytes`. Errors: IOTKM_E_REFUSED_ENCODING, IOTKM_E_REFUSED_CLAIMS,
+// IOTKM_E_REFUSED_KEY for what is none; say so to the sender if you like (IOTKM_TICKET_MESSAGE_REFUSED).
+int iotkm_ticket_message_read(const uint8_t *bytes, size_t len, iotkm_ticket_message *message);
+
+// Writes a message. What it points to does not lie in `out`. Errors: IOTKM_E_BUFFER_TOO_SMALL (the length of the ticket or list
+// and IOTKM_TICKET_MESSAGE_OVERHEAD will do, for all others IOTKM_TICKET_MAX, where it is about a key of FFC
+// IOTKM_TICKET_MAX_FFC); IOTKM_E_REFUSED_CLAIMS or IOTKM_E_REFUSED_KEY where its receiver would refuse it;
+// IOTKM_E_BAD_ARGUMENT for a kind or a curve that is none.
+int iotkm_ticket_message_write(const iotkm_ticket_message *message,
+                               uint8_t *out,
+                               size_t out_capacity,
+                               size_t *out_len);
+
+// ---- tickets: a ticket agent ----
+
+// Example:
+//
+//     /* An agent's start: its numbers from its slot, 256 more of them stored; its key from its own place, or a token's. */
+//     static iotkm_ticket_agent issuer;
+//     static const uint32_t stolen[] = {3, 8};
+//     uint8_t ticket[IOTKM_TICKET_MAX], signature[IOTKM_SIGNATURE_LEN];
+//     char name[IOTKM_NAME_TEXT];
+//     iotkm_ticket_message request;
+//     uint32_t serial;
+//     uint64_t now_s = cx.wall_ms / 1000;
+//     if (iotkm_ticket_agent_load(&issuer, &cx, SLOT) == IOTKM_E_EMPTY) iotkm_ticket_agent_init(&issuer, "acme");
+//     iotkm_ticket_agent_store(&issuer, &cx, SLOT);
+//     iotkm_ticket_agent_name(&issuer, name);
+//     /* An operator's message, answered: a ticket of the next number. */
+//     iotkm_ticket_message_read(bytes, len, &request);
+//     iotkm_ticket_agent_issue(&issuer, &iotkm_signing_eddsa, secret, now_s, &request, ticket, sizeof ticket, &len);
+//     /* The next revocation list; a credential's number; another text, signed by a key that is elsewhere. */
+//     iotkm_ticket_agent_revoke(&issuer, &iotkm_signing_eddsa, secret, now_s, stolen, 2, out, sizeof out, &len);
+//     iotkm_ticket_agent_number(&issuer, &serial);
+//     iotkm_signing_sign(&iotkm_signing_external, &token, payload, payload_len, signature);
+//     iotkm_ticket_agent_wipe(&issuer);
+//     /* Numbers from a database, one at a time; or stored by hand. */
+//     iotkm_ticket_agent_init_with_number(&issuer, "acme", next_serial());
+//     iotkm_ticket_agent_restore(&issuer, &cx, 0, blob, blob_len);
+//     iotkm_ticket_agent_seal(&issuer, &cx, out, sizeof out, &len, &serial);
+//     my_store(out, len);
+//     iotkm_ticket_agent_persisted(&issuer);
+
+// Sets up an agent that has issued nothing; `issuer` is its name in tickets.
+// Error: IOTKM_E_BAD_ARGUMENT for a name that no ticket can have.
+int iotkm_ticket_agent_init(iotkm_ticket_agent *agent, const char *issuer);
+
+// For a caller who keeps the numbers (in a database) and has given this one to nobody: one ticket or credential can be issued
+// under it, and no other. Error: IOTKM_E_BAD_ARGUMENT, also for the last number there is.
+int iotkm_ticket_agent_init_with_number(iotkm_ticket_agent *agent,
+                                        const char *issuer,
+                                        uint32_t serial);
+
+// Sets an agent up from what was stored. `floor` is the value of the slot's monotonic counter, 0 where there is none.
+// Errors: IOTKM_E_BAD_BLOB, also of another device; IOTKM_E_BLOB_ROLLED_BACK where it is older than `floor`.
+int iotkm_ticket_agent_restore(iotkm_ticket_agent *agent,
+                               const iotkm_cx *cx,
+                               uint32_t floor,
+                               const uint8_t *blob,
+                               size_t blob_len);
+
+// iotkm_ticket_agent_restore() with what the platform's `store_read` finds in the slot.
+// Errors: IOTKM_E_EMPTY where there is nothing, IOTKM_E_HOOK; as there.
+int iotkm_ticket_agent_load(iotkm_ticket_agent *agent, const iotkm_cx *cx, uint16_t slot);
+
+// Reserves numbers and seals the agent into `out`, with the number of this write in `version` for a monotonic counter; once it
+// is stored, call iotkm_ticket_agent_persisted(). Error: IOTKM_E_BUFFER_TOO_SMALL (IOTKM_TICKET_AGENT_BLOB_MAX bytes will do).
+int iotkm_ticket_agent_seal(iotkm_ticket_agent *agent,
+                            const iotkm_cx *cx,
+                            uint8_t *out,
+                            size_t out_capacity,
+                            size_t *out_len,
+                            uint32_t *version);
+
+// What iotkm_ticket_agent_seal() gave last is stored.
+int iotkm_ticket_agent_persisted(iotkm_ticket_agent *agent);
+
+// iotkm_ticket_agent_seal(), the platform's `store_write` to this slot, iotkm_ticket_agent_persisted(). Error: IOTKM_E_HOOK.
+int iotkm_ticket_agent_store(iotkm_ticket_agent *agent,
+                             const iotkm_cx *cx,
+                             uint16_t slot);
+
+// Writes the agent's name, IOTKM_NAME_TEXT bytes with its NUL.
+int iotkm_ticket_agent_name(const iotkm_ticket_agent *agent, char *issuer);
+
+// Issues what a message asks for (IOTKM_TICKET_MESSAGE_REQUEST) into `out`, from `now_s` on, in seconds since 1970. What the
+// message points to does not lie in `out`. Who may ask for what, the caller says. Errors, after which no number is used up:
+// IOTKM_E_WRONG_STATE where none is reserved in storage; IOTKM_E_REFUSED_CLAIMS or IOTKM_E_REFUSED_KEY where nobody would accept
+// it; IOTKM_E_BUFFER_TOO_SMALL (IOTKM_TICKET_MAX bytes will do, IOTKM_TICKET_MAX_FFC for FFC); IOTKM_E_BAD_ARGUMENT for another
+// message or a key that is none; IOTKM_E_HOOK and IOTKM_E_KEY_PENDING of a key that is elsewhere.
+int iotkm_ticket_agent_issue(iotkm_ticket_agent *agent,
+                             const iotkm_signing *signing,
+                             const void *key,
+                             uint64_t now_s,
+                             const iotkm_ticket_message *request,
+                             uint8_t *out,
+                             size_t out_capacity,
+                             size_t *out_len);
+
+// Gives the next number for something else that this agent issues (iotkm_credential_terms), which is never given again.
+// Error: IOTKM_E_WRONG_STATE where none is reserved in storage.
+int iotkm_ticket_agent_number(iotkm_ticket_agent *agent,
+                              uint32_t *serial);
+
+// Issues the next revocation list into `out`. `serials` rise, none comes twice; those of tickets that are over need not be
+// there. Errors: as iotkm_ticket_agent_issue(); IOTKM_E_REFUSED_CLAIMS for serials in another order, IOTKM_E_BUFFER_TOO_SMALL
+// (IOTKM_REVOCATION_LIST_OVERHEAD and four bytes for each serial will do).
+int iotkm_ticket_agent_revoke(iotkm_ticket_agent *agent,
+                              const iotkm_signing *signing,
+                              const void *key,
+                              uint64_t now_s,
+                              const uint32_t *serials,
+                              size_t count,
+                              uint8_t *out,
+                              size_t out_capacity,
+                              size_t *out_len);
+
+// Wipes an agent from memory; its slot stays as it is.
+int iotkm_ticket_agent_wipe(iotkm_ticket_agent *agent);
+
+// ---- tickets: an operator ----
+
+// Example:
+//
+//     /* Tickets are asked for a week before their predecessors end, and again after a day. */
+//     static iotkm_operator op;
+//     static iotkm_operator_entry entries[1000];
+//     char device[IOTKM_NAME_TEXT];
+//     uint8_t reference[IOTKM_REFERENCE_LEN];
+//     iotkm_ticket ticket;
+//     iotkm_renewal renewal;
+//     uint64_t wake_at_s, now_s = cx.wall_ms / 1000;
+//     bool is_waiting, acknowledged;
+//     size_t i;
+//     iotkm_operator_init(&op, entries, 1000, 7 * 86400, 86400);
+//     if (iotkm_ticket_verify(bytes, len, &agent, &ticket) == IOTKM_OK) iotkm_operator_knows(&op, &ticket);
+//     /* At wake_at_s: a request to the agent for each device that is named. */
+//     iotkm_operator_wake_at(&op, &wake_at_s);
+//     while (iotkm_operator_ask(&op, now_s, device) == IOTKM_OK && device[0]) my_request(device);
+//     /* The agent's answer: keep it. */
+//     if (iotkm_ticket_verify(bytes, len, &agent, &ticket) == IOTKM_OK) iotkm_operator_issued(&op, &ticket);
+//     /* An association with the device comes up: send what waits, as a message. What it says then: drop what is acknowledged. */
+//     iotkm_operator_waiting_for(&op, "lamp-7", &is_waiting, reference);
+//     iotkm_operator_handle(&op, "lamp-7", received.payload, received.payload_len, &acknowledged);
+//     /* Who is late? */
+//     for (i = 0; iotkm_operator_device_at(&op, i, &renewal) == IOTKM_OK; i++) {
+//         if (renewal.expires <= now_s) my_warning(renewal.device);
+//     }
+//     iotkm_operator_forget(&op, "lamp-7");
+//     iotkm_operator_wipe(&op);
+
+// Sets up an operator that knows nobody, with room for `count` devices in `entries`, which are lent until
+// iotkm_operator_wipe(). `lead_s`: how many seconds before a ticket's end the next one is asked for; `retry_s`: after how many
+// seconds without an answer it is asked for again. Error: IOTKM_E_BAD_ARGUMENT for no room at all.
+int iotkm_operator_init(iotkm_operator *op,
+                        iotkm_operator_entry *entries,
+                        size_t count,
+                        uint64_t lead_s,
+                        uint64_t retry_s);
+
+// A device and the ticket that it holds, which somebody has verified. Error: IOTKM_E_FULL where no place is free.
+int iotkm_operator_knows(iotkm_operator *op,
+                         const iotkm_ticket *ticket);
+
+// Drops a device; for one that is not known that is ok too.
+int iotkm_operator_forget(iotkm_operator *op, const char *device);
+
+// Writes the name of the device whose next ticket is to be asked for now, the most urgent first, IOTKM_NAME_TEXT bytes with its
+// NUL: send the agent a request, then ask here again. Empty: there is none.
+int iotkm_operator_ask(iotkm_operator *op,
+                       uint64_t now_s,
+                       char *device);
+
+// When iotkm_operator_ask() will have something; IOTKM_NEVER: as things are, never.
+int iotkm_operator_wake_at(const iotkm_operator *op, uint64_t *wake_at_s);
+
+// The agent's answer, verified (iotkm_ticket_verify()), for one of the devices; the caller keeps it until it is acknowledged.
+// Error: IOTKM_E_BAD_ARGUMENT where there is no such device, or it has one that ends no earlier.
+int iotkm_operator_issued(iotkm_operator *op,
+                          const iotkm_ticket *ticket);
+
+// What stands for the ticket that waits for a device, IOTKM_REFERENCE_LEN bytes, where `is_waiting`: send that ticket
+// (IOTKM_TICKET_MESSAGE_TICKET) now and whenever an association with the device comes up, until it is acknowledged.
+int iotkm_operator_waiting_for(const iotkm_operator *op,
+                               const char *device,
+                               bool *is_waiting,
+                               uint8_t *reference);
+
+// Takes in a message from the device of that name, the payload of a record of its association; `acknowledged`: whether its next
+// ticket is now there, and the caller may drop it. Errors: IOTKM_E_REFUSED_... for what is no message.
+int iotkm_operator_handle(iotkm_operator *op,
+                          const char *device,
+                          const uint8_t *message,
+                          size_t message_len,
+                          bool *acknowledged);
+
+// The devices, to look through: `index` counts from 0. Error: IOTKM_E_EMPTY where there are not so many.
+int iotkm_operator_device_at(const iotkm_operator *op, size_t index, iotkm_renewal *renewal);
+
+// Wipes an operator from memory, and what it was lent.
+int iotkm_operator_wipe(iotkm_operator *op);
 
 // ---- interactive: associations ----
 

@@ -19,7 +19,7 @@
 //! | [`hedge`] | randomness from a source that may be weak |
 //! | [`static_key`] | static keys in memory, behind the hooks of a secure element |
 //! | [`remembered`] | what a static key shares with the peers met last |
-//! | [`tickets`] | tickets, revocation lists, a device's wallet |
+//! | [`tickets`] | tickets, revocation lists, a device's wallet; the ticket agent, the operator |
 //!
 //! A function that C calls is `unsafe`: what the head of `iotkm.h` asks of the caller is its safety contract. It hands its
 //! pointers to [`raw`], which checks what can be checked, and has no pointer of its own.

@@ -35,6 +35,10 @@ impl Magic {
     pub const STATIC_KEY: Self = Self(0x6973_6b05);
     /// A wallet.
     pub const WALLET: Self = Self(0x6977_6c06);
+    /// A ticket agent.
+    pub const TICKET_AGENT: Self = Self(0x6974_610b);
+    /// An operator.
+    pub const OPERATOR: Self = Self(0x696f_700c);
     /// A peer of the interactive scheme.
     pub const INTERACTIVE_PEER: Self = Self(0x6969_7007);
     /// A holder.

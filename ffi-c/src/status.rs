@@ -59,7 +59,7 @@ pub enum iotkm_status {
     IOTKM_E_SCHEME = -107,
     /// The store holds nothing in that slot.
     IOTKM_E_EMPTY = -108,
-    /// The token that holds the static key has not finished: call again.
+    /// The token that holds the key has not finished: call again.
     IOTKM_E_KEY_PENDING = -109,
 
     /// Refused: not the deterministic CBOR of such an object.
@@ -218,7 +218,7 @@ pub extern "C" fn iotkm_strerror(status: c_int) -> *const c_char {
             .as_ptr(),
         SCHEME => text!("the association is of another scheme than the function").as_ptr(),
         EMPTY => text!("nothing is stored in that slot").as_ptr(),
-        PENDING => text!("the token that holds the static key has not finished: call again").as_ptr(),
+        PENDING => text!("the token that holds the key has not finished: call again").as_ptr(),
         -201 => text!("refused: not the deterministic CBOR of a ticket or list").as_ptr(),
         -202 => text!("refused: signed with another algorithm than the agent's").as_ptr(),
         -203 => text!("refused: a header that must be known and is not, or that nobody signed").as_ptr(),

@@ -1,4 +1,4 @@
-/* Names one suite, or no scheme at all, or tickets: what the image has besides is linked for nothing. */
+/* Names one suite, or no scheme at all, or tickets, or who sees to them: what the image has besides is linked for nothing. */
 #include <iotkm.h>
 #include <string.h>
 
@@ -90,6 +90,26 @@ int main(void) {
     (void)iotkm_wallet_load(&wallet, &cx, 1, bytes, sizeof bytes);
     (void)iotkm_wallet_install(&wallet, &cx, bytes, 100, NULL);
     (void)iotkm_wallet_check(&wallet, &cx, bytes, 100, &ticket);
+#endif
+#ifdef OPERATOR
+    static iotkm_operator op;
+    static iotkm_operator_entry entries[2];
+    iotkm_ticket held;
+    bool acknowledged;
+    (void)iotkm_operator_init(&op, entries, 2, 600, 60);
+    (void)iotkm_ticket_peek(bytes, 100, &held);
+    (void)iotkm_operator_knows(&op, &held);
+    (void)iotkm_operator_issued(&op, &held);
+    (void)iotkm_operator_handle(&op, "lamp", bytes, 20, &acknowledged);
+#endif
+#ifdef AGENT
+    static iotkm_ticket_agent numbers;
+    iotkm_ticket_message asked;
+    (void)iotkm_ticket_agent_load(&numbers, &cx, 1);
+    (void)iotkm_ticket_agent_store(&numbers, &cx, 1);
+    (void)iotkm_ticket_message_read(bytes, 50, &asked);
+    (void)iotkm_ticket_agent_issue(&numbers, &AGENT, secret, 60, &asked, bytes + 100, 300, &len);
+    (void)iotkm_ticket_agent_revoke(&numbers, &AGENT, secret, 60, NULL, 0, bytes + 100, 300, &len);
 #endif
     (void)iotkm_poll(&a, &cx, bytes, sizeof bytes, &output);
     (void)iotkm_persisted(&a, 1, 0);

@@ -8,7 +8,7 @@
  *   R bytes                                                                                what the next call draws
  *   C name now verb [argument...]                                                          a call
  *
- * and those of player_tickets.h and player_credentials.h. Needs neither a heap nor stdio, so that it plays on a board too. Who includes it defines before
+ * and those of player_tickets.h, player_credentials.h and player_renewal.h. Needs neither a heap nor stdio, so that it plays on a board too. Who includes it defines before
  *
  *   static void say(const char *text);
  *   static void broken(const char *what);      does not return
@@ -17,7 +17,7 @@
 #define PLAYER_H
 
 #include "player_credentials.h"
-#include "player_tickets.h"
+#include "player_renewal.h"
 #include "player_words.h"
 
 enum { LOG = 24, STORED = IOTKM_NONINTERACTIVE_PEER_BLOB_MAX_FFC };
@@ -537,7 +537,7 @@ static int play(const char *said) {
         draws[draw_count].len = unhex(draws[draw_count].bytes, sizeof draws[0].bytes);
         draw_count++;
     } else if (!is(said, "-")) {
-        if (!credentials(said)) tickets(said);
+        if (!credentials(said) && !renewal(said)) tickets(said);
         return 1;
     }
     return 0;

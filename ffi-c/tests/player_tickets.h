@@ -98,26 +98,32 @@ static void issue_ticket(void) {
     say_hex(ticket.reference, sizeof ticket.reference);
 }
 
-static void issue_list(void) {
-    uint32_t serials[16], list_number = (uint32_t)number();
-    uint64_t issued_at = number();
-    iotkm_revocation_list list;
+/* serial,serial..., 16 at most; how many. */
+static size_t serials(uint32_t *out) {
     const char *digits = word();
-    size_t count = 0, len;
+    size_t count = 0;
     while (*digits >= '0' && *digits <= '9') {
         uint32_t serial = 0;
         CHECK(count < 16);
         for (; *digits >= '0' && *digits <= '9'; digits++) serial = serial * 10 + (uint32_t)(*digits - '0');
-        serials[count++] = serial;
+        out[count++] = serial;
         if (*digits == ',') digits++;
     }
-    OK(iotkm_revocation_list_issue(signing(), authority.secret, authority.name, issued_at, list_number, serials, count, object,
+    return count;
+}
+
+static void issue_list(void) {
+    uint32_t revoked[16], list_number = (uint32_t)number();
+    uint64_t issued_at = number();
+    iotkm_revocation_list list;
+    size_t count = serials(revoked), len;
+    OK(iotkm_revocation_list_issue(signing(), authority.secret, authority.name, issued_at, list_number, revoked, count, object,
                                    sizeof object, &len));
     say("list");
     say_hex(object, len);
     OK(iotkm_revocation_list_verify(object, len, &authority.agent, &list));
     CHECK(list.number == list_number && list.count == count);
-    while (count--) CHECK(iotkm_revocation_list_contains(&list, serials[count]) == 1);
+    while (count--) CHECK(iotkm_revocation_list_contains(&list, revoked[count]) == 1);
 }
 
 static void verify(void) {

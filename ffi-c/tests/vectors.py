@@ -97,6 +97,29 @@ def ticket_lines(vectors):
     return told, said
 
 
+def renewal_lines(vector):
+    """What to tell the player of renewal.json, and what it should say."""
+    about, desk = vector["agent"], vector["operator"]
+    told = [f"A {text(about['name'])} {about['algorithm']} {about['secret']} {about['public']}", f"G {vector['device_secret']}",
+            f"H {desk['capacity']} {desk['lead']} {desk['retry']}"]
+    said = ["", "", ""]
+    for step in vector["ticket_agent"]:
+        name, returned = step["do"], step.get("returns")
+        words = {"issue": "{now} {request}", "revoke": "{now} {list}", "restore": "{floor}"}.get(name, "")
+        told.append(f"Y {name} " + words.format(**step, list=",".join(map(str, step.get("serials", []))) or "-"))
+        if name == "restore":
+            returned = text(returned)
+        said.append(" ".join(map(str, [name, *(returned.values() if isinstance(returned, dict) else [returned or ""])])).strip())
+    for step in desk["steps"]:
+        name, returned = step["do"], step["returns"]
+        given = [text(step["device"])] if "device" in step else []
+        told.append(" ".join(["Z", name, *given, *(str(step[key]) for key in ("ticket", "now", "message") if key in step)]))
+        values = [] if name == "forget" else [text(returned) if name == "ask" else int(returned)]
+        devices = [(text(d["device"]), d["expires"], d["asked_at"] or 0, d["waiting"] or "-") for d in step["devices"]]
+        said.append(" ".join(map(str, [name, *values, step["wake_at"] or 0, *(value for device in devices for value in device)])))
+    return told, said
+
+
 def credential_lines(vectors, without):
     """What to tell the player of credentials.json, and what it should say; nothing of the suites that are left out."""
     told, said = [], []
@@ -129,6 +152,8 @@ def script(path, without=()):
         vector = json.load(file)
     if "operators" in vector:
         return credential_lines(vector, without)
+    if "ticket_agent" in vector:
+        return renewal_lines(vector)
     return ticket_lines(vector) if "agents" in vector else lines(vector)
 
 

@@ -1,4 +1,4 @@
-"""The complete transcripts of tests/vectors, played byte for byte on the board: both nodes of each; tickets and credentials."""
+"""The complete transcripts of tests/vectors, played byte for byte on the board: both nodes of each; tickets, credentials, renewal."""
 
 import glob
 import os
@@ -41,7 +41,7 @@ class Vectors(unittest.TestCase):
         kinds = ("*.json", "interactive/*.json", "noninteractive/*.json")
         found = [path for kind in kinds for path in glob.glob(os.path.join(folder, kind))]
         found = [path for path in found if not path.endswith("noninteractive/life-suite-minus-22.json")]
-        return sorted(found) + [os.path.join(folder, "primitives", f"{name}.json") for name in ("tickets", "credentials")]
+        return sorted(found) + [os.path.join(folder, "primitives", f"{name}.json") for name in ("tickets", "credentials", "renewal")]
 
 
 def add(path):

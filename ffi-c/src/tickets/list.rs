@@ -5,7 +5,7 @@ use super::name;
 use super::ticket::IOTKM_NAME_TEXT;
 use crate::raw::{self, Out};
 use crate::status::iotkm_status::*;
-use core::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int, c_void};
 use core_of_iotkm::cose::RevocationList;
 use core_of_iotkm::cose::revocation::{LIST_MAX, LIST_OVERHEAD};
 
@@ -88,13 +88,13 @@ pub unsafe extern "C" fn iotkm_revocation_list_contains(list: *const iotkm_revoc
     asked.map_or_else(|failure| failure.status, |()| answer)
 }
 
-/// Issues a list into `out`, signed with the agent's secret (32 bytes). `serials` rise, none comes twice; a number is never given
-/// twice. Errors: IOTKM_E_REFUSED_CLAIMS for serials in another order, IOTKM_E_BUFFER_TOO_SMALL
-/// (IOTKM_REVOCATION_LIST_OVERHEAD and four bytes for each serial will do), IOTKM_E_BAD_ARGUMENT.
+/// Issues a list into `out`, signed with the agent's key (see iotkm_signing). `serials` rise, none comes twice; a number
+/// is never given twice (iotkm_ticket_agent_revoke() sees to that). Errors: IOTKM_E_REFUSED_CLAIMS for serials in another order,
+/// IOTKM_E_BUFFER_TOO_SMALL (IOTKM_REVOCATION_LIST_OVERHEAD and four bytes for each serial will do), IOTKM_E_BAD_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_revocation_list_issue(
     signing: *const iotkm_signing,
-    secret: *const u8,
+    key: *const c_void,
     issuer: *const c_char,
     issued_at: u64,
     number: u32,
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn iotkm_revocation_list_issue(
         let issuer = text(issuer)?;
         let serials = raw::words(serials, count)?;
         let (out, mut out_len) = (raw::bytes_mut(out, out_capacity)?, Some(Out::new(out_len)?));
-        signed(signing, secret, &mut |signer| {
+        signed(signing, key, &mut |signer| {
             let len = RevocationList::issue(signer, issuer, issued_at, number, serials, out)?;
             out_len.take().ok_or(IOTKM_E_INTERNAL)?.set(len);
             Ok(())

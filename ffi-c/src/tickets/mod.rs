@@ -1,9 +1,17 @@
-//! Tickets: read, checked, issued; a device's wallet.
+//! Tickets: read, checked, issued; a device's wallet; who sees to tickets.
 
 pub mod agent;
 pub mod list;
 pub mod ticket;
 pub mod wallet;
+
+pub mod external;
+
+pub mod message;
+
+pub mod ticket_agent;
+
+pub mod operator;
 
 use self::ticket::IOTKM_NAME_TEXT;
 use crate::raw::Out;
@@ -13,6 +21,7 @@ use core_of_iotkm::UnixTime;
 use core_of_iotkm::cose::ticket::NAME_MAX;
 use core_of_iotkm::cose::wallet::NotTaken;
 use core_of_iotkm::cose::{IssueError, Refused};
+use core_of_iotkm::crypto::keys::KeyError;
 
 impl From<Refused> for Failure {
     fn from(reason: Refused) -> Self {
@@ -34,6 +43,10 @@ impl From<IssueError> for Failure {
         match error {
             IssueError::Refused(reason) => reason.into(),
             IssueError::BufferTooSmall { .. } => IOTKM_E_BUFFER_TOO_SMALL.into(),
+            IssueError::Unstored => IOTKM_E_WRONG_STATE.into(),
+            IssueError::Key(KeyError::Pending) => IOTKM_E_KEY_PENDING.into(),
+            // Only of a key that is elsewhere.
+            IssueError::Key(KeyError::NoKey) => IOTKM_E_HOOK.into(),
             _ => IOTKM_E_BAD_ARGUMENT.into(),
         }
     }

@@ -7,7 +7,7 @@ use crate::platform::{hooked, iotkm_cx, with_cx};
 use crate::raw::{self, Out};
 use crate::static_key::iotkm_kem;
 use crate::status::{Outcome, iotkm_status::*, text as nul};
-use core::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int, c_void};
 use core_of_iotkm::cose::message::Request;
 use core_of_iotkm::cose::ticket::{NAME_MAX, REFERENCE_LEN, TICKET_MAX, TICKET_MAX_FFC};
 use core_of_iotkm::cose::{Claims, DeviceKey, KeyGroup, Message, Ticket};
@@ -49,7 +49,7 @@ pub enum iotkm_curve {
 }
 use iotkm_curve::*;
 
-const fn curve(group: KeyGroup) -> c_int {
+pub(super) const fn curve(group: KeyGroup) -> c_int {
     match group {
         KeyGroup::P256 => IOTKM_CURVE_P256 as c_int,
         KeyGroup::X25519 => IOTKM_CURVE_X25519 as c_int,
@@ -59,7 +59,7 @@ const fn curve(group: KeyGroup) -> c_int {
     }
 }
 
-fn group(wanted: c_int) -> Outcome<KeyGroup> {
+pub(super) fn group(wanted: c_int) -> Outcome<KeyGroup> {
     let all = [KeyGroup::P256, KeyGroup::X25519, KeyGroup::Ffc2048, KeyGroup::Ffc3072];
     Ok(all.into_iter().find(|group| curve(*group) == wanted).ok_or(IOTKM_E_BAD_ARGUMENT)?)
 }
@@ -222,13 +222,14 @@ pub struct iotkm_claims {
     pub key_len: usize,
 }
 
-/// Issues a ticket into `out`, signed with the agent's secret (32 bytes). Numbers are the caller's affair.
+/// Issues a ticket into `out`, signed with the agent's key (see iotkm_signing). Numbers are the caller's affair, or
+/// iotkm_ticket_agent_issue()'s.
 /// Errors: IOTKM_E_REFUSED_CLAIMS or IOTKM_E_REFUSED_KEY where nobody would accept it, IOTKM_E_BUFFER_TOO_SMALL
 /// (IOTKM_TICKET_MAX bytes will do, IOTKM_TICKET_MAX_FFC for FFC), IOTKM_E_BAD_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_ticket_issue(
     signing: *const iotkm_signing,
-    secret: *const u8,
+    key: *const c_void,
     claims: *const iotkm_claims,
     out: *mut u8,
     out_capacity: usize,
@@ -247,7 +248,7 @@ pub unsafe extern "C" fn iotkm_ticket_issue(
             scope: if given.scope.is_null() { "" } else { text(given.scope)? },
         };
         let (out, mut out_len) = (raw::bytes_mut(out, out_capacity)?, Some(Out::new(out_len)?));
-        signed(signing, secret, &mut |signer| {
+        signed(signing, key, &mut |signer| {
             let len = Ticket::issue(signer, &claims, out)?;
             out_len.take().ok_or(IOTKM_E_INTERNAL)?.set(len);
             Ok(())
