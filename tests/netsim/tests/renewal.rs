@@ -76,11 +76,14 @@ fn issued(answer: &[u8]) -> Credential<'_> {
     Credential::take(&mut Reader::new(answer), &SETTING_0).unwrap()
 }
 
+/// A device's requests and their answers.
+type Answered = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// The operator: what it knows by heart, and its records, which outlive its program.
 struct Desk {
     office: Office,
     operator: Operator<Vec<Entry>>,
-    records: BTreeMap<String, Vec<(Vec<u8>, Vec<u8>)>>,
+    records: BTreeMap<String, Answered>,
 }
 
 impl Desk {
@@ -329,7 +332,7 @@ impl One {
                 self.net.say(false, &answer);
             }
         }
-        self.done |= desk.records.get(self.name).is_some() && !self.net.a.a.credentials().borrow().is_asking();
+        self.done |= desk.records.contains_key(self.name) && !self.net.a.a.credentials().borrow().is_asking();
     }
 }
 
