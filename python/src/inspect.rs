@@ -75,7 +75,12 @@ pub fn inspect<'py>(py: Python<'py>, data: Bytes, cid_len: usize) -> PyResult<Bo
         let seen = Seen::new(py, name, &data)?;
         let version = data.get(1..).and_then(|rest| rest.first_chunk::<4>()).map_or(0, |v| u32::from_be_bytes(*v));
         seen.put("version", version)?;
-        seen.put("sealed_bytes", data.len().saturating_sub(state::OVERHEAD))?;
+        let beside = if state::has_beside(&data) { Some(state::Beside::in_blob(&data).len()) } else { None };
+        let clear = beside.map_or(0, |len| len.saturating_add(state::LENGTH_LEN));
+        seen.put("sealed_bytes", data.len().saturating_sub(state::OVERHEAD).saturating_sub(clear))?;
+        if let Some(len) = beside {
+            seen.put("ticket_bytes", len)?;
+        }
         return Ok(seen.0);
     }
     match wire::classify(&data) {
