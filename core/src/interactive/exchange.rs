@@ -319,11 +319,14 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
             self.look_at = self.look_at.min(cx.now.plus(wait));
         }
         if over && self.peer().forget_masters() {
+            let session = io.session.is_some();
             io.halves.iter_mut().filter(|half| half.scheme().is_some()).for_each(Half::clear);
-            // The peer is told under the session's keys, the last that there are.
-            io.outbox.close = io.session.is_some();
+            io.end_session();
             io.outbox.want_store();
             io.note(Note::Failed(Stage::Exchange, Reason::Credential));
+            if session {
+                io.note(Note::Terminated);
+            }
         }
         over
     }
