@@ -27,6 +27,8 @@ pub mod csk;
 pub mod device;
 pub mod keys;
 pub mod keystore;
+#[cfg(feature = "published")]
+pub mod published;
 pub mod seed;
 pub mod wire;
 
