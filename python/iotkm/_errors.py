@@ -129,6 +129,30 @@ class NoCredentialError(IotkmError, RuntimeError):
     code = -15
 
 
+class SeedExpiredError(IotkmError, RuntimeError):
+    """The key seed is not for this year: update it in time, or enrol the device anew."""
+
+    code = -16
+
+
+class RevokedError(IotkmError, PermissionError):
+    """The centre has revoked this device: enrol it anew."""
+
+    code = -17
+
+
+class StoreError(IotkmError, OSError):
+    """A centre's key database could not be read or written: nothing was answered; ``__cause__`` is what it raised."""
+
+    code = -18
+
+
+class KeyStoreError(IotkmError, OSError):
+    """A centre's keystore cannot work now: unlock it, or put the token in; ``__cause__`` is what it raised."""
+
+    code = -19
+
+
 class TicketRefusedError(IotkmError, ValueError):
     """A ticket, a credential, a request for one or a revocation list is not accepted. ``code`` differs by ``reason``."""
 

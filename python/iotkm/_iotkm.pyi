@@ -15,10 +15,26 @@ from iotkm._messages import (
     Renewal,
     TicketRequest,
 )
-from iotkm._outputs import Assurance, CredentialPeerInfo, Datagram, Output, PeerInfo, Received, TicketPeerInfo
+from iotkm._outputs import (
+    Assurance,
+    ChipInfo,
+    CredentialPeerInfo,
+    Datagram,
+    DeviceInfo,
+    Handled,
+    Output,
+    PeerInfo,
+    Persist,
+    Received,
+    Signed,
+    TicketPeerInfo,
+)
 
 __all__ = [
+    "Accepted",
     "Association",
+    "AuthCenter",
+    "Chip",
     "Credential",
     "CredentialOperator",
     "CredentialPeer",
@@ -27,6 +43,7 @@ __all__ = [
     "Holder",
     "Hub",
     "Interactive",
+    "Microcert",
     "Noninteractive",
     "Operator",
     "OperatorKey",
@@ -48,6 +65,7 @@ __all__ = [
     "SUITE_5_SYMMETRIC",
     "SUITE_FFC2048",
     "SUITE_FFC3072",
+    "Served",
     "SigningKey",
     "StaticKey",
     "Suite",
@@ -60,6 +78,7 @@ __all__ = [
     "__version__",
     "_errors",
     "inspect",
+    "read_row",
     "read_ticket_message",
     "requested_device",
     "write_ticket_message",
@@ -361,6 +380,122 @@ class Noninteractive(Association):
     def is_named_by(self, datagram: Buffer) -> bool: ...
 
 @final
+class Chip:
+    SEED_MAX: Final[int]
+    STATE_MAX: Final[int]
+    @staticmethod
+    def enrol(platform: Platform, *, seed_slot: int, state_slot: int, invitation: Buffer) -> Chip: ...
+    @staticmethod
+    def restore(
+        platform: Platform,
+        *,
+        seed_slot: int,
+        state_slot: int,
+        seed: Buffer,
+        state: Buffer,
+        floors: tuple[int, int] = (0, 0),
+    ) -> Chip: ...
+    def deposit(self) -> bytes: ...
+    def confirm(self, confirmation: Buffer) -> None: ...
+    @property
+    def needs_store(self) -> bool: ...
+    def seal(self, platform: Platform) -> Persist: ...
+    def persisted(self) -> None: ...
+    @property
+    def info(self) -> ChipInfo: ...
+
+@final
+class Microcert(Association):
+    SIGNATURE_MAX: Final[int]
+    def __new__(
+        cls,
+        platform: Platform,
+        chip: Chip,
+        *,
+        mtu: int = 1200,
+        tries: int = 24,
+        cid: Buffer | None = None,
+        rekey_after: int | None = None,
+    ) -> Microcert: ...
+    @property
+    def chip(self) -> ChipInfo: ...
+    @property
+    def time(self) -> int | None: ...
+    def connect(self, to: Buffer) -> None: ...
+    def authenticate(self, to: Buffer) -> None: ...
+    def sign(self, data: Buffer) -> bytes: ...
+
+class _RowOf(Protocol):
+    @property
+    def state(self) -> Buffer: ...
+    @property
+    def seed(self) -> Buffer: ...
+
+class _Rows(Protocol):
+    def get(self, id: bytes, /) -> _RowOf | None: ...
+    def swap(self, id: bytes, version: int, state: bytes, seed: bytes | None, /) -> bool: ...
+
+class _Keys(Protocol):
+    def transport_key(self, id: bytes, /) -> Buffer: ...
+    def transcrypt(self, id: bytes, bind: bytes, sealed: bytes, /) -> Buffer: ...
+    def rows(self, bind: bytes, stored: bytes, day: tuple[int, int, int], /) -> Buffer: ...
+    def seal(self, bind: bytes, plain: bytes, /) -> Buffer: ...
+    def open(self, bind: bytes, stored: bytes, /) -> Buffer: ...
+
+@final
+class AuthCenter:
+    def __new__(
+        cls,
+        platform: Platform,
+        id: Buffer,
+        *,
+        window: int = 300,
+        challenge: int = 60,
+        grace: int = 2_678_400,
+        shares: int = 65_536,
+        answers: int = 4_096,
+    ) -> AuthCenter: ...
+    def invite(
+        self, rows: _Rows, keys: _Keys, id: Buffer, *, suite: Suite | None = None, clockless: bool = False
+    ) -> bytes: ...
+    def enrol(self, rows: _Rows, keys: _Keys, deposit: Buffer) -> tuple[bytes, bytes]: ...
+    def handle_input(self, rows: _Rows, keys: _Keys, source: Buffer, datagram: Buffer, *, cid: Buffer) -> Handled: ...
+    def update(self, rows: _Rows, keys: _Keys, id: Buffer) -> None: ...
+    def revoke(self, rows: _Rows, keys: _Keys, id: Buffer) -> None: ...
+    def verify(self, rows: _Rows, keys: _Keys, signature: Buffer, data: Buffer) -> Signed | None: ...
+    def forget_answers(self) -> None: ...
+    @property
+    def id(self) -> bytes: ...
+    @property
+    def drops(self) -> dict[str, int]: ...
+
+@final
+class Accepted:
+    @property
+    def id(self) -> bytes: ...
+    @property
+    def cid(self) -> bytes: ...
+
+@final
+class Served(Association):
+    def __new__(
+        cls, platform: Platform, session: Accepted, *, mtu: int = 1200, tries: int = 24, rekey_after: int | None = None
+    ) -> Served: ...
+    @staticmethod
+    def at_rest(
+        platform: Platform,
+        id: Buffer,
+        *,
+        suite: Suite | None = None,
+        cid: Buffer | None = None,
+        mtu: int = 1200,
+        tries: int = 24,
+        rekey_after: int | None = None,
+    ) -> Served: ...
+    @property
+    def id(self) -> bytes: ...
+
+@final
 class Hub:
     def __new__(cls, platform: Platform, *, capacity: int, busy: int = 64) -> Hub: ...
     @property
@@ -576,6 +711,7 @@ _Message: TypeAlias = (
     TicketRequest | Ticket | RevocationList | Acknowledged | Refusal | CredentialDue | CredentialAsked | CredentialAnswer
 )
 
+def read_row(state: Buffer, seed: Buffer) -> DeviceInfo: ...
 def write_ticket_message(message: _Message) -> bytes: ...
 def read_ticket_message(data: Buffer) -> _Message: ...
 def requested_device(request: Buffer, *, suite: Suite | None = None) -> str: ...

@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from iotkm._iotkm import Credential, Ticket
+    from iotkm._errors import IotkmError
+    from iotkm._iotkm import Accepted, Credential, Ticket
 
 
 class Stage(StrEnum):
@@ -54,6 +55,10 @@ class Reason(StrEnum):
     """A ticket or a credential is not accepted, or is over: expired or revoked."""
     PSK = "psk"
     """One side has a psk for the other, which has none."""
+    REVOKED = "revoked"
+    """The centre has revoked this device, whose key seed is killed: enrol it anew."""
+    SEED_EXPIRED = "seed_expired"
+    """The key seed is not for this year: enrol the device anew."""
     OTHER = "other"
     """A reason that this version of the package has no name for."""
 
@@ -161,6 +166,11 @@ class KeyReplaced(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Authenticated(Event):
+    """Device and centre have authenticated each other; no session was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
 class PeerAlive(Event):
     """The peer has answered a ping: it is there and has the common key."""
 
@@ -231,7 +241,8 @@ class Assurance:
     """Who was authenticated by what, and what would survive which theft: for the application's policy."""
 
     authenticated: str
-    """What the peer proved to know: ``paired_peer``, ``holder`` (the key of a ticket or a credential), or ``nobody``."""
+    """What the peer proved to know: ``paired_peer``, ``holder`` (the key of a ticket or a credential), ``enrolled``
+    (the key seed of an enrolment), or ``nobody``."""
     forward_secrecy_since: int | None
     """Records before this time (platform clock, ms) stay secret if all that this device holds now is stolen."""
     healing_since: int | None
@@ -296,6 +307,113 @@ class CredentialPeerInfo:
     """The epoch that it has come to; ``None``: there was no handshake yet, or what came of it is over."""
     credential: "Credential | None"
     """The peer's credential, where it is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChipInfo:
+    """What may be shown of a device's enrolment with a centre."""
+
+    id: bytes
+    """The device's id, 1 to 16 bytes."""
+    centre: bytes
+    """The centre's."""
+    suite: str
+    """The suite that it was enrolled with, by its name."""
+    clockless: bool
+    """Whether it was enrolled as a device without a clock."""
+    generation: int
+    """How often the key seed was replaced."""
+    pending: str
+    """What is known of the seed that is to replace it: ``none``, ``answered`` or ``confirmed``."""
+    years: tuple[int, int]
+    """The first year that the seed is still for, and the last one."""
+    floor: int
+    """The newest time that the centre gave, in seconds since 1970: it is at least that late."""
+    confirmed: bool
+    """Whether the centre has confirmed the enrolment."""
+    revoked: bool
+    """Whether the centre has revoked it: the seed is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """What may be shown of a device's row in a centre's key database."""
+
+    id: bytes
+    """The device's id, 1 to 16 bytes."""
+    version: int
+    """How often the row was written."""
+    standing: str
+    """``enrolled``, ``revoked`` (it is told so when it comes next) or ``killed`` (it has said that its seed is)."""
+    suite: str
+    """The suite that it was enrolled with, by its name."""
+    clockless: bool
+    """Whether it was enrolled as a device without a clock."""
+    generation: int
+    """How often the key seed was replaced."""
+    pending: str
+    """What is known of the seed that is to replace it: ``none``, ``answered`` or ``confirmed``."""
+    updating: bool
+    """Whether a new seed is wanted and not there yet."""
+    years: tuple[int, int]
+    """The first year whose row is there, and the last one that the seed is for."""
+    counter: int
+    """The lowest counter that is taken from this device."""
+    seen: int | None
+    """When the device was authenticated last, in seconds since 1970; ``None``: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Who signed, and when."""
+
+    id: bytes
+    """The device."""
+    time: int
+    """When, by its own clock, in seconds since 1970."""
+    counter: int
+    """How many micro-certificates and signatures it had made before."""
+
+
+class CentreEvent(StrEnum):
+    """What a device's datagram led to at its authentication centre."""
+
+    AUTHENTICATED = "authenticated"
+    """The device is authenticated."""
+    UPDATE_AGREED = "update_agreed"
+    """It is, and a new seed has been agreed on: it will come with that next."""
+    KEY_REPLACED = "key_replaced"
+    """It is, with its new seed: the old one is erased."""
+    CHALLENGED = "challenged"
+    """It is genuine, but was not fresh, and got a challenge: no clock, a wrong one, or a counter that is behind."""
+    CLONE_SUSPECTED = "clone_suspected"
+    """As before, and it used a counter that another one with the same seed has used: one of the two is a clone."""
+    REVOKED = "revoked"
+    """It is revoked, and has been told so."""
+    KILLED = "killed"
+    """It has killed its seed."""
+    SEED_EXPIRED = "seed_expired"
+    """Its seed is not for this year: enrol it anew. Nobody vouches for this."""
+    TAMPERED = "tampered"
+    """What is sealed in its row is not what was sealed there: restore it from the back-up."""
+    OTHER = "other"
+    """An event that this version of the package has no name for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What came of a datagram at a centre."""
+
+    reply: bytes | None = None
+    """What goes back to where it came from."""
+    id: bytes | None = None
+    """Whose it was, where something happened."""
+    event: CentreEvent | None = None
+    """What happened."""
+    session: "Accepted | None" = None
+    """A session that was granted, and takes the place of any that this device had: see `iotkm.centre.Served`."""
+    error: "IotkmError | None" = None
+    """Why nothing was answered, where database, keystore or randomness failed: the device asks again."""
 
 
 Output = Datagram | Persist | Event | Idle

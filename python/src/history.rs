@@ -22,7 +22,7 @@ pub(crate) fn first_name(message: &[u8]) -> Option<u32> {
 }
 
 /// A cipher suite under EDHOC's number (RFC 9528, section 10.2). The constants are all there are: `SUITE_0` to
-/// `SUITE_5`, each with a twin `..._SYMMETRIC` that works without Diffie-Hellman, and for `Interactive` `SUITE_FFC2048` and
+/// `SUITE_5`, each with a twin `..._SYMMETRIC` that works without Diffie-Hellman (`Microcert` has only those), and for `Interactive` `SUITE_FFC2048` and
 /// `SUITE_FFC3072`, in subgroups of Z_p*, under private numbers.
 ///
 /// Examples:
@@ -73,6 +73,11 @@ pub(crate) fn suite_on_curve(py: Python<'_>, suite: Option<&Suite>) -> PyResult<
 /// The name of the suite with Diffie-Hellman that has this number.
 pub(crate) fn suite_named(id: i8) -> Option<&'static str> {
     SUITES.into_iter().find(|(_, suite)| suite.id == id && suite.dh.is_some()).map(|(name, _)| name)
+}
+
+/// The suite without Diffie-Hellman that has this number, and its name.
+pub(crate) fn symmetric(id: i8) -> Option<(&'static str, &'static CoreSuite)> {
+    SUITES.into_iter().find(|(_, suite)| suite.id == id && suite.dh.is_none())
 }
 
 /// The suite that a stored peer names.

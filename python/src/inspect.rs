@@ -7,7 +7,7 @@ use iotkm::engine::state;
 use iotkm::engine::wire::{self, Kind, Reader, engine};
 use iotkm::noninteractive::setting::{SETTING_2, SETTING_FFC2048, SETTING_FFC3072};
 use iotkm::noninteractive::{Credential, credential};
-use iotkm::{history, interactive, noninteractive, phase1};
+use iotkm::{history, interactive, microcert, noninteractive, phase1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -114,6 +114,8 @@ fn blob(data: &[u8]) -> Option<&'static str> {
         (state::Kind::Attempts, "stored pairing attempts"),
         (state::Kind::InteractivePeer, "stored interactive peer"),
         (state::Kind::NoninteractivePeer, "stored noninteractive peer"),
+        (state::Kind::Chip, "stored chip"),
+        (state::Kind::KeySeed, "stored key seed"),
         (state::Kind::TicketAgent, "stored ticket agent"),
         (state::Kind::Wallet, "stored ticket wallet"),
         (state::Kind::Holder, "stored holder of a credential"),
@@ -296,12 +298,26 @@ const NONINTERACTIVE: [(u8, &str); 6] = {
     [(m::M1, "M1"), (m::M2, "M2"), (m::M3, "M3"), (m::M4, "M4"), (m::HINT, "HINT"), (noninteractive::wire::LAG, "LAG")]
 };
 
+const MICROCERT: [(u8, &str); 7] = {
+    use microcert::wire::message as m;
+    [
+        (m::AUTH, "AUTH"),
+        (m::ANSWER, "ANSWER"),
+        (m::CHALLENGE, "CHALLENGE"),
+        (m::PROOF, "PROOF"),
+        (m::GONE, "GONE"),
+        (m::DEAD, "DEAD"),
+        (m::SIGNATURE, "SIGNATURE"),
+    ]
+};
+
 fn names(scheme: u8, message: u8) -> (String, &'static str) {
     let (scheme, messages): (String, &[(u8, &'static str)]) = match scheme {
         wire::ENGINE => ("engine".into(), &ENGINE),
         history::wire::NUMBER => ("history".into(), &HISTORY),
         interactive::wire::NUMBER => ("interactive".into(), &INTERACTIVE),
         noninteractive::wire::NUMBER => ("noninteractive".into(), &NONINTERACTIVE),
+        microcert::wire::NUMBER => ("microcert".into(), &MICROCERT),
         other => (format!("scheme {other}"), &[]),
     };
     (scheme, messages.iter().find(|(number, _)| *number == message).map_or("?", |(_, name)| name))
@@ -317,6 +333,7 @@ fn fields(seen: &Seen<'_>, name: &str, scheme: u8, data: &[u8], cid_len: usize) 
         history::wire::NUMBER => history_fields(seen, name, r),
         interactive::wire::NUMBER => interactive_fields(seen, name, data, r, cid_len),
         noninteractive::wire::NUMBER => noninteractive_fields(seen, name, data, r, cid_len),
+        microcert::wire::NUMBER => microcert_fields(seen, name, data, r),
         _ => Ok(seen.len("body_bytes", r.rest())?),
     }
 }
@@ -443,6 +460,32 @@ fn noninteractive_fields(
         }
         // The rest of phase 1 is the same for both schemes.
         _ => interactive_fields(seen, name, data, r, cid_len)?,
+    }
+    Ok(())
+}
+
+fn microcert_fields(seen: &Seen<'_>, name: &str, data: &[u8], mut r: Reader<'_>) -> Result<(), Unread> {
+    match name {
+        "AUTH" | "PROOF" | "SIGNATURE" => {
+            let cert = microcert::wire::Certificate::read(data)?;
+            seen.hex("id", cert.id.as_bytes())?;
+            seen.put("generation_low", cert.serial)?;
+            seen.put("time", cert.stamp.time)?;
+            seen.hex("random", &cert.stamp.random)?;
+            seen.put("counter", cert.stamp.counter)?;
+            seen.len("sealed_bytes", cert.text)?;
+        }
+        "DEAD" => {
+            let dead = microcert::wire::Dead::read(data)?;
+            seen.hex("id", dead.id.as_bytes())?;
+            seen.put("generation_low", dead.serial)?;
+            seen.hex("tag", &dead.tag)?;
+        }
+        "GONE" => {
+            seen.put("generation", r.u32()?)?;
+            seen.hex("tag", r.rest())?;
+        }
+        _ => seen.len("body_bytes", r.rest())?,
     }
     Ok(())
 }

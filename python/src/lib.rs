@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`agent`], [`wallet`] | ticket agent and operator; the device's tickets |
 //! | [`association`] | the verbs that every scheme's association has; a scheme's class adds its own |
+//! | [`centre`] | the microcert scheme's authentication centre |
 //! | [`credentials`], [`issuing`] | credentials; the operator who issues them |
 //! | [`holder`] | what a device with a credential holds |
 //! | [`hub`], [`member`] | many associations on one socket; what it holds many of |
 //! | [`history`], [`pairing`] | the history scheme |
 //! | [`interactive`] | the interactive scheme |
 //! | [`inspect`] | what anybody may read off a datagram or a blob |
+//! | [`microcert`] | the microcert scheme: the device |
 //! | [`noninteractive`] | the noninteractive scheme |
 //! | [`platform`] | the surroundings of a call: device secret, randomness, clocks, place |
 //! | [`signing`], [`static_key`] | keys, here or elsewhere |
@@ -23,6 +25,7 @@ use pyo3::prelude::*;
 
 pub mod agent;
 pub mod association;
+pub mod centre;
 pub mod credentials;
 pub mod history;
 pub mod holder;
@@ -31,6 +34,7 @@ pub mod inspect;
 pub mod interactive;
 pub mod issuing;
 pub mod member;
+pub mod microcert;
 pub mod noninteractive;
 pub mod pairing;
 pub mod platform;
@@ -50,6 +54,8 @@ fn _iotkm(module: &Bound<'_, PyModule>) -> PyResult<()> {
     history::register(module)?;
     interactive::register(module)?;
     noninteractive::register(module)?;
+    microcert::register(module)?;
+    centre::register(module)?;
     credentials::register(module)?;
     module.add_class::<issuing::OperatorKey>()?;
     module.add_class::<holder::Holder>()?;

@@ -136,6 +136,7 @@ fn event(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyAny>> {
         Event::UpdateAgreed { generation } => make(py, "UpdateAgreed", (generation,)),
         Event::UpdateFailed { reason: why } => make(py, "UpdateFailed", (reason(py, why)?,)),
         Event::KeyReplaced { generation } => make(py, "KeyReplaced", (generation,)),
+        Event::Authenticated => make(py, "Authenticated", ()),
         Event::PeerAlive => make(py, "PeerAlive", ()),
         Event::Terminated => make(py, "Terminated", ()),
         Event::PeerMoved { to } => make(py, "PeerMoved", (bytes(py, to.as_bytes()),)),
@@ -173,6 +174,8 @@ fn reason(py: Python<'_>, reason: Reason) -> PyResult<Bound<'_, PyAny>> {
         Reason::NoSuite => "no_suite",
         Reason::Credential => "credential",
         Reason::Psk => "psk",
+        Reason::Revoked => "revoked",
+        Reason::SeedExpired => "seed_expired",
         _ => "other",
     };
     make(py, "Reason", (name,))
@@ -184,6 +187,7 @@ pub fn assurance(py: Python<'_>, a: Assurance) -> PyResult<Bound<'_, PyAny>> {
         Authenticated::Nobody => "nobody",
         Authenticated::PairedPeer => "paired_peer",
         Authenticated::Holder => "holder",
+        Authenticated::Enrolled => "enrolled",
         _ => "other",
     };
     let since = (a.forward_secrecy_since.map(|t| t.0), a.healing_since.map(|t| t.0));
@@ -216,6 +220,10 @@ const fn error_class(error: Error) -> &'static str {
         Error::Locked => "LockedError",
         Error::Full => "FullError",
         Error::NoCredential => "NoCredentialError",
+        Error::SeedExpired => "SeedExpiredError",
+        Error::Revoked => "RevokedError",
+        Error::Store => "StoreError",
+        Error::KeyStore => "KeyStoreError",
         _ => "IotkmError",
     }
 }
@@ -266,6 +274,11 @@ pub fn ticket_refused(py: Python<'_>, refused: iotkm::cose::Refused) -> PyErr {
 /// `KeyFailedError` with a message.
 pub fn key_failed(py: Python<'_>, message: &str) -> PyErr {
     new_error(py, "KeyFailedError", message).unwrap_or_else(|broken| broken)
+}
+
+/// Whether this is a `BadBlobError`.
+pub fn is_bad_blob(py: Python<'_>, raised: &PyErr) -> bool {
+    class(py, &ERRORS, "iotkm._errors", "BadBlobError").is_ok_and(|kind| raised.matches(py, kind).unwrap_or(false))
 }
 
 /// An error and what a callback raised, which is its cause, and goes first where it must (KeyboardInterrupt).
@@ -327,6 +340,10 @@ fn _errors(py: Python<'_>) -> PyResult<Vec<(&'static str, i32, Py<PyType>)>> {
         Error::Locked,
         Error::Full,
         Error::NoCredential,
+        Error::SeedExpired,
+        Error::Revoked,
+        Error::Store,
+        Error::KeyStore,
     ];
     all.into_iter()
         .map(|e| {

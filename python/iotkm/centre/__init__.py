@@ -1,4 +1,5 @@
-"""What an authentication centre of the microcert scheme keeps: its keys, and the rows of its devices. Needs ``iotkm[ca]``.
+"""The authentication centre of the microcert scheme, and what it keeps: its keys, and the rows of its devices. Needs
+``iotkm[ca]``. `AuthCenter` does the work.
 
 >>> import tempfile, pathlib
 >>> from iotkm.authority import Cost
@@ -16,9 +17,13 @@
 True
 """
 
+from iotkm._iotkm import Accepted, Served
+from iotkm._outputs import CentreEvent, DeviceInfo, Handled, Signed
 from iotkm.centre._backup import Backups, Finding, Report, audit, restore
 from iotkm.centre._batch import Batch
+from iotkm.centre._center import AuthCenter
 from iotkm.centre._keystore import Anchor, FileKeyStore, KeyStore
+from iotkm.centre._server import Server
 from iotkm.centre._sqlite import SqliteSeedStore
 from iotkm.centre._store import (
     BackupFailedError,
@@ -31,18 +36,26 @@ from iotkm.centre._store import (
 )
 
 __all__ = [
+    "Accepted",
     "Anchor",
+    "AuthCenter",
     "BackupFailedError",
     "Backups",
     "Batch",
+    "CentreEvent",
     "Change",
+    "DeviceInfo",
     "FileKeyStore",
     "Finding",
+    "Handled",
     "KeyStore",
     "Report",
     "RolledBackError",
     "Row",
     "SeedStore",
+    "Served",
+    "Server",
+    "Signed",
     "SqliteSeedStore",
     "StoreFailedError",
     "TamperedError",

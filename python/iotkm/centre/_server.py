@@ -1,0 +1,293 @@
+"""A centre on a UDP socket."""
+
+import asyncio
+import logging
+import socket
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self
+
+from iotkm._errors import IotkmError, StoreError
+from iotkm._iotkm import Platform, Served
+from iotkm._outputs import CentreEvent, Datagram, Event, Idle, Received, Terminated
+from iotkm.aio._peer import Address, decode, encode
+from iotkm.centre._center import AuthCenter
+
+_log = logging.getLogger(__name__)
+
+_CID = 4
+_RECORD = 0x08
+_RESUME = (4, 5, 6)
+_TICK = 1.0
+
+
+class _Session:
+    def __init__(self, served: Served) -> None:
+        self.served = served
+        self.id = served.id
+        self.wake_at: int | None = None
+
+
+class Server:
+    """Answers devices on a UDP socket: those that come together, with one commit before any answer leaves. Sessions that they
+    start are held here, as many as there is room for; a new one takes the place of that device's last, and of the one that
+    said nothing for the longest time.
+
+    The work is done in a thread of its own. Callbacks are called in the loop's.
+
+        async with Server(centre, platform, bind=("0.0.0.0", 5683), on_event=print) as server:
+            await asyncio.Event().wait()
+    """
+
+    def __init__(
+        self,
+        centre: AuthCenter,
+        platform: Platform,
+        *,
+        bind: Address = ("0.0.0.0", 5683),
+        on_event: Callable[[bytes, CentreEvent], None] | None = None,
+        on_message: Callable[[bytes, Received], None] | None = None,
+        on_trouble: Callable[[IotkmError], None] | None = None,
+        batch: int = 256,
+        queue: int = 8192,
+        sessions: int = 10_000,
+    ) -> None:
+        """Made, it does nothing before ``async with``.
+
+        Args:
+            centre: what answers.
+            platform: the same one, for sessions.
+            bind: address and port to receive on; port 0: any.
+            on_event: is told what happened to a device.
+            on_message: is given what devices send in their sessions.
+            on_trouble: is told of a database or a keystore that fails: nothing is answered then, and devices ask again.
+            batch: how many datagrams one commit is for, at most.
+            queue: how many wait, at most; what comes beyond that is lost, as on a line.
+            sessions: how many are held, at most.
+        """
+        self.centre, self.platform = centre, platform
+        self._bind, self._batch, self._most, self._room = bind, batch, queue, sessions
+        self._on_event, self._on_message, self._on_trouble = on_event, on_message, on_trouble
+        self._queue: list[tuple[bytes, bytes]] = []
+        self._sessions: OrderedDict[bytes, _Session] = OrderedDict()  # by connection id, the quietest first
+        self._by_id: dict[bytes, bytes] = {}
+        self._worker = ThreadPoolExecutor(1, "iotkm-centre")
+        self._working: asyncio.Task[None] | None = None
+        self._ticking: asyncio.Task[None] | None = None
+        self._transport: asyncio.DatagramTransport | None = None
+        self.lost = 0
+        """Datagrams for which there was no room."""
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(*self._bind, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        self._transport, _ = await loop.create_datagram_endpoint(
+            lambda: _Protocol(self), family=family, local_addr=(str(address[0]), int(address[1]))
+        )
+        self._ticking = asyncio.create_task(self._tick())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Answers what has come, and ends."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+            await asyncio.gather(self._ticking, return_exceptions=True)
+        if self._transport is not None:
+            while self._working is not None:
+                await self._working
+            self._transport.close()
+            self._transport = None
+        self._worker.shutdown()
+
+    @property
+    def address(self) -> Address:
+        """Where it receives."""
+        assert self._transport is not None, "use it in async with"
+        address: tuple[Any, ...] = self._transport.get_extra_info("sockname")
+        return address[:2]
+
+    @property
+    def sessions(self) -> list[bytes]:
+        """The ids of the devices that have a session."""
+        return list(self._by_id)
+
+    async def send(self, id: bytes, payload: bytes) -> None:
+        """Sends a message to a device that has a session.
+
+        Raises:
+            KeyError: it has none.
+            NotEstablishedError: it has ended.
+            TooLongError: it does not fit a datagram.
+        """
+        session = self._sessions[self._by_id[id]]
+
+        def work() -> list[Datagram]:
+            sent = session.served.send(payload)
+            return [sent, *self._drain(session)[0]]
+
+        self._send(await self._in_worker(work))
+
+    async def _in_worker(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work, *arguments)
+
+    def _input(self, data: bytes, source: tuple[Any, ...]) -> None:
+        if len(self._queue) >= self._most:
+            self.lost += 1
+            return
+        self._queue.append((encode(source), data))
+        if self._working is None:
+            self._working = asyncio.create_task(self._work())
+
+    async def _work(self) -> None:
+        try:
+            while self._queue:
+                some, self._queue = self._queue[: self._batch], self._queue[self._batch :]
+                self._settle(await self._in_worker(self._handle, some))
+        finally:
+            self._working = None
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            self._settle(await self._in_worker(self._timeouts))
+
+    # ---- in the worker ----
+
+    def _handle(self, datagrams: Sequence[tuple[bytes, bytes]]) -> "_Outcome":
+        outcome = _Outcome()
+        asking = []
+        for source, data in datagrams:
+            cid = _cid_of(data)
+            if cid is None:
+                asking.append((source, data))
+            elif (session := self._sessions.get(cid)) is not None:
+                self._sessions.move_to_end(cid)
+                self._hear(session, source, data, outcome)
+        if not asking:
+            return outcome
+        try:
+            handled = self.centre.handle_inputs(asking)
+        except StoreError as error:
+            outcome.trouble.append(error)
+            return outcome
+        for (source, _), one in zip(asking, handled, strict=True):
+            if one.error is not None:
+                outcome.trouble.append(one.error)
+            if one.reply is not None:
+                outcome.sent.append(Datagram(source, one.reply))
+            if one.id is not None and one.event is not None:
+                outcome.events.append((one.id, one.event))
+            if one.session is not None:
+                session = _Session(Served(self.platform, one.session))
+                self._drop(self._by_id.get(session.id))
+                while len(self._sessions) >= self._room:
+                    self._drop(next(iter(self._sessions)))
+                self._sessions[one.session.cid] = session
+                self._by_id[session.id] = one.session.cid
+                outcome.sent += self._drain(session)[0]
+        return outcome
+
+    def _hear(self, session: _Session, source: bytes, data: bytes, outcome: "_Outcome") -> None:
+        try:
+            received = session.served.handle_input(source, data)
+            if received is not None:
+                outcome.messages.append((session.id, received))
+            self._settled(session, outcome)
+        except IotkmError as error:
+            outcome.trouble.append(error)
+
+    def _timeouts(self) -> "_Outcome":
+        outcome, now = _Outcome(), self.platform.now()
+        for session in list(self._sessions.values()):
+            if session.wake_at is not None and session.wake_at <= now:
+                try:
+                    session.served.handle_timeout()
+                    self._settled(session, outcome)
+                except IotkmError as error:
+                    outcome.trouble.append(error)
+        return outcome
+
+    def _settled(self, session: _Session, outcome: "_Outcome") -> None:
+        sent, events = self._drain(session)
+        outcome.sent += sent
+        if any(isinstance(event, Terminated) for event in events):
+            self._drop(self._by_id.get(session.id))
+
+    def _drain(self, session: _Session) -> tuple[list[Datagram], list[Event]]:
+        sent: list[Datagram] = []
+        events: list[Event] = []
+        while True:
+            output = session.served.poll()
+            if isinstance(output, Idle):
+                session.wake_at = output.wake_at
+                return sent, events
+            if isinstance(output, Datagram):
+                sent.append(output)
+            elif isinstance(output, Event):
+                events.append(output)
+
+    def _drop(self, cid: bytes | None) -> None:
+        session = self._sessions.pop(cid, None) if cid is not None else None
+        if session is not None:
+            self._by_id.pop(session.id, None)
+            session.served.wipe()
+
+    # ---- in the loop ----
+
+    def _settle(self, outcome: "_Outcome") -> None:
+        self._send(outcome.sent)
+        for id, event in outcome.events:
+            if self._on_event is not None:
+                self._on_event(id, event)
+        for id, message in outcome.messages:
+            if self._on_message is not None:
+                self._on_message(id, message)
+        for error in outcome.trouble:
+            if self._on_trouble is not None:
+                self._on_trouble(error)
+            else:
+                _log.warning("nothing was answered: %s", error)
+
+    def _send(self, datagrams: Sequence[Datagram]) -> None:
+        assert self._transport is not None
+        for datagram in datagrams:
+            try:
+                self._transport.sendto(datagram.data, decode(datagram.to))
+            except OSError as error:
+                _log.warning("cannot send: %s", error)  # as if it was lost
+
+
+class _Outcome:
+    def __init__(self) -> None:
+        self.sent: list[Datagram] = []
+        self.events: list[tuple[bytes, CentreEvent]] = []
+        self.messages: list[tuple[bytes, Received]] = []
+        self.trouble: list[IotkmError] = []
+
+
+def _cid_of(data: bytes) -> bytes | None:
+    """The connection id that a record, or a message of a resume, is for."""
+    if data[:1] and data[0] & _RECORD:
+        return data[1 : 1 + _CID]
+    if len(data) > 2 and data[0] & 7 == 0 and data[1] >> 4 in _RESUME:
+        return data[2 : 2 + _CID]
+    return None
+
+
+class _Protocol(asyncio.DatagramProtocol):
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        self._server._input(data, addr)
+
+    def error_received(self, exc: Exception) -> None:
+        """An ICMP error: as a lost datagram."""
