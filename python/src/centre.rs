@@ -16,7 +16,7 @@ use iotkm::microcert::seed::{ROW_LEN, SELECTED, numbers};
 use iotkm::microcert::{
     CentreConfig, CentreEvent, Date, Id, KeyStore, KeyStoreError, Row, SeedStore, Selected, Stores,
 };
-use iotkm::{Cx, Error, StoreError, UnixTime};
+use iotkm::{Association as _, Cx, Error, StoreError, UnixTime};
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -117,7 +117,7 @@ impl Keys {
 
 impl KeyStore for Keys {
     fn transport_key(&mut self, id: &Id) -> Result<Secret<16>, KeyStoreError> {
-        let mut key = Secret::zero();
+        let mut key = Secret::<16>::zero();
         self.ask("transport_key", key.as_mut(), |py| (bytes(py, id.as_bytes()),).into_pyobject(py))?;
         Ok(key)
     }
@@ -195,8 +195,7 @@ impl AuthCenter {
         let mut rows = Rows { object: rows.unbind(), failure: None };
         let mut keys = Keys { object: keys.unbind(), failure: None };
         let platform = self.platform.get();
-        let (mut timeless, timeless_now) =
-            (false, "an authentication centre needs the time: its platform has no wall clock");
+        let mut timeless = false;
         let done = py.detach(|| {
             self.core.with(|core| {
                 platform.call(|cx| {
@@ -207,7 +206,7 @@ impl AuthCenter {
             })
         });
         done.map_err(|error| match rows.failure.or(keys.failure) {
-            _ if timeless => bad_argument(py, timeless_now),
+            _ if timeless => bad_argument(py, "a centre needs the time: its platform has no wall clock"),
             None => error,
             failure => values::caused(py, error, failure),
         })
@@ -251,12 +250,8 @@ impl AuthCenter {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let (id, suite) = (id_of(py, &id)?, suite_of(py, suite)?);
         let mut out = zeroize::Zeroizing::new([0; Core::INVITATION_MAX]);
-        let len = self.call(rows, keys, |core, _, stores, now| {
-            if id == *core.id() {
-                return Err(Error::BadArgument);
-            }
-            core.invite(stores, &id, suite, clockless, now, &mut *out)
-        })?;
+        let len =
+            self.call(rows, keys, |core, _, stores, now| core.invite(stores, &id, suite, clockless, now, &mut *out))?;
         Ok(bytes(py, out.get(..len).unwrap_or(&[])))
     }
 

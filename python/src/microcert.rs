@@ -6,7 +6,7 @@ use crate::platform::Platform;
 use crate::values::{self, Bytes, Out, bad_argument};
 use iotkm::engine::rekey::Pending;
 use iotkm::microcert::{Chip as CoreChip, MicrocertMemory, Slots, wire};
-use iotkm::{Slot, UnixTime};
+use iotkm::{Association as _, Slot, UnixTime};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::sync::{Mutex, PoisonError};
@@ -227,7 +227,7 @@ impl Chip {
                 (false, false) => ", not confirmed",
                 (false, true) => "",
             };
-            Ok(format!("<Chip of {id} at {centre}, generation {}{state}>", chip.generation()))
+            Ok::<_, PyErr>(format!("<Chip of {id} at {centre}, generation {}{state}>", chip.generation()))
         });
         shown.unwrap_or_else(|_| Ok("<Chip given away>".into()))
     }
