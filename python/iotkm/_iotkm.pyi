@@ -393,7 +393,8 @@ class Chip:
         state_slot: int,
         seed: Buffer,
         state: Buffer,
-        floors: tuple[int, int] = (0, 0),
+        seed_floor: int = 0,
+        state_floor: int = 0,
     ) -> Chip: ...
     def deposit(self) -> bytes: ...
     def confirm(self, confirmation: Buffer) -> None: ...

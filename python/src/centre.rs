@@ -11,11 +11,10 @@ use iotkm::crypto::{
 };
 use iotkm::engine::{Config, ConnectionId};
 use iotkm::microcert::centre::{self as core, Change, Kept, ServedMemory, Share, Standing};
+use iotkm::microcert::csk::Selected;
 use iotkm::microcert::keystore::{Bind, STORED_LEN, TRANSPORTED_LEN};
 use iotkm::microcert::seed::{ROW_LEN, SELECTED, numbers};
-use iotkm::microcert::{
-    CentreConfig, CentreEvent, Date, Id, KeyStore, KeyStoreError, Row, SeedStore, Selected, Stores,
-};
+use iotkm::microcert::{CentreConfig, CentreEvent, Date, Id, KeyStore, KeyStoreError, Row, SeedStore, Stores};
 use iotkm::{Association as _, Cx, Error, StoreError, UnixTime};
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};

@@ -142,14 +142,16 @@ impl Chip {
     ///     state_slot: where all else was.
     ///     seed: what was stored there.
     ///     state: likewise.
-    ///     floors: the values of the monotonic counters of both slots, the seed's first; 0 where there is none.
+    ///     seed_floor: the value of the seed's slot's monotonic counter, 0 where there is none.
+    ///     state_floor: likewise of the other slot.
     ///
     /// Raises:
     ///     BadBlobError: they do not open here, or do not belong together.
-    ///     BlobRolledBackError: one is older than its floor.
+    ///     BlobRolledBackError: one of them is older than its floor.
     ///     BadArgumentError: both slots are the same.
     #[staticmethod]
-    #[pyo3(signature = (platform, *, seed_slot, state_slot, seed, state, floors=(0, 0)))]
+    #[pyo3(signature = (platform, *, seed_slot, state_slot, seed, state, seed_floor=0, state_floor=0))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn restore(
         py: Python<'_>,
         platform: &Platform,
@@ -157,12 +159,13 @@ impl Chip {
         state_slot: u16,
         seed: Bytes,
         state: Bytes,
-        floors: (u32, u32),
+        seed_floor: u32,
+        state_floor: u32,
     ) -> PyResult<Self> {
         let slots = slots(py, seed_slot, state_slot)?;
         let chip = py.detach(|| {
             let mut work = Zeroizing::new(vec![0; CoreChip::SEED_MAX]);
-            CoreChip::restore(&platform.device, slots, floors.into(), &seed, &state, &mut work)
+            CoreChip::restore(&platform.device, slots, [seed_floor, state_floor], &seed, &state, &mut work)
         });
         Ok(Self::new(chip.map_err(|e| values::error(py, e))?))
     }

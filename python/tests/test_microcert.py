@@ -174,8 +174,10 @@ def test_without_a_clock(city: City, enrolled_so: bool) -> None:
     assert lamp.a.chip.clockless is enrolled_so and lamp.a.chip.floor == city.clock.wall() // 1_000
 
 
-def test_a_wrong_clock(city: City) -> None:
-    lamp = Lamp(city, b"lamp-7", offset=-7_200)
+@pytest.mark.parametrize("offset", [-7_200, 7_200])
+def test_a_wrong_clock(city: City, offset: int) -> None:
+    lamp = Lamp(city, b"lamp-7", offset=offset)
+    city.clock.now += 3 * 3_600_000
     assert lamp.authenticate(city)
     assert (b"lamp-7", CentreEvent.CHALLENGED) in city.events
     assert lamp.a.time is not None and abs(lamp.a.time - city.clock.wall()) < 2_000
@@ -369,7 +371,7 @@ def test_misuse(city: City) -> None:
         )
     with pytest.raises(iotkm.BlobRolledBackError):
         Chip.restore(
-            platform, seed_slot=1, state_slot=2, seed=lamp.stored[1], state=lamp.stored[2], floors=(0, 99)
+            platform, seed_slot=1, state_slot=2, seed=lamp.stored[1], state=lamp.stored[2], state_floor=99
         )
     with pytest.raises(iotkm.BadBlobError):
         read_row(b"", b"")

@@ -3,7 +3,7 @@
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 from iotkm import _iotkm
@@ -118,7 +118,10 @@ class AuthCenter:
             StoreError: the key database cannot be read.
             KeyStoreError: the keystore cannot work now.
         """
-        with self._mutex:
+        if id == self.id:
+            raise BadArgumentError("this id is the centre's own")
+        enrolled = f"{id!r} is enrolled: forget it first, if it is to be enrolled anew"
+        with self._mutex, _saying(WrongStateError, enrolled):
             return self._core.invite(Batch(self._store), self._keys, id, suite=suite, clockless=clockless)
 
     def enrol(self, deposit: bytes) -> tuple[bytes, bytes]:
@@ -131,7 +134,16 @@ class AuthCenter:
             StoreError: the key database cannot be read or written.
             KeyStoreError: the keystore cannot work now.
         """
-        return self._change(lambda rows: self._core.enrol(rows, self._keys, deposit))
+        other = "the device is enrolled with another seed: each invitation is used once; forget it first, and invite it anew"
+
+        def work(rows: Batch) -> tuple[bytes, bytes]:
+            with (
+                _saying(WrongStateError, other),
+                _saying(BadArgumentError, "this is no deposit of a chip that this centre invited"),
+            ):
+                return self._core.enrol(rows, self._keys, deposit)
+
+        return self._change(work)
 
     def handle_input(self, source: bytes, datagram: bytes) -> Handled:
         """Takes in one datagram from that address (the caller's own form, at most 22 bytes). What does not parse or verify is
@@ -196,7 +208,8 @@ class AuthCenter:
             RevokedError: the device is revoked.
             StoreError: the key database cannot be read or written.
         """
-        self._change(lambda rows: self._core.update(rows, self._keys, id))
+        with _unknown(id):
+            self._change(lambda rows: self._core.update(rows, self._keys, id))
 
     def revoke(self, id: bytes) -> None:
         """Revokes this device: from now on it is not authenticated, and it is told to kill its seed when it comes next.
@@ -207,7 +220,8 @@ class AuthCenter:
             StoreError: the key database cannot be read or written.
             KeyStoreError: the keystore cannot work now.
         """
-        self._change(lambda rows: self._core.revoke(rows, self._keys, id))
+        with _unknown(id):
+            self._change(lambda rows: self._core.revoke(rows, self._keys, id))
 
     def verify(self, signature: bytes, data: bytes) -> Signed | None:
         """Whether this is a signature of data (`Microcert.sign`) by a device of this centre's: by whom and when. ``None`` where it
@@ -252,11 +266,11 @@ class AuthCenter:
             BadArgumentError: the id has no row.
             StoreError: the key database cannot be read or written.
         """
-        with self._mutex, _as_store_error():
+        with self._mutex, _as_store_error(), _unknown(id):
             for _ in range(_TRIES):
                 [row] = self._store.get([id])
                 if row is None:
-                    raise BadArgumentError("the id has no row")
+                    raise BadArgumentError
                 if any(self._store.commit([Change(id, row.version, remove=True)])):
                     return
         raise _raced()
@@ -283,6 +297,19 @@ class AuthCenter:
 
     def __repr__(self) -> str:
         return f"<AuthCenter {self.id!r} over {self._store!r}>"
+
+
+@contextmanager
+def _saying(kind: type[IotkmError], message: str) -> Iterator[None]:
+    """That error with a message that knows what was asked for."""
+    try:
+        yield
+    except kind as error:
+        raise kind(message) from error
+
+
+def _unknown(id: bytes) -> AbstractContextManager[None]:
+    return _saying(BadArgumentError, f"no device {id!r} is enrolled here")
 
 
 def _raced() -> WrongStateError:
