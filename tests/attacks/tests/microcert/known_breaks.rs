@@ -10,7 +10,9 @@ use iotkm_netsim::SimRng;
 /// 2026-02-20 01:06:40
 const TIME: u32 = 1_771_549_600;
 
-fn city(seed: u64) -> (PublishedChip, PublishedCentre<Vec<(Id, Seed)>>, Seed, SimRng) {
+type Centre = PublishedCentre<Vec<(Id, Seed)>>;
+
+fn city(seed: u64) -> (PublishedChip, Centre, Seed, SimRng) {
     let mut rng = SimRng::new(seed);
     let id = Id::new(b"lamp").unwrap();
     let seed = Seed::generate(&mut rng, 2025).unwrap();
