@@ -1,5 +1,6 @@
 //! The device's secure chip: its key seed and its successor, the counters, and how they are stored.
 
+use super::enrolment::{FORMAT, Invitation};
 use super::keys::{self, CLOCKLESS, NEW_LEN, TAG_LEN, Terms};
 use super::keystore::TRANSPORTED_LEN;
 use super::seed::{SEED_LEN, Seed, select_of_root};
@@ -19,8 +20,6 @@ use core::fmt;
 const BLOCK: u32 = 32;
 /// A floor that rose by less, in seconds, is not worth a write of its own.
 const FLOOR_STEP: u32 = 3_600;
-/// First byte of an invitation, and of what a chip answers to it.
-const FORMAT: u8 = 1;
 
 /// Where a chip is stored: a blob of [`Chip::SEED_MAX`] bytes that seldom changes, and one of [`Chip::STATE_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -583,68 +582,6 @@ impl Chip {
 /// Whole seconds of this many milliseconds, in 32 bits; without a division of 64 bits where none is needed.
 pub(super) fn seconds(milliseconds: u64) -> u32 {
     u32::try_from(milliseconds / 1_000).unwrap_or(u32::MAX)
-}
-
-/// What a centre tells a chip that is to be enrolled: offline, for it brings the transport key.
-#[derive(Clone, Debug)]
-pub(super) struct Invitation {
-    pub suite: i8,
-    pub flags: u8,
-    pub base: u16,
-    pub time: u32,
-    pub device: Id,
-    pub centre: Id,
-    pub key: Secret<16>,
-}
-
-impl Invitation {
-    /// The longest in bytes.
-    pub const MAX: usize = 9 + 2 * (1 + Id::MAX) + 16;
-
-    pub fn write(&self, w: &mut Writer<'_>) {
-        w.put(&[FORMAT, self.suite as u8, self.flags]).put(&self.base.to_be_bytes()).put(&self.time.to_be_bytes());
-        w.short(self.device.as_bytes()).short(self.centre.as_bytes()).put(self.key.expose());
-    }
-
-    pub fn read(bytes: &[u8]) -> Result<Self, Dropped> {
-        let mut r = Reader::new(bytes);
-        let [format, suite, flags] = r.array()?;
-        let (base, time) = (r.u16()?, r.u32()?);
-        let device = Id::new(r.short(Id::MAX)?).ok_or(Dropped::Malformed)?;
-        let centre = Id::new(r.short(Id::MAX)?).ok_or(Dropped::Malformed)?;
-        let key = r.secret()?;
-        r.end()?;
-        if format != FORMAT || flags & !CLOCKLESS != 0 {
-            return Err(Dropped::Malformed);
-        }
-        Ok(Self { suite: suite as i8, flags, base, time, device, centre, key })
-    }
-}
-
-/// What a chip hands its centre: who it is, and its seed, sealed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Deposit<'a> {
-    pub suite: i8,
-    pub flags: u8,
-    pub base: u16,
-    pub device: Id,
-    pub centre: Id,
-    pub sealed: &'a [u8; TRANSPORTED_LEN],
-}
-
-impl<'a> Deposit<'a> {
-    pub fn read(bytes: &'a [u8]) -> Result<Self, Dropped> {
-        let mut r = Reader::new(bytes);
-        let [format, suite, flags] = r.array()?;
-        let base = r.u16()?;
-        let device = Id::new(r.short(Id::MAX)?).ok_or(Dropped::Malformed)?;
-        let centre = Id::new(r.short(Id::MAX)?).ok_or(Dropped::Malformed)?;
-        let sealed = r.rest().try_into().map_err(|_| Dropped::Malformed)?;
-        if format != FORMAT || flags & !CLOCKLESS != 0 {
-            return Err(Dropped::Malformed);
-        }
-        Ok(Self { suite: suite as i8, flags, base, device, centre, sealed })
-    }
 }
 
 const _: () = assert!(Chip::SEED_TEXT == 8 + SEED_LEN);

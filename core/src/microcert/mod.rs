@@ -25,6 +25,7 @@ pub mod centre;
 pub mod chip;
 pub mod csk;
 pub mod device;
+mod enrolment;
 pub mod keys;
 pub mod keystore;
 #[cfg(feature = "published")]
