@@ -8,7 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PROGRAMS = [
-    *(HERE.parent / "examples" / "c" / f"{name}.c" for name in ("one", "tickets", "operator", "epochs", "device", "hub")),
+    *(HERE.parent / "examples" / "c" / f"{name}.c" for name in ("one", "tickets", "operator", "epochs", "device", "hub", "meter")),
     *sorted((HERE.parent / "examples" / "firmware" / "cortex-m").glob("*.c")),
 ]
 # What a group's first item starts with, its heading, its example.
@@ -38,6 +38,10 @@ GROUPS = [
     ("int iotkm_credential_read(", "credentials: asked for, issued", "credentials"),
     ("size_t iotkm_noninteractive_peer_size", "noninteractive: peers", "noninteractive_peers"),
     ("int iotkm_noninteractive_open(", "noninteractive: associations", "noninteractive"),
+    ("size_t iotkm_chip_size", "microcert: chips", "chip"),
+    ("int iotkm_microcert_open(", "microcert: associations with the centre", "microcert"),
+    ("int iotkm_centre_open(", "microcert: a centre", "centre"),
+    ("int iotkm_served_open(", "microcert: a centre's sessions", "served"),
 ]
 
 

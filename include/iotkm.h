@@ -13,6 +13,8 @@
  * - noninteractive: a self-certified key each, half of it the operator's (iotkm_credential_request(), iotkm_holder_init(),
  *   iotkm_noninteractive_peer_init()); then iotkm_noninteractive_open(). New keys with each epoch, without a message for it.
  *   Program: examples/c/epochs.c.
+ * - microcert: a key seed that an authentication centre has too (iotkm_chip_enrol()); then iotkm_microcert_open(). The centre itself is
+ *   an iotkm_centre, or `iotkm centre` of the Python package. Program: examples/c/meter.c.
  *
  * From there on all are iotkm_association, with the same verbs; many on one socket are an iotkm_hub. Each group of functions
  * here begins with an example; this is the loop of a whole program:
@@ -207,6 +209,48 @@
 // The longest blob of a stored iotkm_noninteractive_peer_ffc in bytes.
 #define IOTKM_NONINTERACTIVE_PEER_BLOB_MAX_FFC 1558
 
+// Length in bytes of the blob in the chip's seed slot: what that slot must hold. It is written seldom.
+#define IOTKM_CHIP_SEED_BLOB_MAX 1005
+
+// The longest blob in bytes of the chip's other slot, which is written every 32 micro-certificates.
+#define IOTKM_CHIP_STATE_BLOB_MAX 174
+
+// The longest deposit in bytes.
+#define IOTKM_CHIP_DEPOSIT_MAX 1023
+
+// Bytes of memory for iotkm_chip_load(): both blobs, and one to open them in.
+#define IOTKM_CHIP_WORK ((2 * IOTKM_CHIP_SEED_BLOB_MAX) + IOTKM_CHIP_STATE_BLOB_MAX)
+
+// The longest signature in bytes.
+#define IOTKM_SIGNATURE_MAX 83
+
+// The smallest MTU in bytes for iotkm_microcert_open().
+#define IOTKM_MICROCERT_MTU_MIN 120
+
+// What `row_swap` returns where another version is stored than the one that it replaces: nothing was written.
+#define IOTKM_CENTRE_STALE 1
+
+// What the hooks of a key store return for bytes that are not what was sealed for this place.
+#define IOTKM_CENTRE_TAMPERED 1
+
+// The longest state of a row in bytes.
+#define IOTKM_CENTRE_STATE_MAX 154
+
+// Bytes of a row's sealed seed.
+#define IOTKM_CENTRE_SEED_LEN 992
+
+// Bytes of the centre's keys.
+#define IOTKM_CENTRE_KEYS_LEN 96
+
+// The longest invitation in bytes.
+#define IOTKM_CENTRE_INVITATION_MAX 59
+
+// Bytes of the word that an enrolment is done.
+#define IOTKM_CENTRE_CONFIRMATION_LEN 20
+
+// The longest answer of a centre's in bytes: room for iotkm_centre_receive().
+#define IOTKM_CENTRE_REPLY_MAX 128
+
 // What functions return: `IOTKM_OK`, or a negative number that never changes its meaning. After an error nothing has changed.
 // From -101 on they are the languages' own, of one table: -110 to -117 are Python's (`iotkm/_errors.py` has it).
 typedef enum {
@@ -242,6 +286,14 @@ typedef enum {
     IOTKM_E_FULL = -14,
     // There is no credential of this device's that is valid now.
     IOTKM_E_NO_CREDENTIAL = -15,
+    // The key seed is not for this time: enrol the device anew.
+    IOTKM_E_SEED_EXPIRED = -16,
+    // The device is revoked, and its seed killed.
+    IOTKM_E_REVOKED = -17,
+    // The centre's database failed; nothing has changed.
+    IOTKM_E_STORE = -18,
+    // The centre's key store failed, or something in its database is not what was sealed there.
+    IOTKM_E_KEY_STORE = -19,
     // A pointer that must not be NULL is.
     IOTKM_E_NULL = -101,
     // The object was never set up, or was wiped.
@@ -333,6 +385,8 @@ typedef enum {
     IOTKM_EVENT_HINT = 13,
     // The peer has answered a ping: it is there and has the long-term key.
     IOTKM_EVENT_PEER_ALIVE = 14,
+    // Both sides are authenticated, without a session.
+    IOTKM_EVENT_AUTHENTICATED = 15,
 } iotkm_event_kind;
 
 // Which part of a protocol an event speaks of.
@@ -381,6 +435,10 @@ typedef enum {
     IOTKM_REASON_CREDENTIAL = 11,
     // One side has a psk for the other, which has none.
     IOTKM_REASON_PSK = 12,
+    // The centre has revoked this device: its seed is killed.
+    IOTKM_REASON_REVOKED = 13,
+    // The key seed is not for this time: enrol the device anew.
+    IOTKM_REASON_SEED_EXPIRED = 14,
 } iotkm_reason;
 
 // What a peer proved to know.
@@ -391,6 +449,8 @@ typedef enum {
     IOTKM_AUTHENTICATED_PAIRED_PEER = 1,
     // The holder of a credential of the same authority, by its static key and what came of that.
     IOTKM_AUTHENTICATED_HOLDER = 2,
+    // A device and the centre that it is enrolled with, by its key seed.
+    IOTKM_AUTHENTICATED_ENROLLED = 3,
 } iotkm_authenticated;
 
 // Why a datagram was dropped.
@@ -418,6 +478,40 @@ typedef enum {
     // Randomness failed.
     IOTKM_DROPPED_RNG = 10,
 } iotkm_dropped;
+
+// What is known of the seed that is to replace a chip's.
+typedef enum {
+    // There is none.
+    IOTKM_PENDING_NONE = 0,
+    // This device has answered; whether the centre has it is not known.
+    IOTKM_PENDING_ANSWERED = 1,
+    // The centre has it, too: it is used from the next micro-certificate on.
+    IOTKM_PENDING_CONFIRMED = 2,
+} iotkm_pending;
+
+// What happened, for the operator.
+typedef enum {
+    // Nothing, or something that this header does not know yet.
+    IOTKM_CENTRE_NOTHING = 0,
+    // The device is authenticated.
+    IOTKM_CENTRE_AUTHENTICATED = 1,
+    // It is, and a new seed has been agreed on: it will come with that next.
+    IOTKM_CENTRE_UPDATE_AGREED = 2,
+    // It is, with its new seed: the old one is erased.
+    IOTKM_CENTRE_KEY_REPLACED = 3,
+    // It is genuine, but was not fresh, and got a challenge: no clock, a wrong one, or a counter that is behind.
+    IOTKM_CENTRE_CHALLENGED = 4,
+    // As before, and it used a counter that another one with the same seed has used: one of the two is a clone.
+    IOTKM_CENTRE_CLONE_SUSPECTED = 5,
+    // It is revoked, and has been told so.
+    IOTKM_CENTRE_REVOKED = 6,
+    // It has killed its seed.
+    IOTKM_CENTRE_KILLED = 7,
+    // Its seed is not for this year: enrol it anew. Nobody vouches for this.
+    IOTKM_CENTRE_SEED_EXPIRED = 8,
+    // What is sealed in its row is not what was sealed there: restore it from the back-up.
+    IOTKM_CENTRE_WAS_TAMPERED = 9,
+} iotkm_centre_event;
 
 // Which group a device's key is of, as COSE numbers curves.
 typedef enum {
@@ -1069,6 +1163,187 @@ typedef struct {
     uint64_t opaque[710];
 } iotkm_noninteractive_memory_ffc;
 
+// What a device has of its enrolment with one centre: key seed, counters, floor time. It is stored in two slots, and lent to
+// one association at a time, which keeps it up to date there.
+typedef struct {
+    uint64_t opaque[155];
+} iotkm_chip;
+
+// A chip's two blobs, and what keeps old ones from being put back.
+typedef struct {
+    // The slot of the seed.
+    uint16_t seed_slot;
+    // The slot of all else.
+    uint16_t state_slot;
+    // Value of the seed slot's monotonic counter, 0 where there is none.
+    uint32_t seed_floor;
+    // Likewise of the other slot.
+    uint32_t state_floor;
+    // What is in the seed slot.
+    const uint8_t *seed;
+    // Its length in bytes.
+    size_t seed_len;
+    // What is in the other slot.
+    const uint8_t *state;
+    // Its length in bytes.
+    size_t state_len;
+} iotkm_chip_stored;
+
+// What may be shown of a chip.
+typedef struct {
+    // The device's id.
+    iotkm_history_id id;
+    // The centre's.
+    iotkm_history_id centre;
+    // Number of the suite that it was enrolled with.
+    int suite;
+    // Whether it was enrolled as a device without a clock.
+    bool clockless;
+    // Whether the centre has confirmed the enrolment.
+    bool confirmed;
+    // Whether it was revoked: the seed is killed.
+    bool revoked;
+    // How often the seed was replaced.
+    uint32_t generation;
+    // What is known of the seed that is to replace it: an iotkm_pending.
+    uint32_t pending;
+    // The first year whose row is still there; above `last_year` where none is.
+    uint16_t first_year;
+    // The last year that the seed is for.
+    uint16_t last_year;
+    // The newest time that the centre gave, in ms since 1970: it is at least that late.
+    uint64_t floor_ms;
+} iotkm_chip_record;
+
+// Memory for a run of a device's.
+typedef struct {
+    uint64_t opaque[48];
+} iotkm_microcert_memory;
+
+// One centre: many devices, whose rows are in a database of the program's. It has no session and no timer: each datagram is
+// answered at once, or not at all.
+typedef struct {
+    uint64_t opaque[20];
+} iotkm_centre;
+
+// Where a centre's rows and keys are. Hooks return 0 for ok, IOTKM_STORE_EMPTY, IOTKM_CENTRE_STALE or IOTKM_CENTRE_TAMPERED where
+// that is said, anything else for a failure; each gets its context first. Fill the whole structure with zeros first.
+typedef struct {
+    // sizeof(iotkm_centre_stores).
+    size_t struct_size;
+    // Reads a device's row: its state, of at most `capacity` (IOTKM_CENTRE_STATE_MAX) bytes, and its sealed seed
+    // (IOTKM_CENTRE_SEED_LEN). IOTKM_STORE_EMPTY where there is none.
+    int (*row_read)(void *ctx,
+                    const iotkm_history_id *id,
+                    uint8_t *state,
+                    size_t capacity,
+                    size_t *state_len,
+                    uint8_t *seed);
+    // Writes a device's row if the stored one has the version before `version`, or if there is none and that is 1; else
+    // IOTKM_CENTRE_STALE. `seed` NULL: it stays as it is. It is durable when this returns 0.
+    int (*row_swap)(void *ctx,
+                    const iotkm_history_id *id,
+                    uint32_t version,
+                    const uint8_t *state,
+                    size_t state_len,
+                    const uint8_t *seed);
+    // For the two above.
+    void *rows_ctx;
+    // K_trans, K_store and K_mac, 32 random bytes each, in memory; NULL: they are in a token behind the hooks below.
+    const uint8_t *keys;
+    // Writes a chip's transport key, 16 bytes: AES-256-CMAC under K_trans of u32 1, `iotkm1 microcert transport`, 0, the id, u32 128.
+    int (*transport_key)(void *ctx, const iotkm_history_id *id, uint8_t *key);
+    // Unwraps a seed (AES key wrap under the transport key, 984 bytes) and seals it for its place, 992 bytes.
+    // IOTKM_CENTRE_TAMPERED where it is not that chip's.
+    int (*transcrypt)(void *ctx,
+                      const iotkm_history_id *id,
+                      const uint8_t *bind,
+                      const uint8_t *transported,
+                      uint8_t *stored);
+    // Opens sixteen rows of a stored seed, 16 bytes each, whose numbers these are, once its tag has verified.
+    int (*rows)(void *ctx, const uint8_t *bind, const uint8_t *stored, const uint8_t *numbers, uint8_t *rows);
+    // Seals all but the last 16 bytes, where they lie, for the place that the 16 bytes of `bind` name: AES-256-CBC under K_store,
+    // its IV AES-256-CMAC under K_mac of 1 and `bind`; the last 16 bytes are that of 2, `bind` and the ciphertext.
+    int (*seal)(void *ctx, const uint8_t *bind, uint8_t *text, size_t len);
+    // Opens what `seal` sealed, where it lies.
+    int (*open)(void *ctx, const uint8_t *bind, uint8_t *text, size_t len);
+    // For the five above.
+    void *keys_ctx;
+} iotkm_centre_stores;
+
+// A cell of the table that bounds how many seeds are unwrapped for nothing: four for each device are plenty.
+typedef struct {
+    uint32_t opaque[2];
+} iotkm_centre_share;
+
+// Room for an answer that a device may not have got: as many as devices are at it at a time, and some more.
+typedef struct {
+    uint8_t opaque[83];
+} iotkm_centre_kept;
+
+// What a centre is told when it is set up. Fill the whole structure with zeros first: what is 0 is the default. What it points to
+// is lent until iotkm_centre_wipe().
+typedef struct {
+    // sizeof(iotkm_centre_setup).
+    size_t struct_size;
+    // Its id.
+    iotkm_history_id id;
+    // The suites of its devices: ..._symmetric ones.
+    const iotkm_suite *const *suites;
+    // How many: 1 to 8.
+    size_t suite_count;
+    // How far a device's clock may be from the centre's, in seconds; 0: 300.
+    uint32_t window_s;
+    // How long a challenge is good for, in seconds; 0: 60.
+    uint32_t challenge_s;
+    // How long after its end a year's row is kept, in seconds: as long, signatures of that year verify; 0: 31 days.
+    uint32_t grace_s;
+    // Where its rows and keys are.
+    const iotkm_centre_stores *stores;
+    // A table of cells.
+    iotkm_centre_share *shares;
+    // How many.
+    size_t share_count;
+    // A table of answers.
+    iotkm_centre_kept *answers;
+    // How many; may be 0.
+    size_t answer_count;
+} iotkm_centre_setup;
+
+// What came of a datagram.
+typedef struct {
+    // What goes back to where it came from, in the buffer that iotkm_centre_receive() was given; NULL: nothing.
+    const uint8_t *reply;
+    // Its length in bytes.
+    size_t reply_len;
+    // What happened: an iotkm_centre_event.
+    uint32_t event;
+    // Whose it was, where something happened.
+    iotkm_history_id id;
+    // Whether a session was granted, which takes the place of any that this device had: see iotkm_served_open().
+    bool has_session;
+} iotkm_handled;
+
+// A session that a device was granted, to be made an association of. It holds keys: open it, or wipe it.
+typedef struct {
+    uint64_t opaque[28];
+} iotkm_accepted;
+
+// Who signed, and when.
+typedef struct {
+    // The device.
+    iotkm_history_id id;
+    // When, by its own clock, in ms since 1970; seconds are whole.
+    uint64_t time_ms;
+    // How many micro-certificates and signatures it had made before.
+    uint32_t counter;
+} iotkm_signed;
+
+// Memory for the runs of a centre's session.
+typedef struct {
+    uint64_t opaque[32];
+} iotkm_served_memory;
+
 // A part of what is to be signed.
 typedef struct {
     // The bytes.
@@ -1092,6 +1367,12 @@ typedef struct {
     // For `sign`.
     void *sign_ctx;
 } iotkm_external_key;
+
+
+
+
+
+
 
 
 
@@ -1330,7 +1611,6 @@ int iotkm_export(iotkm_association *association,
 // Goes on from a blob of iotkm_export(), on an association that was just set up: IOTKM_EVENT_RESUMED says when new keys are
 // there. Export again after that: the old blob is of no more use. Errors: IOTKM_E_BAD_BLOB, IOTKM_E_WRONG_STATE (a session
 // or a run is there), IOTKM_E_RNG.
-// Shown in examples/firmware/cortex-m/session.c.
 int iotkm_restore(iotkm_association *association,
                   const iotkm_cx *cx,
                   const uint8_t *blob,
@@ -3111,6 +3391,363 @@ int iotkm_noninteractive_peer_credential(const iotkm_noninteractive_peer *peer,
 
 // Wipes the peer from memory; its slot stays as it is. Error: IOTKM_E_BUSY while an association holds the peer.
 int iotkm_noninteractive_peer_wipe(iotkm_noninteractive_peer *peer);
+
+// ---- microcert: chips ----
+
+// Example:
+//
+//     /* In the factory: an invitation in, a deposit out; from then on its slots 1 and 2. By a program's own means, with monotonic counters,
+//      * iotkm_chip_seal() and iotkm_chip_restore(). */
+//     static iotkm_chip chip;
+//     static uint8_t work[IOTKM_CHIP_WORK], deposit[IOTKM_CHIP_DEPOSIT_MAX];
+//     iotkm_chip_record about;
+//     iotkm_chip_stored stored = {0};
+//     uint16_t slot;
+//     uint32_t version;
+//     if (iotkm_chip_size() != sizeof chip) return;
+//     if (iotkm_chip_load(&chip, &cx, 1, 2, work, sizeof work) == IOTKM_E_EMPTY) {
+//         iotkm_chip_enrol(&chip, &cx, 1, 2, bytes, len);
+//         iotkm_chip_store(&chip, &cx, work, sizeof work);
+//         iotkm_chip_deposit(&chip, deposit, sizeof deposit, &len);
+//         my_store(deposit, len);                             // to the centre, which answers
+//         iotkm_chip_confirm(&chip, bytes, IOTKM_CENTRE_CONFIRMATION_LEN);
+//         iotkm_chip_store(&chip, &cx, work, sizeof work);
+//     }
+//     iotkm_chip_info(&chip, &about);
+//     if (about.revoked) my_warning("revoked");
+//     while (iotkm_chip_needs_store(&chip) == 1) {
+//         iotkm_chip_seal(&chip, &cx, buffer, sizeof buffer, &len, &slot, &version);
+//         my_store(buffer, len);
+//         iotkm_chip_persisted(&chip);
+//     }
+//     iotkm_chip_wipe(&chip);
+//     stored.seed_slot = 1;
+//     stored.seed = bytes;
+//     stored.seed_len = len;
+//     stored.state_slot = 2;
+//     stored.state = blob;
+//     stored.state_len = blob_len;
+//     stored.state_floor = version;
+//     iotkm_chip_restore(&chip, &cx, &stored, work, sizeof work);
+
+// sizeof(iotkm_chip) as the library was built.
+size_t iotkm_chip_size(void);
+
+// Enrols this device by an invitation, which its centre wrote for its id and which came offline, since it brings a key: erase it
+// then. The chip makes its seed, 976 random bytes. Store it (iotkm_chip_store()) before iotkm_chip_deposit(), whose bytes go to
+// the centre; its answer is for iotkm_chip_confirm(). `seed_slot` and `state_slot` are where the chip will be stored.
+// Errors: IOTKM_E_BAD_ARGUMENT for what is no invitation, and where both slots are the same; IOTKM_E_RNG.
+int iotkm_chip_enrol(iotkm_chip *chip,
+                     const iotkm_cx *cx,
+                     uint16_t seed_slot,
+                     uint16_t state_slot,
+                     const uint8_t *invitation,
+                     size_t invitation_len);
+
+// Writes the chip's answer to its invitation, for the centre: the seed, sealed under the key of the invitation.
+// IOTKM_CHIP_DEPOSIT_MAX bytes will do. Errors: IOTKM_E_WRONG_STATE once the centre has confirmed, IOTKM_E_BUFFER_TOO_SMALL.
+int iotkm_chip_deposit(const iotkm_chip *chip,
+                       uint8_t *out,
+                       size_t out_capacity,
+                       size_t *out_len);
+
+// Takes the centre's word that it has stored the seed, 20 bytes: the key of the invitation is erased. The first authentication
+// says as much. Store the chip afterwards.
+// Errors: IOTKM_E_BAD_ARGUMENT where it is not that centre's word; IOTKM_E_WRONG_STATE where it came before; IOTKM_E_BUSY while an
+// association holds the chip.
+int iotkm_chip_confirm(iotkm_chip *chip,
+                       const uint8_t *confirmation,
+                       size_t confirmation_len);
+
+// 1 if the chip has to be stored, 0 if not, or an error: iotkm_chip_store(), or iotkm_chip_seal(), storage, and
+// iotkm_chip_persisted() until it is 0. An association does so by itself (IOTKM_OUTPUT_PERSIST).
+int iotkm_chip_needs_store(const iotkm_chip *chip);
+
+// Seals what has to be written next into `out` (IOTKM_CHIP_SEED_BLOB_MAX bytes will do), for `slot`, with the number of this write
+// in `version` for a monotonic counter. Say iotkm_chip_persisted() when it is safe, and before the next one.
+// Errors: IOTKM_E_BUFFER_TOO_SMALL; IOTKM_E_BUSY while an association holds the chip.
+int iotkm_chip_seal(iotkm_chip *chip,
+                    const iotkm_cx *cx,
+                    uint8_t *out,
+                    size_t out_capacity,
+                    size_t *out_len,
+                    uint16_t *slot,
+                    uint32_t *version);
+
+// What iotkm_chip_seal() gave last is safe. Error: IOTKM_E_BUSY while an association holds the chip.
+int iotkm_chip_persisted(iotkm_chip *chip);
+
+// Stores all that has to be, by the platform's `store_write`, sealed in `work` (IOTKM_CHIP_SEED_BLOB_MAX bytes will do).
+// Errors: IOTKM_E_HOOK (call again), IOTKM_E_BUFFER_TOO_SMALL; IOTKM_E_BUSY while an association holds the chip.
+int iotkm_chip_store(iotkm_chip *chip,
+                     const iotkm_cx *cx,
+                     uint8_t *work,
+                     size_t work_len);
+
+// Sets a chip up from its two blobs, opened in `work`: IOTKM_CHIP_SEED_BLOB_MAX bytes, erased afterwards. Store it where
+// iotkm_chip_needs_store() says so: the power may have gone between two writes.
+// Errors: IOTKM_E_BAD_BLOB, also where the two do not belong together; IOTKM_E_BLOB_ROLLED_BACK; IOTKM_E_BAD_ARGUMENT.
+int iotkm_chip_restore(iotkm_chip *chip,
+                       const iotkm_cx *cx,
+                       const iotkm_chip_stored *stored,
+                       uint8_t *work,
+                       size_t work_len);
+
+// iotkm_chip_restore() with what the platform's `store_read` finds in both slots; `work` has IOTKM_CHIP_WORK bytes.
+// Errors: IOTKM_E_EMPTY where one of them was never written, IOTKM_E_HOOK, IOTKM_E_BAD_BLOB, IOTKM_E_BAD_ARGUMENT.
+int iotkm_chip_load(iotkm_chip *chip,
+                    const iotkm_cx *cx,
+                    uint16_t seed_slot,
+                    uint16_t state_slot,
+                    uint8_t *work,
+                    size_t work_len);
+
+// Writes what may be shown of a chip, also while an association holds it.
+int iotkm_chip_info(const iotkm_chip *chip, iotkm_chip_record *record);
+
+// Wipes the chip from memory; its slots stay as they are. Error: IOTKM_E_BUSY while an association holds the chip.
+int iotkm_chip_wipe(iotkm_chip *chip);
+
+// ---- microcert: associations with the centre ----
+
+// Example:
+//
+//     /* Authenticates, without a session; signs a reading for whoever asks the centre; then a session, at the centre's time. A device behind
+//      * a gateway is in a hub; memory that is only needed for a run is given back. */
+//     static iotkm_microcert_memory memory;
+//     uint8_t signature[IOTKM_SIGNATURE_MAX];
+//     uint32_t number;
+//     uint64_t now;
+//     iotkm_microcert_open(&a, &chip, &iotkm_suite_4_symmetric, NULL, &memory);
+//     iotkm_microcert_authenticate(&a, &cx, &to);
+//     iotkm_drain(&a, &cx, buffer, sizeof buffer, &wake_at);
+//     while (iotkm_microcert_sign(&a, &cx, payload, payload_len, signature, sizeof signature, &len) == IOTKM_E_UNDRAINED)
+//         iotkm_drain(&a, &cx, buffer, sizeof buffer, &wake_at);
+//     iotkm_microcert_connect(&a, &cx, &to);
+//     iotkm_microcert_join(&a, &hub, IOTKM_HUB_NOBODY, &number);
+//     iotkm_microcert_time(&a, cx.now_ms, &now);
+//     if (now != 0) cx.wall_ms = now;
+//     if (iotkm_microcert_release(&a) == IOTKM_OK) iotkm_microcert_lend(&a, &memory);
+
+// Sets up an association with the centre that the chip is enrolled with, at rest. `suite` is the one that it was enrolled with, a
+// ..._symmetric one. `config` may be NULL; its MTU must be at least IOTKM_MICROCERT_MTU_MIN. Chip and memory are lent until
+// iotkm_wipe().
+//
+// What the centre orders happens by itself, with the next authentication: IOTKM_EVENT_UPDATE_AGREED and
+// IOTKM_EVENT_KEY_REPLACED tell of a new seed, IOTKM_EVENT_FAILED with IOTKM_REASON_REVOKED that the seed was killed.
+// Errors: IOTKM_E_SUITE_MISMATCH, IOTKM_E_BAD_ARGUMENT, IOTKM_E_BUSY where another association holds the chip.
+int iotkm_microcert_open(iotkm_association *association,
+                         iotkm_chip *chip,
+                         const iotkm_suite *suite,
+                         const iotkm_config *config,
+                         iotkm_microcert_memory *memory);
+
+// Authenticates this device and the centre at this address to each other, and starts a session: IOTKM_EVENT_ESTABLISHED or
+// IOTKM_EVENT_FAILED tells. A session that there is goes on until the new one is complete. Without a clock (`cx->wall_ms` is 0, or
+// it was enrolled so) it takes two messages more.
+// Errors: IOTKM_E_SEED_EXPIRED; IOTKM_E_WRONG_STATE while a run is under way; IOTKM_E_KEY_EXHAUSTED after 2^32 - 1 counters;
+// IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+int iotkm_microcert_connect(iotkm_association *association,
+                            const iotkm_cx *cx,
+                            const iotkm_addr *to);
+
+// iotkm_microcert_connect() without a session: IOTKM_EVENT_AUTHENTICATED tells. Errors: as there.
+int iotkm_microcert_authenticate(iotkm_association *association, const iotkm_cx *cx, const iotkm_addr *to);
+
+// Signs data, for whoever asks the centre; the time in it is this device's. IOTKM_SIGNATURE_MAX bytes will do.
+// Errors: IOTKM_E_UNDRAINED where a counter has to be stored first: drain and call again; IOTKM_E_SEED_EXPIRED, IOTKM_E_REVOKED,
+// IOTKM_E_KEY_EXHAUSTED, IOTKM_E_RNG, IOTKM_E_BUFFER_TOO_SMALL.
+int iotkm_microcert_sign(iotkm_association *association,
+                         const iotkm_cx *cx,
+                         const uint8_t *data,
+                         size_t data_len,
+                         uint8_t *out,
+                         size_t out_capacity,
+                         size_t *out_len);
+
+// What time it is by the centre's clock, in ms since 1970, as it said last in this association, to set the device's own: `now_ms`
+// as in iotkm_cx. 0: it has said nothing yet.
+int iotkm_microcert_time(iotkm_association *association,
+                         uint64_t now_ms,
+                         uint64_t *wall_ms);
+
+// Takes the memory for runs back (and wipes it), if no run needs it: a session goes on without. Authentication, resume and the
+// centre's new address need it again: iotkm_microcert_lend(). Error: IOTKM_E_WRONG_STATE while it is needed, or not there.
+int iotkm_microcert_release(iotkm_association *association);
+
+// Lends memory for runs again, until iotkm_wipe() or iotkm_microcert_release(). Error: IOTKM_E_WRONG_STATE where there is some.
+int iotkm_microcert_lend(iotkm_association *association,
+                         iotkm_microcert_memory *memory);
+
+// iotkm_history_join() for associations of this scheme.
+int iotkm_microcert_join(iotkm_association *association, iotkm_hub *hub, uint32_t wanted, uint32_t *member);
+
+// ---- microcert: a centre ----
+
+// Example:
+//
+//     /* A centre over a program's database, with its keys in memory. */
+//     static iotkm_centre centre;
+//     static iotkm_centre_share shares[4000];
+//     static iotkm_centre_kept answers[100];
+//     static const iotkm_suite *const suites[] = {&iotkm_suite_0_symmetric, &iotkm_suite_4_symmetric};
+//     iotkm_centre_stores stores = {0};
+//     iotkm_centre_setup setup = {0};
+//     iotkm_handled handled;
+//     iotkm_signed by;
+//     uint8_t word[IOTKM_CENTRE_CONFIRMATION_LEN];
+//     uint16_t forged;
+//     stores.struct_size = sizeof stores;
+//     stores.row_read = my_row_read;
+//     stores.row_swap = my_row_swap;
+//     stores.keys = secret;                                   // IOTKM_CENTRE_KEYS_LEN bytes
+//     setup.struct_size = sizeof setup;
+//     setup.id = own_id;
+//     setup.suites = suites;
+//     setup.suite_count = 2;
+//     setup.stores = &stores;
+//     setup.shares = shares;
+//     setup.share_count = 4000;
+//     setup.answers = answers;
+//     setup.answer_count = 100;
+//     iotkm_centre_open(&centre, &setup);
+//     
+//     iotkm_centre_invite(&centre, &cx, &peer_id, suites[0], false, out, sizeof out, &len);   // to the chip, offline
+//     iotkm_centre_enrol(&centre, &cx, bytes, len, word, &peer_id);                           // what it answered
+//     
+//     iotkm_centre_receive(&centre, &cx, &from, NULL, 0, datagram, datagram_len, out, sizeof out, &handled, &session);
+//     if (handled.reply) my_send(&from, handled.reply, handled.reply_len);
+//     if (handled.has_session) iotkm_accepted_wipe(&session);
+//     if (handled.event == IOTKM_CENTRE_CLONE_SUSPECTED) iotkm_centre_revoke(&centre, &cx, &handled.id);
+//     if (handled.event == IOTKM_CENTRE_AUTHENTICATED) iotkm_centre_update(&centre, &cx, &handled.id);
+//     if (iotkm_centre_verify(&centre, &cx, bytes, len, payload, payload_len, &by) == IOTKM_OK) my_application(payload, payload_len);
+//     iotkm_centre_drops(&centre, IOTKM_DROPPED_FORGED, &forged);
+//     iotkm_centre_forget_answers(&centre);                   // the database lost a commit
+//     iotkm_centre_wipe(&centre);
+
+// Sets a centre up. Errors: IOTKM_E_BAD_ARGUMENT without suites or without cells, or for a suite with Diffie-Hellman.
+int iotkm_centre_open(iotkm_centre *centre,
+                      const iotkm_centre_setup *setup);
+
+// Takes in one datagram from the address `from`; what goes back lies in `out` (IOTKM_CENTRE_REPLY_MAX bytes). `cid` is the
+// connection id, at most 8 bytes, under which a session that begins is to receive: another one for the next call once it is used.
+// `session`, where handled->has_session, is for iotkm_served_open(). Whatever does not parse or verify is dropped and counted.
+// Errors: IOTKM_E_STORE, IOTKM_E_KEY_STORE, IOTKM_E_RNG: nothing was answered, the device asks again; IOTKM_E_BAD_ARGUMENT where
+// `cx->wall_ms` is 0; IOTKM_E_BUFFER_TOO_SMALL.
+int iotkm_centre_receive(iotkm_centre *centre,
+                         const iotkm_cx *cx,
+                         const iotkm_addr *from,
+                         const uint8_t *cid,
+                         size_t cid_len,
+                         const uint8_t *datagram,
+                         size_t datagram_len,
+                         uint8_t *out,
+                         size_t out_capacity,
+                         iotkm_handled *handled,
+                         iotkm_accepted *session);
+
+// Writes what makes a chip of this id one of this centre's: IOTKM_CENTRE_INVITATION_MAX bytes will do. It holds a key: it goes to that
+// chip offline and is erased. Nothing is stored.
+// Errors: IOTKM_E_SUITE_MISMATCH for a suite that is not this centre's; IOTKM_E_WRONG_STATE for an id that is enrolled;
+// IOTKM_E_STORE, IOTKM_E_KEY_STORE, IOTKM_E_BUFFER_TOO_SMALL; IOTKM_E_BAD_ARGUMENT where `cx->wall_ms` is 0.
+int iotkm_centre_invite(iotkm_centre *centre,
+                        const iotkm_cx *cx,
+                        const iotkm_history_id *id,
+                        const iotkm_suite *suite,
+                        bool clockless,
+                        uint8_t *out,
+                        size_t out_capacity,
+                        size_t *out_len);
+
+// Takes a chip's deposit and stores its seed. Writes the confirmation for the chip, IOTKM_CENTRE_CONFIRMATION_LEN bytes, and its id. The
+// same deposit again is confirmed again until the chip's first authentication.
+// Errors: IOTKM_E_BAD_ARGUMENT for what is no deposit of a chip of this centre's; IOTKM_E_WRONG_STATE where the id has another seed;
+// IOTKM_E_SUITE_MISMATCH, IOTKM_E_STORE, IOTKM_E_KEY_STORE.
+int iotkm_centre_enrol(iotkm_centre *centre,
+                       const iotkm_cx *cx,
+                       const uint8_t *deposit,
+                       size_t deposit_len,
+                       uint8_t *confirmation,
+                       iotkm_history_id *id);
+
+// Wants a new seed of this device: it is asked for when the device comes next.
+// Errors: IOTKM_E_BAD_ARGUMENT for an id without a row; IOTKM_E_REVOKED; IOTKM_E_WRONG_STATE where somebody else wrote the row in
+// between: call again; IOTKM_E_STORE.
+int iotkm_centre_update(iotkm_centre *centre,
+                        const iotkm_cx *cx,
+                        const iotkm_history_id *id);
+
+// Revokes this device: from now on it is not authenticated, and told to kill its seed when it comes next.
+// Errors: IOTKM_E_BAD_ARGUMENT for an id without a row; IOTKM_E_WRONG_STATE where somebody else wrote the row in between: call again;
+// IOTKM_E_STORE, IOTKM_E_KEY_STORE.
+int iotkm_centre_revoke(iotkm_centre *centre,
+                        const iotkm_cx *cx,
+                        const iotkm_history_id *id);
+
+// Whether this is a signature of data by a device of this centre's: by whom and when.
+// Errors: IOTKM_E_REFUSED_SIGNATURE where it is not, or no more (revoked, another seed, its year erased); IOTKM_E_STORE,
+// IOTKM_E_KEY_STORE.
+int iotkm_centre_verify(iotkm_centre *centre,
+                        const iotkm_cx *cx,
+                        const uint8_t *signature,
+                        size_t signature_len,
+                        const uint8_t *data,
+                        size_t data_len,
+                        iotkm_signed *signed_by);
+
+// iotkm_drops() for a centre.
+int iotkm_centre_drops(const iotkm_centre *centre, uint32_t reason, uint16_t *count);
+
+// Forgets the answers that are kept: for a store that has lost what it said was durable.
+int iotkm_centre_forget_answers(iotkm_centre *centre);
+
+// Ends a centre, and gives back what it was lent. Error: IOTKM_E_NOT_SET_UP.
+int iotkm_centre_wipe(iotkm_centre *centre);
+
+// ---- microcert: a centre's sessions ----
+
+// Example:
+//
+//     /* A session that a device was granted, in the hub with all others; and one from before a restart. */
+//     static iotkm_served_memory memory, other_memory;
+//     iotkm_config config = {0};
+//     uint32_t number;
+//     iotkm_served_open(&a, &session, NULL, &memory);
+//     iotkm_served_join(&a, &hub, IOTKM_HUB_NOBODY, &number);
+//     if (iotkm_served_release(&a) == IOTKM_OK) iotkm_served_lend(&a, &memory);
+//     config.struct_size = sizeof config;
+//     config.cid_len = 4;
+//     config.cid[3] = 9;
+//     iotkm_served_at_rest(&b, &peer_id, &iotkm_suite_0_symmetric, &config, &other_memory);
+//     iotkm_restore(&b, &cx, blob, blob_len);
+
+// Makes an association of a session that iotkm_centre_receive() granted, and wipes `session`. IOTKM_EVENT_ESTABLISHED is its first
+// output. Its connection id is the one that the centre offered; `config` may be NULL. Memory is lent until iotkm_wipe().
+// Errors: IOTKM_E_BAD_ARGUMENT for a configuration out of range.
+int iotkm_served_open(iotkm_association *association,
+                      iotkm_accepted *session,
+                      const iotkm_config *config,
+                      iotkm_served_memory *memory);
+
+// Wipes a session that is not wanted. Error: IOTKM_E_NOT_SET_UP.
+int iotkm_accepted_wipe(iotkm_accepted *session);
+
+// An association with this device that has no session yet, for iotkm_restore() from a blob of iotkm_export(); `config` has the
+// connection id that it had. Errors: IOTKM_E_BAD_ARGUMENT.
+int iotkm_served_at_rest(iotkm_association *association,
+                         const iotkm_history_id *id,
+                         const iotkm_suite *suite,
+                         const iotkm_config *config,
+                         iotkm_served_memory *memory);
+
+// iotkm_microcert_release() for a centre's session.
+int iotkm_served_release(iotkm_association *association);
+
+// iotkm_microcert_lend() for a centre's session.
+int iotkm_served_lend(iotkm_association *association, iotkm_served_memory *memory);
+
+// iotkm_history_join() for a centre's session.
+int iotkm_served_join(iotkm_association *association, iotkm_hub *hub, uint32_t wanted, uint32_t *member);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -2,6 +2,7 @@
 
 use crate::association::{ANY, Front, Verbs, at, iotkm_association, keys_of, logged, set_joined};
 use crate::drain::drain_with;
+use crate::lent::Lent;
 use crate::object::{self, Head, Magic, fits};
 use crate::output::{iotkm_addr, iotkm_output, iotkm_received};
 use crate::platform::{KeysOf, iotkm_cx, with_cx};
@@ -198,40 +199,6 @@ impl Routed for Member {
     }
     fn is_busy(&self) -> bool {
         self.look().busy()
-    }
-}
-
-/// An array in the caller's memory.
-#[derive(Debug)]
-struct Lent<T>(NonNull<[T]>);
-
-impl<T> Lent<T> {
-    /// `count` values made by `value`, in memory that is the hub's until it is wiped.
-    unsafe fn new(start: NonNull<u8>, count: usize, value: impl Fn() -> T) -> Self {
-        let start = start.cast::<T>();
-        for i in 0..count {
-            // SAFETY: memory for `count` values, aligned, by the asserts above and by contract.
-            unsafe { start.add(i).write(value()) };
-        }
-        Self(NonNull::slice_from_raw_parts(start, count))
-    }
-}
-impl<T> AsRef<[T]> for Lent<T> {
-    fn as_ref(&self) -> &[T] {
-        // SAFETY: written by `new`, lent until the hub is wiped; here and below.
-        unsafe { self.0.as_ref() }
-    }
-}
-impl<T> AsMut<[T]> for Lent<T> {
-    fn as_mut(&mut self) -> &mut [T] {
-        // SAFETY: as above.
-        unsafe { self.0.as_mut() }
-    }
-}
-impl<T> Drop for Lent<T> {
-    fn drop(&mut self) {
-        // SAFETY: as above; nobody uses it afterwards.
-        unsafe { self.0.drop_in_place() }
     }
 }
 

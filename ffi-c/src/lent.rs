@@ -129,6 +129,40 @@ impl AsMut<[u8]> for LentBytes {
     }
 }
 
+/// An array in the caller's memory.
+#[derive(Debug)]
+pub(crate) struct Lent<T>(NonNull<[T]>);
+
+impl<T> Lent<T> {
+    /// `count` values made by `value`, in memory that is its owner's until that is wiped.
+    pub(crate) unsafe fn new(start: NonNull<u8>, count: usize, value: impl Fn() -> T) -> Self {
+        let start = start.cast::<T>();
+        for i in 0..count {
+            // SAFETY: memory for `count` values, aligned, by the caller's asserts and by contract.
+            unsafe { start.add(i).write(value()) };
+        }
+        Self(NonNull::slice_from_raw_parts(start, count))
+    }
+}
+impl<T> AsRef<[T]> for Lent<T> {
+    fn as_ref(&self) -> &[T] {
+        // SAFETY: written by `new`, lent until its owner is wiped; here and below.
+        unsafe { self.0.as_ref() }
+    }
+}
+impl<T> AsMut<[T]> for Lent<T> {
+    fn as_mut(&mut self) -> &mut [T] {
+        // SAFETY: as above.
+        unsafe { self.0.as_mut() }
+    }
+}
+impl<T> Drop for Lent<T> {
+    fn drop(&mut self) {
+        // SAFETY: as above; nobody uses it afterwards.
+        unsafe { self.0.drop_in_place() }
+    }
+}
+
 /// A device's credentials, which several associations have at once.
 #[repr(C)]
 #[derive(Debug)]

@@ -13,6 +13,7 @@
 //! | [`history`] | the history scheme |
 //! | [`interactive`] | the interactive scheme |
 //! | [`noninteractive`] | the noninteractive scheme |
+//! | [`microcert`] | the microcert scheme: chips, associations, a centre |
 //! | [`credentials`] | self-certified keys: issued, taken, held |
 //! | `lent`, `stored` | what associations are lent; peers of any length |
 //! | [`hub`] | many associations on one socket |
@@ -63,6 +64,8 @@ pub mod interactive;
 pub mod credentials;
 
 pub mod noninteractive;
+
+pub mod microcert;
 
 pub mod object;
 #[cfg(not(feature = "std"))]

@@ -47,6 +47,12 @@ impl Magic {
     pub const NONINTERACTIVE_PEER: Self = Self(0x696e_7009);
     /// What is remembered of peers.
     pub const REMEMBERED: Self = Self(0x6972_6d0a);
+    /// A chip.
+    pub const CHIP: Self = Self(0x6963_680d);
+    /// A centre.
+    pub const CENTRE: Self = Self(0x6963_740e);
+    /// A session that a centre granted.
+    pub const ACCEPTED: Self = Self(0x6961_630f);
     const BROKEN: u32 = 0x6962_6bff;
     const BUSY_BIT: u32 = 1 << 31;
 }

@@ -89,6 +89,8 @@ pub enum iotkm_event_kind {
     IOTKM_EVENT_HINT = 13,
     /// The peer has answered a ping: it is there and has the long-term key.
     IOTKM_EVENT_PEER_ALIVE = 14,
+    /// Both sides are authenticated, without a session.
+    IOTKM_EVENT_AUTHENTICATED = 15,
 }
 
 /// Which part of a protocol an event speaks of.
@@ -141,6 +143,10 @@ pub enum iotkm_reason {
     IOTKM_REASON_CREDENTIAL = 11,
     /// One side has a psk for the other, which has none.
     IOTKM_REASON_PSK = 12,
+    /// The centre has revoked this device: its seed is killed.
+    IOTKM_REASON_REVOKED = 13,
+    /// The key seed is not for this time: enrol the device anew.
+    IOTKM_REASON_SEED_EXPIRED = 14,
 }
 
 /// What a peer proved to know.
@@ -153,6 +159,8 @@ pub enum iotkm_authenticated {
     IOTKM_AUTHENTICATED_PAIRED_PEER = 1,
     /// The holder of a credential of the same authority, by its static key and what came of that.
     IOTKM_AUTHENTICATED_HOLDER = 2,
+    /// A device and the centre that it is enrolled with, by its key seed.
+    IOTKM_AUTHENTICATED_ENROLLED = 3,
 }
 
 /// An event: `kind` says which of the other fields count; the rest are zero.
@@ -274,6 +282,8 @@ impl From<Reason> for iotkm_reason {
             Reason::NoSuite => IOTKM_REASON_NO_SUITE,
             Reason::Credential => IOTKM_REASON_CREDENTIAL,
             Reason::Psk => IOTKM_REASON_PSK,
+            Reason::Revoked => IOTKM_REASON_REVOKED,
+            Reason::SeedExpired => IOTKM_REASON_SEED_EXPIRED,
             _ => IOTKM_REASON_NONE,
         }
     }
@@ -284,6 +294,7 @@ impl From<Authenticated> for iotkm_authenticated {
         match authenticated {
             Authenticated::PairedPeer => IOTKM_AUTHENTICATED_PAIRED_PEER,
             Authenticated::Holder => IOTKM_AUTHENTICATED_HOLDER,
+            Authenticated::Enrolled => IOTKM_AUTHENTICATED_ENROLLED,
             _ => IOTKM_AUTHENTICATED_NOBODY,
         }
     }
@@ -344,6 +355,7 @@ impl iotkm_event {
             Event::KeyReplaced { generation } => self.of_generation(generation, IOTKM_EVENT_KEY_REPLACED),
             Event::Terminated => IOTKM_EVENT_TERMINATED,
             Event::PeerAlive => IOTKM_EVENT_PEER_ALIVE,
+            Event::Authenticated => IOTKM_EVENT_AUTHENTICATED,
             Event::PeerMoved { to } => {
                 self.to = to.into();
                 IOTKM_EVENT_PEER_MOVED

@@ -42,6 +42,14 @@ pub enum iotkm_status {
     IOTKM_E_FULL = -14,
     /// There is no credential of this device's that is valid now.
     IOTKM_E_NO_CREDENTIAL = -15,
+    /// The key seed is not for this time: enrol the device anew.
+    IOTKM_E_SEED_EXPIRED = -16,
+    /// The device is revoked, and its seed killed.
+    IOTKM_E_REVOKED = -17,
+    /// The centre's database failed; nothing has changed.
+    IOTKM_E_STORE = -18,
+    /// The centre's key store failed, or something in its database is not what was sealed there.
+    IOTKM_E_KEY_STORE = -19,
 
     /// A pointer that must not be NULL is.
     IOTKM_E_NULL = -101,
@@ -109,6 +117,10 @@ same! {
     IOTKM_E_LOCKED Error::Locked;
     IOTKM_E_FULL Error::Full;
     IOTKM_E_NO_CREDENTIAL Error::NoCredential;
+    IOTKM_E_SEED_EXPIRED Error::SeedExpired;
+    IOTKM_E_REVOKED Error::Revoked;
+    IOTKM_E_STORE Error::Store;
+    IOTKM_E_KEY_STORE Error::KeyStore;
     IOTKM_E_REFUSED_ENCODING Refused::Encoding(CborError::Truncated);
     IOTKM_E_REFUSED_ALGORITHM Refused::Algorithm;
     IOTKM_E_REFUSED_HEADER Refused::Header;
@@ -209,6 +221,10 @@ pub extern "C" fn iotkm_strerror(status: c_int) -> *const c_char {
         -13 => text!(Error::Locked.advice()).as_ptr(),
         -14 => text!(Error::Full.advice()).as_ptr(),
         -15 => text!(Error::NoCredential.advice()).as_ptr(),
+        -16 => text!(Error::SeedExpired.advice()).as_ptr(),
+        -17 => text!(Error::Revoked.advice()).as_ptr(),
+        -18 => text!(Error::Store.advice()).as_ptr(),
+        -19 => text!(Error::KeyStore.advice()).as_ptr(),
         NULL => text!("a pointer is NULL that must not be: see the function's arguments").as_ptr(),
         NOT_SET_UP => text!("the object was never set up, or was wiped: call its constructor first").as_ptr(),
         STRUCT_SIZE => text!("a struct_size field is not the size of its structure: set it to sizeof").as_ptr(),

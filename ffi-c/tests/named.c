@@ -91,6 +91,15 @@ int main(void) {
     (void)iotkm_wallet_install(&wallet, &cx, bytes, 100, NULL);
     (void)iotkm_wallet_check(&wallet, &cx, bytes, 100, &ticket);
 #endif
+#ifdef MICROCERT
+    static iotkm_chip chip;
+    static iotkm_microcert_memory run;
+    static uint8_t work[IOTKM_CHIP_WORK];
+    (void)iotkm_chip_load(&chip, &cx, 1, 2, work, sizeof work);
+    (void)iotkm_chip_enrol(&chip, &cx, 1, 2, bytes, 50);
+    (void)iotkm_microcert_open(&a, &chip, &iotkm_suite_4_symmetric, NULL, &run);
+    (void)iotkm_microcert_authenticate(&a, &cx, &to);
+#endif
 #ifdef OPERATOR
     static iotkm_operator op;
     static iotkm_operator_entry entries[2];

@@ -61,7 +61,7 @@ unsafe fn change(peer: *mut iotkm_history_peer, f: impl FnMut(&mut Peer) -> Outc
     HeldPeer::change(peer.cast(), MAGIC, f)
 }
 
-pub(super) unsafe fn id(id: *const iotkm_history_id) -> Outcome<Id> {
+pub(crate) unsafe fn id(id: *const iotkm_history_id) -> Outcome<Id> {
     let id: &iotkm_history_id = raw::read(id)?;
     Ok(id.bytes.get(..usize::from(id.len)).and_then(Id::new).ok_or(IOTKM_E_BAD_ARGUMENT)?)
 }
