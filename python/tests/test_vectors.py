@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,10 @@ VECTORS = sorted([*FOLDER.glob("*.json"), *FOLDER.glob("interactive/*.json"), *F
 LOG = 24
 
 
+def snake(name: str) -> str:
+    return re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower()
+
+
 class Node:
     """A side of a vector."""
 
@@ -55,6 +60,11 @@ class Node:
             place=self.field("place") if "place" in about else None,
             keys=self.keys(),
         )
+        self.begin()
+
+    def begin(self) -> None:
+        """Makes the association."""
+        about = self.about
         if "ticket" in about:
             agent, key = self.field("agent").decode(), VerifyKey("EdDSA", self.field("agent_key"))
             self.wallet = Wallet(self.platform, device=self.field("id").decode(), agent=agent, key=key)
@@ -216,8 +226,7 @@ class Node:
                     self.association.persisted(slot)
                     outputs.append({"persist": slot, "version": version, "bytes": data.hex()})
                 case Event() as event:
-                    name = re.sub(r"(?<!^)([A-Z])", r"_\1", type(event).__name__).lower()
-                    outputs.append({"event": name, **dataclasses.asdict(event)})
+                    outputs.append({"event": snake(type(event).__name__), **dataclasses.asdict(event)})
                 case Idle(wake_at):
                     return outputs, wake_at
 
@@ -229,7 +238,10 @@ def test_there_are_vectors() -> None:
 @pytest.mark.parametrize("file", VECTORS, ids=lambda file: file.stem)
 def test_vector(file: Path) -> None:
     vector = json.loads(file.read_text())
-    nodes = {name: Node(vector[name]) for name in "ab"}
+    play(vector, {name: Node(vector[name]) for name in "ab"})
+
+
+def play(vector: dict[str, Any], nodes: Mapping[str, Node]) -> None:
     for number, step in enumerate(vector["steps"]):
         node = nodes[step["node"]]
         node.now = step["now"]

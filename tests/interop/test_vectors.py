@@ -1,21 +1,25 @@
-"""Plays tests/vectors/*.json, interactive/*.json and noninteractive/*.json: both nodes of each are the second implementation's,
+"""Plays tests/vectors/*.json, and those in interactive/, noninteractive/ and microcert/: both nodes of each are the second implementation's,
 every byte that leaves them is compared, and every value on the way.
 
 `python3 tests/interop/test_vectors.py` writes those values into the vectors: after `cargo run -p iotkm-vectors`, which has none.
+Names of files: only into those.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
+import microcert
 from second import cpace, credential, noninteractive, pairing, records, ticket, tickets
 from second.crypto import SUITES, Triple, Watch, X25519
 from second.exchange import Pair
 from second.node import Node, Pairing
 
 FOLDER = Path(__file__).parents[1] / "vectors"
-VECTORS = sorted([*FOLDER.glob("*.json"), *FOLDER.glob("interactive/*.json"), *FOLDER.glob("noninteractive/*.json")])
+SCHEMES = ("interactive", "noninteractive", "microcert")
+VECTORS = sorted([*FOLDER.glob("*.json"), *(path for scheme in SCHEMES for path in FOLDER.glob(f"{scheme}/*.json"))])
 unhex = bytes.fromhex
 
 
@@ -292,6 +296,8 @@ def authenticated(vector, make):
 
 def played(vector):
     about = vector["a"]
+    if "chip" in about:
+        return microcert.played(vector, Script)
     if "ticket" in about or "credential" in about:
         return authenticated(vector, with_ticket if "ticket" in about else with_credential)
     return (first_contact if "cpace" in about else history)(vector)
@@ -311,5 +317,5 @@ def write(path):
 
 
 if __name__ == "__main__":
-    for path in VECTORS:
+    for path in map(Path, sys.argv[1:]) if sys.argv[1:] else VECTORS:
         write(path)

@@ -417,11 +417,6 @@ impl Chip {
         wall.max(self.floor)
     }
 
-    /// Whether a first micro-certificate can be fresh.
-    pub(super) fn has_clock(&self, wall: Option<UnixTime>) -> bool {
-        !self.is_clockless() && wall.is_some_and(|wall| seconds(wall.0) >= self.floor)
-    }
-
     /// The rows of a seed for this time.
     pub(super) fn select(&self, which: Which, time: u32) -> Result<Selected, Error> {
         let date = Date::of(time);

@@ -44,6 +44,8 @@ pub struct Exchange<P> {
     suite: &'static Suite,
     /// What time the centre said it was, and when.
     heard: Option<(u32, Instant)>,
+    /// Whether the centre took the last AUTH for fresh: then it takes the next one so, too.
+    fresh: bool,
 }
 
 /// What a run is for.
@@ -121,7 +123,7 @@ impl<P: BorrowMut<Chip>, M: Scratch<Exchange<P>>> Microcert<P, M> {
     pub fn open(chip: P, suite: &'static Suite, config: Config, memory: M) -> Result<Self, Error> {
         chip.borrow().fits(suite)?;
         let store = chip.borrow().needs_store().is_some();
-        let mut opened = Self::new(Exchange { chip, suite, heard: None }, config, memory)?;
+        let mut opened = Self::new(Exchange { chip, suite, heard: None, fresh: true }, config, memory)?;
         if store {
             opened.outbox.want_store();
         }
@@ -216,9 +218,9 @@ impl<P: BorrowMut<Chip>> Exchange<P> {
         let place = io.claim_place(&|_| true).map_err(|_| Error::WrongState)?;
         let chip = self.chip.borrow_mut();
         let under = chip.replacement.choose();
-        // A part of a new seed goes into what the centre can take as fresh.
-        let asked =
-            chip.asked.filter(|_| under == Which::Current && (wish.opening.is_some() || chip.has_clock(cx.wall)));
+        // A part of a new seed goes into what the centre is going to take for fresh.
+        let fresh = wish.opening.is_some() || (self.fresh && !chip.is_clockless());
+        let asked = chip.asked.filter(|_| under == Which::Current && fresh);
         let mut random = Secret::<{ RANDOM_LEN + NEW_LEN }>::zero();
         let wanted = if asked.is_some() { RANDOM_LEN + NEW_LEN } else { RANDOM_LEN };
         cx.rng.fill(random.as_mut().get_mut(..wanted).unwrap_or(&mut []))?;
@@ -298,6 +300,7 @@ impl<P: BorrowMut<Chip>> Exchange<P> {
         }
         let revoked = answer.order.as_ref().is_some_and(|ordered| ordered.order == Order::Revoke);
         let (to, goal, under, stamp) = (run.to, run.goal, run.under, run.stamp);
+        let fresh = run.challenges == 0;
         if let Some(cid) = answer.session.filter(|_| goal == Goal::Session) {
             let mut keys = Keys::none();
             keys.keep(&run.prk, &th_2.then(&[reply.text, reply.tag]));
@@ -308,7 +311,7 @@ impl<P: BorrowMut<Chip>> Exchange<P> {
         }
         io.free(place);
         let time = answer.time.unwrap_or(stamp.time);
-        self.heard = Some((time, cx.now));
+        (self.heard, self.fresh) = (Some((time, cx.now)), fresh);
         let chip = self.chip();
         chip.heard(time);
         // A centre that revokes has not left the old seed for a pending one.

@@ -36,6 +36,35 @@
 //! without a wall clock where `wall` is null. The two nodes' `now` are two clocks: one may stand still while the other runs. Data
 //! has neither time nor place in `interactive/` and `noninteractive/`.
 //!
+//! The microcert scheme (`microcert/*.json`): a is a device (`chip`: its slots; `id`, its `suite`, perhaps without `wall`), b
+//! the centre (`keys`: K_trans, K_store and K_mac; `id`, `suites`, `cid`: what every session of its gets; a table of 256 shares
+//! and one of 16 answers). A player for devices alone plays a's steps only. The device's calls:
+//!
+//! | do | arguments | result |
+//! |---|---|---|
+//! | `enrol` | `bytes`: an invitation | `bytes`: the deposit; the chip is stored, there is no association yet |
+//! | `confirm` | `bytes` | |
+//! | `open` | makes the association of the chip | |
+//! | `connect`, `authenticate` | | |
+//! | `sign` | `payload` | `bytes` |
+//! | `restart` | the chip is restored from what is stored, or from `seed` and `state`, older ones, and opened; `bytes` as above | |
+//! | `chip` | | `generation`, `years`, `floor` (s), `confirmed`, `revoked` |
+//!
+//! and the centre's, where `input`, `send`, `export`, `exporter`, `timeout` are its session's as soon as there is one, but for
+//! `input` of a datagram of the scheme's own, or a cookie's echo, which are the centre's:
+//!
+//! | do | arguments | result |
+//! |---|---|---|
+//! | `invite` | `id`, `suite`, `clockless` | `bytes` |
+//! | `enrol` | `bytes`: a deposit | `id`, `bytes`: the confirmation |
+//! | `update`, `revoke` | `id` | |
+//! | `verify` | `bytes`: a signature, `payload` | `id`, `time` (s), `counter`, or nothing |
+//! | `row` | `id` | `standing`, `generation`, `updating`, `years`, `counter` |
+//! | `restart` | its memory is gone; `state` and `seed`: `id`'s row is an older one; `bytes`: `id`'s session of `suite` goes on | |
+//!
+//! What the centre puts out: `{ "row": id, "version", "state" }` with `seed` where that was written, too; events with an `id`; its
+//! answer; then what its session puts out. Errors are `{ "error": code }`.
+//!
 //! `values` are what the call computed on the way, each where it first comes: `name value`, where the name is the label of
 //! the specification's `expand` (`c2` is C2's key, `key` both session keys, `upd` the chain of an update, `sk` `t` `li` the
 //! next triple), or `extract`, `hash` (the transcripts, in order), `dh`, `isk`, in noninteractive `r` (this side's, then
@@ -52,11 +81,14 @@
     clippy::arithmetic_side_effects
 )]
 
+pub mod centre;
+pub mod chip;
 pub mod credentials;
 pub mod epochs;
 pub mod hpke;
 pub mod interactive;
 pub mod make;
+pub mod microcert;
 pub mod node;
 pub mod noninteractive;
 pub mod play;

@@ -273,5 +273,6 @@ pub fn all() -> Vec<(String, Value)> {
     all.push(("history-pairing-p256".into(), pairing("pairing on P-256", "p256")));
     all.extend(crate::interactive::all());
     all.extend(crate::noninteractive::all());
+    all.extend(crate::microcert::all());
     all
 }

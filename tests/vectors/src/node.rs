@@ -1,7 +1,8 @@
 //! One node of a vector: an association or a pairing, made from the vector's description.
 
-use crate::epochs;
+use crate::centre::City;
 use crate::side::{self, Side};
+use crate::{chip, epochs};
 use crate::{hex, unhex};
 use iotkm::crypto::cpace::{CPACE_P256, CPACE_RISTRETTO255, Cpace};
 use iotkm::crypto::{self, Rng, RngError, Secret, Suite};
@@ -56,9 +57,11 @@ pub fn suite(name: &str) -> &'static Suite {
         "2" => &crypto::SUITE_2,
         "2_symmetric" => &crypto::SUITE_2_SYMMETRIC,
         "3" => &crypto::SUITE_3,
+        "3_symmetric" => &crypto::SUITE_3_SYMMETRIC,
         "4" => &crypto::SUITE_4,
         "4_symmetric" => &crypto::SUITE_4_SYMMETRIC,
         "5" => &crypto::SUITE_5,
+        "5_symmetric" => &crypto::SUITE_5_SYMMETRIC,
         "-21" => &crypto::SUITE_FFC2048,
         "-22" => &crypto::SUITE_FFC3072,
         other => panic!("no suite {other}"),
@@ -71,6 +74,8 @@ enum Kind {
     Pairing(Pairing<PairingMemory<2, 256>>),
     Interactive(Box<Side>),
     Noninteractive(Box<dyn epochs::Side>),
+    Chip(Box<chip::Side>),
+    Centre(Box<City>),
 }
 
 impl Kind {
@@ -80,6 +85,8 @@ impl Kind {
             Self::Pairing(_) => None,
             Self::Interactive(a) => Some(&mut **a),
             Self::Noninteractive(a) => Some(a.association()),
+            Self::Chip(a) => a.association(),
+            Self::Centre(a) => a.association(),
         }
     }
 }
@@ -116,6 +123,14 @@ impl Node {
             let kind = Kind::Noninteractive(epochs::fresh(about));
             return Self { kind, about: about.clone(), device, keys: epochs::keys(about), stored: None, source };
         }
+        let microcert = if about.get("chip").is_some() {
+            Some(Kind::Chip(Box::default()))
+        } else {
+            about.get("keys").map(|_| Kind::Centre(Box::new(City::new(about))))
+        };
+        if let Some(kind) = microcert {
+            return Self { kind, about: about.clone(), device, keys: Box::new(NoKeys), stored: None, source };
+        }
         let suite = suite(text(about, "suite"));
         let kind = if about.get("cpace").is_some() {
             let cpace: &'static dyn Cpace =
@@ -147,7 +162,8 @@ impl Node {
         let now = step["now"].as_u64().expect("a time");
         let other = Addr::new(text(&self.about, "other").as_bytes()).expect("short");
         let step = step.clone();
-        if step["do"] == "restart" {
+        let about = self.about.clone();
+        if step["do"] == "restart" && !matches!(self.kind, Kind::Chip(_) | Kind::Centre(_)) {
             let stored = || self.stored.clone().expect("something stored").1;
             let blob = if step.get("peer").is_some() { unhex(&step["peer"]) } else { stored() };
             self.kind = match &self.kind {
@@ -164,13 +180,22 @@ impl Node {
             Kind::Pairing(p) => pairing(p, cx, &other, &step),
             Kind::Interactive(a) => side::call(a, cx, &other, &step),
             Kind::Noninteractive(a) => a.call(cx, &other, &step),
+            Kind::Chip(a) => a.call(&about, cx, &other, &step),
+            Kind::Centre(a) => a.call(&about, cx, &other, &step),
         })
         .unwrap_or_else(|e| json!({ "error": e.code() }))
     }
 
     /// Everything that comes out until idle.
     pub fn drain(&mut self, now: u64) -> (Vec<Value>, Option<u64>) {
-        let mut outputs = Vec::new();
+        let mut outputs = match &mut self.kind {
+            Kind::Chip(a) => a.drain(&self.device),
+            Kind::Centre(a) => a.drain(),
+            _ => Vec::new(),
+        };
+        if !matches!(self.kind, Kind::Pairing(_)) && self.kind.association().is_none() {
+            return (outputs, None);
+        }
         loop {
             let mut stored = None;
             let (output, wake) = self.with(now, |kind, cx| {
@@ -194,7 +219,9 @@ impl Node {
                 }
             });
             if let Some((slot, bytes)) = stored {
-                if slot.0 == 1 {
+                if let Kind::Chip(a) = &mut self.kind {
+                    a.store(slot, bytes);
+                } else if slot.0 == 1 {
                     self.stored = Some((slot.0, bytes));
                 }
                 match &mut self.kind {
@@ -293,7 +320,7 @@ fn pairing(
 }
 
 /// `PairAgain` as `pair_again`.
-fn snake(name: &str) -> String {
+pub(crate) fn snake(name: &str) -> String {
     let mut text = String::new();
     for c in name.chars() {
         if c.is_uppercase() && !text.is_empty() {
@@ -318,6 +345,7 @@ fn event_json(event: &Event) -> Value {
         Event::KeyReplaced { generation } => json!({ "event": "key_replaced", "generation": generation }),
         Event::RekeyNeeded => json!({ "event": "rekey_needed" }),
         Event::Terminated => json!({ "event": "terminated" }),
+        Event::Authenticated => json!({ "event": "authenticated" }),
         Event::PeerAlive => json!({ "event": "peer_alive" }),
         Event::Hint { reason: r } => json!({ "event": "hint", "reason": reason(r) }),
         Event::Failed { stage, reason: r } => {

@@ -100,6 +100,23 @@ fn an_update_replaces_the_seed() {
     }
 }
 
+/// The centre asks what it does not take for fresh over and over, unless the device brings its part where it is taken.
+#[test]
+fn an_update_with_a_wrong_clock() {
+    for clock in [Some(7_200), Some(-7_200), Some(200), Some(-200), None] {
+        let mut city = City::new();
+        let mut lamp = Lamp::new(&mut city, "lamp");
+        city.pass(DAY);
+        lamp.clock = clock;
+        for generation in 1..=2 {
+            update(&mut city, &lamp);
+            lamp.authenticate(&mut city);
+            assert!(lamp.saw(&Event::KeyReplaced { generation }), "{clock:?}: {:?}", lamp.events);
+            city.pass(30);
+        }
+    }
+}
+
 /// Whatever message of an update is lost, once or from then on for a while: it is finished or undone, and goes through in the end.
 #[test]
 fn an_update_over_a_bad_line() {
