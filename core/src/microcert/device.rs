@@ -257,7 +257,7 @@ impl<P: BorrowMut<Chip>> Exchange<P> {
             th_a = th_1.then(&[seal_once(suite, &key, w, |w| critical.write(w))]);
         });
         let tries = io.config.tries;
-        let tries = if wish.rounds > 1 || under == Which::Pending { tries.div_ceil(ROUNDS) } else { tries };
+        let tries = if chip.replacement.confirmed().is_some() { tries.div_ceil(ROUNDS) } else { tries };
         io.flight(place).map_err(|_| Error::WrongState)?.launch(cx.now, tries);
         let Wish { to, goal, challenges, rounds, .. } = *wish;
         io.start(place, Run::Awaiting(Awaiting { to, prk, th_a, stamp, under, goal, challenges, rounds }));

@@ -213,7 +213,7 @@ class Lamp(Ending):
         sealed = self.suite.once(expand(prk, "auth", th_1), critical.write())
         certificate = Certificate(number, self.enrolment.device, generation & 0xFF, stamp, sealed)
         self.run = Run(certificate, prk, sha256(th_1, sealed), under, goal, challenges, rounds)
-        tries = -(-TRIES // 3) if rounds > 1 or under == PENDING else TRIES
+        tries = -(-TRIES // 3) if self.confirmed else TRIES
         return self._launch(certificate.data, tries)
 
     # Receiving.
