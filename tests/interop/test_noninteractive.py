@@ -10,6 +10,7 @@ from second.credential import Operator, accept, answer, read, request
 from second.crypto import Dropped, Watch
 from second.noninteractive import Node
 from second.powers import GROUPS
+from second.renewal import ANSWER, DUE, REQUEST, Holder, message
 
 ISSUED = json.loads((Path(__file__).parents[1] / "vectors/primitives/credentials.json").read_text())
 unhex = bytes.fromhex
@@ -62,6 +63,61 @@ def test_refused(vector):
     k1 = acme.group.decode_scalar(unhex(vector["k1"]))
     with pytest.raises(Dropped):
         accept(acme, vector["device"], k1, unhex(vector["bytes"]), vector["wall"])
+
+
+@pytest.mark.parametrize("vector", ISSUED["messages"], ids=lambda v: f"{v['kind']}-{len(v['bytes']) // 2}")
+def test_messages(vector):
+    number = {"credential_due": DUE, "credential_request": REQUEST, "credential_answer": ANSWER}[vector["kind"]]
+    values = [unhex(vector["object"])] if vector["object"] else []
+    assert message(number, *values).hex() == vector["bytes"]
+
+
+def did(holder, step):
+    """One step of a holder's; what came of it as the vectors have it, but for a blob and for why something is refused."""
+    data, wall = unhex(step.get("bytes", "")), step["wall"]
+    try:
+        match step["do"]:
+            case "install":
+                holder.install(data, wall)
+                return True
+            case "handle":
+                told = holder.handle(data, wall)
+                return told if isinstance(told, str) else {"credential": told[0].data.hex(), "x": told[1].hex()}
+            case "ask":
+                draw, left = draws(step["random"])
+                holder.ask(draw)
+                assert not left
+            case "store":
+                holder.store()
+            case "restore":
+                holder.restore()
+    except Dropped:
+        return "refused"
+    return None
+
+
+@pytest.mark.parametrize("vector", ISSUED["holders"], ids=lambda v: ISSUED["operators"][v["operator"]]["suite"])
+def test_renewal(vector):
+    holder = Holder(operator(ISSUED["operators"][vector["operator"]]), vector["device"])
+    for number, step in enumerate(vector["steps"]):
+        wanted = step["returns"]
+        if step["do"] == "store":
+            wanted = None
+        elif isinstance(wanted, int) and not isinstance(wanted, bool):
+            wanted = "refused"
+        assert did(holder, step) == wanted, number
+        request, acknowledgement = holder.request(), holder.acknowledgement()
+        state = {
+            "floor": holder.floor,
+            "list_number": holder.number,
+            "serial": holder.own and holder.own.serial,
+            "due_at": holder.due_at(vector["lead"]),
+            "is_asking": holder.k1 is not None,
+            "needs_store": not holder.is_stored,
+            "request": request and request.hex(),
+            "acknowledgement": acknowledgement and acknowledgement.hex(),
+        }
+        assert state == {name: step[name] for name in state}, number
 
 
 class Clock:

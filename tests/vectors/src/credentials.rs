@@ -6,15 +6,24 @@
 //!   "credentials": [ { "operator": 0, "split": true, "device", "serial", "issued_at", "life",
 //!                      "device_draws", "operator_draws", "request", "k1", "answer" (split), "h", "credential",
 //!                      "reference", "y", "x", "key" } ],
-//!   "refused":     [ { "kind": "answer", "operator": 0, "device", "k1", "wall", "bytes", "reason", "code" } ] }
+//!   "refused":     [ { "kind": "answer", "operator": 0, "device", "k1", "wall", "bytes", "reason", "code" } ],
+//!   "messages":    [ { "kind": "credential_request", "object", "bytes" } ],
+//!   "holders":     [ { "operator": 0, "device", "device_secret", "lead", "steps": [ { "do", "wall", "returns",
+//!                      then the state } ] } ] }
 //! ```
 //! `key` is a public key as a share, `y` as an element; scalars are in the group's byte order. `device_draws` and
 //! `operator_draws` are the random bytes in their order; what was thrown away is among them.
+//!
+//! A holder's step is `handle` of a message (`bytes`), `install` of a credential (`bytes`), `ask` with what it draws (`random`),
+//! `store`: seal, store, persisted; or `restore`: an empty holder in its place, and the last blob, with the slot's monotonic counter
+//! at `counter`. `returns`: of `handle` `nothing`, `ask`, `acknowledge`, or the credential and its private key; of `install` true;
+//! of `store` blob and version; the code of why not. The state: `due_at` with the holder's `lead`, `serial` of its credential, and
+//! the messages `request` and `acknowledgement`, where there are any.
 
 use crate::epochs::setting;
-use crate::hex;
 use crate::make::with;
 use crate::node::Source;
+use crate::{hex, holder};
 use iotkm::cose::{Reference, TicketAgent};
 use iotkm::crypto::sign::{Ed25519Key, PublicKey, Signer};
 use iotkm::crypto::{Secret, kdf};
@@ -47,7 +56,7 @@ pub struct Office {
     setting: &'static Setting,
     agent: TicketAgent,
     source: Source,
-    make: fn(&mut Self, &str, u16, bool) -> Value,
+    make: fn(&mut Self, u32, &str, u16, bool) -> Value,
     /// Its name, suite and keys.
     pub about: Value,
 }
@@ -81,29 +90,34 @@ impl Office {
         (key.scalar().clone(), key.share().to_vec())
     }
 
-    fn operator(&self) -> Operator<'static> {
+    /// What devices go by.
+    pub fn operator(&self) -> Operator<'static> {
         let lists: PublicKey = lists().public_key().expect("in memory");
         Operator { name: "acme", setting: self.setting, key: crate::unhex(&self.about["key"]).leak(), lists }
     }
 
     /// A credential and all that led to it; `life` in hours.
     pub fn issue(&mut self, device: &str, life: u16, split: bool) -> Value {
-        (self.make)(self, device, life, split)
+        self.issue_at(ISSUED, device, life, split)
     }
 
-    fn issued<const SHARE: usize>(&mut self, device: &str, life: u16, split: bool) -> Value {
+    fn issue_at(&mut self, now: u32, device: &str, life: u16, split: bool) -> Value {
+        (self.make)(self, now, device, life, split)
+    }
+
+    fn issued<const SHARE: usize>(&mut self, now: u32, device: &str, life: u16, split: bool) -> Value {
         let x = Secret::new(crate::unhex(&self.about["x"]).try_into().expect("32 bytes"));
         let key = OperatorKey::<SHARE>::new(self.setting, x).expect("as it was");
         assert_eq!(hex(key.share()), self.about["key"]);
         let operator = self.operator();
-        let wall = Some(UnixTime(u64::from(ISSUED) * 1000));
+        let wall = Some(UnixTime(u64::from(now) * 1000));
         let mut out = vec![0; 600];
         let (mut about, bytes, x) = if split {
             let mut asked = vec![0; 600];
             let (len, k1) = request(self.setting, device, &mut self.source, &mut asked).expect("room");
             asked.truncate(len);
             let of_device = draws(&mut self.source);
-            let issued = key.issue(&mut self.agent, &mut self.source, ISSUED, life, &asked, &mut out);
+            let issued = key.issue(&mut self.agent, &mut self.source, now, life, &asked, &mut out);
             out.truncate(issued.expect("issued"));
             let of_operator = draws(&mut self.source);
             let (credential, x) = accept(&operator, device, &k1, &out, wall, 0).expect("its own");
@@ -115,7 +129,7 @@ impl Office {
             (about, bytes, x)
         } else {
             let issued =
-                key.issue_printed(&mut self.agent, &mut self.source, ISSUED, life, device, &mut out).expect("issued");
+                key.issue_printed(&mut self.agent, &mut self.source, now, life, device, &mut out).expect("issued");
             out.truncate(issued.0);
             (json!({ "operator_draws": draws(&mut self.source) }), out, issued.1)
         };
@@ -133,7 +147,7 @@ impl Office {
         });
         about = with(about, more);
         let front = json!({
-            "split": split, "device": device, "serial": credential.serial, "issued_at": ISSUED, "life": life,
+            "split": split, "device": device, "serial": credential.serial, "issued_at": now, "life": life,
         });
         with(front, about)
     }
@@ -181,16 +195,23 @@ impl Office {
 /// All of them.
 pub fn vectors() -> Value {
     let mut offices = SUITES.map(Office::new);
-    let mut credentials: Vec<Value> = Vec::new();
-    let mut refused: Vec<Value> = Vec::new();
+    let [mut credentials, mut refused, mut holders]: [Vec<Value>; 3] = Default::default();
     for (at, office) in offices.iter_mut().enumerate() {
         let by = |value| with(json!({ "operator": at }), value);
         let longest = "a name of exactly 32 characters.";
-        for (device, life, split) in [("lamp-1", 24, true), (longest, u16::MAX, true), ("lamp-1", 1, false)] {
-            credentials.push(by(office.issue(device, life, split)));
-        }
+        let first = office.issue("lamp-1", 24, true);
+        let other = office.issue(longest, u16::MAX, true);
+        let printed = office.issue("lamp-1", 1, false);
+        let next = office.issue_at(holder::AGAIN, "lamp-1", 48, true);
+        holders.push(by(holder::holder(office, &first, &next, &other)));
+        credentials.extend([first, other, printed, next].map(by));
         refused.extend(office.refused().into_iter().map(by));
     }
+    let next: Vec<_> = credentials.iter().filter(|issued| issued["issued_at"] == holder::AGAIN).collect();
+    let messages = holder::messages(&next);
     let operators: Value = offices.into_iter().map(|office| office.about).collect();
-    json!({ "operators": operators, "credentials": credentials, "refused": refused })
+    json!({
+        "operators": operators, "credentials": credentials, "refused": refused, "messages": messages,
+        "holders": holders,
+    })
 }

@@ -85,6 +85,7 @@ pub mod centre;
 pub mod chip;
 pub mod credentials;
 pub mod epochs;
+pub mod holder;
 pub mod hpke;
 pub mod interactive;
 pub mod make;
