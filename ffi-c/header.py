@@ -36,6 +36,7 @@ GROUPS = [
     ("int iotkm_interactive_open(", "interactive: associations", "interactive"),
     ("int iotkm_holder_init(", "credentials: a device", "holder"),
     ("int iotkm_credential_read(", "credentials: asked for, issued", "credentials"),
+    ("int iotkm_holder_due_at(", "credentials: a device's next one, over an association", "renewal"),
     ("size_t iotkm_noninteractive_peer_size", "noninteractive: peers", "noninteractive_peers"),
     ("int iotkm_noninteractive_open(", "noninteractive: associations", "noninteractive"),
     ("size_t iotkm_chip_size", "microcert: chips", "chip"),

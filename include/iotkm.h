@@ -12,7 +12,7 @@
  *   iotkm_interactive_peer_init()); then iotkm_interactive_open(). Program: examples/c/tickets.c.
  * - noninteractive: a self-certified key each, half of it the operator's (iotkm_credential_request(), iotkm_holder_init(),
  *   iotkm_noninteractive_peer_init()); then iotkm_noninteractive_open(). New keys with each epoch, without a message for it.
- *   Program: examples/c/epochs.c.
+ *   Programs: examples/c/epochs.c, renewal.c.
  * - microcert: a key seed that an authentication centre has too (iotkm_chip_enrol()); then iotkm_microcert_open(). The centre itself is
  *   an iotkm_centre, or `iotkm centre` of the Python package. Program: examples/c/meter.c.
  *
@@ -158,7 +158,8 @@
 // The longest acknowledgement or refusal in bytes.
 #define IOTKM_WALLET_ANSWER_MAX 16
 
-// Bytes of a message with a ticket or a revocation list besides that, at most. A request has no more than a ticket.
+// Bytes of a message with a ticket or a revocation list besides that, at most, and of one with a request for a credential or an
+// answer to it. A request for a ticket has no more than a ticket.
 #define IOTKM_TICKET_MESSAGE_OVERHEAD 7
 
 // The longest blob of a stored ticket agent in bytes.
@@ -187,6 +188,9 @@
 
 // The longest answer to one in bytes.
 #define IOTKM_CREDENTIAL_ANSWER_MAX 107
+
+// Bytes of an answer besides the credential that it begins with.
+#define IOTKM_CREDENTIAL_ANSWER_OVERHEAD 32
 
 // The longest credential of any group in bytes.
 #define IOTKM_CREDENTIAL_MAX_FFC 427
@@ -250,6 +254,19 @@
 
 // The longest answer of a centre's in bytes: room for iotkm_centre_receive().
 #define IOTKM_CENTRE_REPLY_MAX 128
+
+// What a message from the operator asks of a device with a holder.
+typedef enum {
+    // Nothing: it is another one's.
+    IOTKM_TOLD_NOTHING = 0,
+    // To iotkm_holder_ask().
+    IOTKM_TOLD_ASK = 1,
+    // To iotkm_holder_store() what needs it, then to send what iotkm_holder_acknowledgement() writes.
+    IOTKM_TOLD_ACKNOWLEDGE = 2,
+    // To store the key that was set up (iotkm_static_key_store()) beside the one in use and let the platform's hooks find it; then
+    // to iotkm_holder_install() the credential, and on as for IOTKM_TOLD_ACKNOWLEDGE. Nothing has changed yet.
+    IOTKM_TOLD_NEXT = 3,
+} iotkm_told;
 
 // What functions return: `IOTKM_OK`, or a negative number that never changes its meaning. After an error nothing has changed.
 // From -101 on they are the languages' own, of one table: -110 to -117 are Python's (`iotkm/_errors.py` has it).
@@ -539,6 +556,12 @@ typedef enum {
     IOTKM_TICKET_MESSAGE_ACKNOWLEDGED = 3,
     // Device to operator, agent to operator: what came was not taken: `code`.
     IOTKM_TICKET_MESSAGE_REFUSED = 4,
+    // Operator to device: ask for your next credential. For one that cannot tell: it has no clock.
+    IOTKM_TICKET_MESSAGE_CREDENTIAL_DUE = 5,
+    // Device to operator: a request for a credential, for iotkm_credential_issue(): `bytes`, `len`.
+    IOTKM_TICKET_MESSAGE_CREDENTIAL_REQUEST = 6,
+    // Operator to device: the answer to that: `bytes`, `len`.
+    IOTKM_TICKET_MESSAGE_CREDENTIAL_ANSWER = 7,
 } iotkm_ticket_message_kind;
 
 // ---- types ----
@@ -957,12 +980,12 @@ typedef struct {
     size_t key_len;
     // How long the ticket shall be valid, in seconds.
     uint64_t lifetime_s;
-    // A ticket or a list; of a message that was read, within its bytes. Nobody has looked at its signature yet:
-    // iotkm_ticket_verify(), iotkm_revocation_list_verify().
+    // A ticket, a list, a request for a credential or an answer; of a message that was read, within its bytes. Nobody has looked
+    // at its signature yet: iotkm_ticket_verify(), iotkm_revocation_list_verify().
     const uint8_t *bytes;
     // Length of `bytes`.
     size_t len;
-    // What stands for the newest ticket.
+    // What stands for the newest ticket, or for the credential.
     uint8_t ticket[IOTKM_REFERENCE_LEN];
     // The number of the revocation list; 0: none.
     uint32_t list_number;
@@ -979,12 +1002,15 @@ typedef struct {
     uint64_t opaque[16];
 } iotkm_ticket_agent;
 
-// An operator's view of its devices: when each one's ticket ends, and how far the next one is. It holds no tickets: those that
-// wait for their devices, its caller keeps, and how each is asked for (iotkm_ticket_request()). It may not be moved. Times are
-// seconds since 1970-01-01 00:00 UTC.
+// An operator's view of its devices: when each one's ticket or credential ends, and how far the next one is. It holds none: those
+// that wait for their devices, its caller keeps, and how each ticket is asked for (iotkm_ticket_request()). It may not be moved.
+// Times are seconds since 1970-01-01 00:00 UTC.
 //
 // Nothing of it need be stored: after a start say again which tickets there are (iotkm_operator_knows(),
 // iotkm_operator_issued()). An acknowledgement forgotten that way costs one more push.
+//
+// Of credentials the same (iotkm_operator_knows_credential(), iotkm_operator_issued_credential()), but who is asked is the device
+// itself, by an IOTKM_TICKET_MESSAGE_CREDENTIAL_DUE: a part of its next key is its own.
 typedef struct {
     uint64_t opaque[8];
 } iotkm_operator;
@@ -994,13 +1020,32 @@ typedef struct {
     uint64_t opaque[9];
 } iotkm_operator_entry;
 
+// A credential: a name and a time, from which, with its operator's key, anybody computes the device's public key. Nothing in
+// it is signed: it says nothing until its owner has been through a handshake.
+typedef struct {
+    // The device's name.
+    char subject[IOTKM_NAME_TEXT];
+    // When it was issued, and from when on it is valid, in seconds since 1970.
+    uint64_t issued_at;
+    // From when on it is no longer valid, in seconds since 1970.
+    uint64_t expires;
+    // The operator's number for it, never given twice.
+    uint32_t serial;
+    // What stands for it: the front of its SHA-256.
+    uint8_t reference[IOTKM_REFERENCE_LEN];
+    // The whole credential, where it was given or (from a holder) in the holder's memory, until that changes.
+    const uint8_t *bytes;
+    // Length of `bytes`.
+    size_t len;
+} iotkm_credential;
+
 // How far a device's next ticket is.
 typedef struct {
     // The device's name.
     char device[IOTKM_NAME_TEXT];
-    // When the ticket that it holds ends.
+    // When the ticket or the credential that it holds ends.
     uint64_t expires;
-    // When the agent was asked for the next one; 0: not asked, or it has come.
+    // When the agent (for a credential the device) was asked for the next one; 0: not asked, or it has come.
     uint64_t asked_at;
     // Whether the next one waits for the device.
     bool is_waiting;
@@ -1077,25 +1122,6 @@ typedef struct {
     // Length of `key` in bytes: 32; of the FFC groups 256 and 384.
     size_t key_len;
 } iotkm_credential_operator;
-
-// A credential: a name and a time, from which, with its operator's key, anybody computes the device's public key. Nothing in
-// it is signed: it says nothing until its owner has been through a handshake.
-typedef struct {
-    // The device's name.
-    char subject[IOTKM_NAME_TEXT];
-    // When it was issued, and from when on it is valid, in seconds since 1970.
-    uint64_t issued_at;
-    // From when on it is no longer valid, in seconds since 1970.
-    uint64_t expires;
-    // The operator's number for it, never given twice.
-    uint32_t serial;
-    // What stands for it: the front of its SHA-256.
-    uint8_t reference[IOTKM_REFERENCE_LEN];
-    // The whole credential, where it was given or (from a holder) in the holder's memory, until that changes.
-    const uint8_t *bytes;
-    // Length of `bytes`.
-    size_t len;
-} iotkm_credential;
 
 // What an operator says in a credential. Fill the whole structure with zeros first.
 typedef struct {
@@ -2382,9 +2408,11 @@ int iotkm_wallet_acknowledgement(const iotkm_wallet *wallet,
                                  size_t out_capacity,
                                  size_t *out_len);
 
-// Writes what to tell the operator when iotkm_wallet_handle() returned `status`. Errors: as above.
-// Shown in examples/c/operator.c.
-int iotkm_wallet_refusal(int status, uint8_t *out, size_t out_capacity, size_t *out_len);
+// Writes what to tell the operator when iotkm_wallet_handle(), or iotkm_holder_handle(), returned `status`. Errors: as above.
+int iotkm_wallet_refusal(int status,
+                         uint8_t *out,
+                         size_t out_capacity,
+                         size_t *out_len);
 
 // This device's ticket to show now: the one that ends later, where it has begun. It lies in the wallet's memory.
 // Error: IOTKM_E_NO_CREDENTIAL where none is valid.
@@ -2440,7 +2468,7 @@ int iotkm_wallet_wipe(iotkm_wallet *wallet);
 // IOTKM_E_REFUSED_KEY for what is none; say so to the sender if you like (IOTKM_TICKET_MESSAGE_REFUSED).
 int iotkm_ticket_message_read(const uint8_t *bytes, size_t len, iotkm_ticket_message *message);
 
-// Writes a message. What it points to does not lie in `out`. Errors: IOTKM_E_BUFFER_TOO_SMALL (the length of the ticket or list
+// Writes a message. What it points to does not lie in `out`. Errors: IOTKM_E_BUFFER_TOO_SMALL (the length of what it holds
 // and IOTKM_TICKET_MESSAGE_OVERHEAD will do, for all others IOTKM_TICKET_MAX, where it is about a key of FFC
 // IOTKM_TICKET_MAX_FFC); IOTKM_E_REFUSED_CLAIMS or IOTKM_E_REFUSED_KEY where its receiver would refuse it;
 // IOTKM_E_BAD_ARGUMENT for a kind or a curve that is none.
@@ -2566,6 +2594,7 @@ int iotkm_ticket_agent_wipe(iotkm_ticket_agent *agent);
 //     char device[IOTKM_NAME_TEXT];
 //     uint8_t reference[IOTKM_REFERENCE_LEN];
 //     iotkm_ticket ticket;
+//     iotkm_credential credential;
 //     iotkm_renewal renewal;
 //     uint64_t wake_at_s, now_s = cx.wall_ms / 1000;
 //     bool is_waiting, acknowledged;
@@ -2580,6 +2609,10 @@ int iotkm_ticket_agent_wipe(iotkm_ticket_agent *agent);
 //     /* An association with the device comes up: send what waits, as a message. What it says then: drop what is acknowledged. */
 //     iotkm_operator_waiting_for(&op, "lamp-7", &is_waiting, reference);
 //     iotkm_operator_handle(&op, "lamp-7", received.payload, received.payload_len, &acknowledged);
+//     /* With credentials: who is named by iotkm_operator_ask() is sent IOTKM_TICKET_MESSAGE_CREDENTIAL_DUE, and asks; the answer waits. */
+//     if (iotkm_credential_read(suite, bytes, len, &credential) == IOTKM_OK) iotkm_operator_knows_credential(&op, &credential);
+//     if (iotkm_credential_read(suite, bytes, len - IOTKM_CREDENTIAL_ANSWER_OVERHEAD, &credential) == IOTKM_OK)
+//         iotkm_operator_issued_credential(&op, &credential);
 //     /* Who is late? */
 //     for (i = 0; iotkm_operator_device_at(&op, i, &renewal) == IOTKM_OK; i++) {
 //         if (renewal.expires <= now_s) my_warning(renewal.device);
@@ -2600,11 +2633,15 @@ int iotkm_operator_init(iotkm_operator *op,
 int iotkm_operator_knows(iotkm_operator *op,
                          const iotkm_ticket *ticket);
 
+// iotkm_operator_knows() of a device that holds a credential. Error: IOTKM_E_FULL where no place is free.
+int iotkm_operator_knows_credential(iotkm_operator *op, const iotkm_credential *credential);
+
 // Drops a device; for one that is not known that is ok too.
 int iotkm_operator_forget(iotkm_operator *op, const char *device);
 
 // Writes the name of the device whose next ticket is to be asked for now, the most urgent first, IOTKM_NAME_TEXT bytes with its
-// NUL: send the agent a request, then ask here again. Empty: there is none.
+// NUL: send the agent a request (for a credential the device IOTKM_TICKET_MESSAGE_CREDENTIAL_DUE), then ask here again. Empty:
+// there is none.
 int iotkm_operator_ask(iotkm_operator *op,
                        uint64_t now_s,
                        char *device);
@@ -2617,15 +2654,23 @@ int iotkm_operator_wake_at(const iotkm_operator *op, uint64_t *wake_at_s);
 int iotkm_operator_issued(iotkm_operator *op,
                           const iotkm_ticket *ticket);
 
-// What stands for the ticket that waits for a device, IOTKM_REFERENCE_LEN bytes, where `is_waiting`: send that ticket
-// (IOTKM_TICKET_MESSAGE_TICKET) now and whenever an association with the device comes up, until it is acknowledged.
+// A device's request for a credential was answered (iotkm_credential_issue()), with this one in the answer: it waits for the
+// device until it is acknowledged, in place of what waited before, since that was the answer to a request that the device has lost.
+// The caller stores request and answer before this, and gives the same request the same answer. Error: IOTKM_E_BAD_ARGUMENT where
+// there is no such device.
+int iotkm_operator_issued_credential(iotkm_operator *op,
+                                     const iotkm_credential *credential);
+
+// What stands for the ticket or the credential that waits for a device, IOTKM_REFERENCE_LEN bytes, where `is_waiting`: send it
+// (IOTKM_TICKET_MESSAGE_TICKET, IOTKM_TICKET_MESSAGE_CREDENTIAL_ANSWER) now and whenever an association with the device comes up,
+// until it is acknowledged.
 int iotkm_operator_waiting_for(const iotkm_operator *op,
                                const char *device,
                                bool *is_waiting,
                                uint8_t *reference);
 
 // Takes in a message from the device of that name, the payload of a record of its association; `acknowledged`: whether its next
-// ticket is now there, and the caller may drop it. Errors: IOTKM_E_REFUSED_... for what is no message.
+// ticket or credential is now there, and the caller may drop it. Errors: IOTKM_E_REFUSED_... for what is no message.
 int iotkm_operator_handle(iotkm_operator *op,
                           const char *device,
                           const uint8_t *message,
@@ -2968,14 +3013,14 @@ int iotkm_holder_persisted(iotkm_holder *holder);
 
 // iotkm_holder_seal() into `work`, the platform's `store_write` to this slot, iotkm_holder_persisted(). `work` has room for a blob:
 // IOTKM_HOLDER_BLOB_OVERHEAD and the holder's memory. Errors: IOTKM_E_HOOK, IOTKM_E_BUFFER_TOO_SMALL.
-// Shown in examples/firmware/cortex-m/noninteractive.c.
 int iotkm_holder_store(iotkm_holder *holder,
                        const iotkm_cx *cx,
                        uint16_t slot,
                        uint8_t *work,
                        size_t work_len);
 
-// 1 if there is something to store (a credential, a list, a floor that rose by an hour or more), 0 if not, or an error.
+// 1 if there is something to store (a credential, what was drawn to ask for one, a list, a floor that rose by an hour or more), 0
+// if not, or an error.
 int iotkm_holder_needs_store(const iotkm_holder *holder);
 
 // Checks the operator's answer to iotkm_credential_request(), whose `half` this is: sets `key` up, the credential's private key
@@ -3118,7 +3163,8 @@ int iotkm_operator_key_public(const iotkm_noninteractive_suite *suite,
                               size_t out_capacity,
                               size_t *out_len);
 
-// Answers a device's request with the operator's private key: the answer for iotkm_holder_accept(). Neither is secret on the
+// Answers a device's request with the operator's private key: the answer for iotkm_holder_accept() or iotkm_holder_handle(); it
+// begins with the credential, and has IOTKM_CREDENTIAL_ANSWER_OVERHEAD bytes more. Neither is secret on the
 // way, and the device's private key is never the operator's. That the request is that device's, the caller answers for.
 // Errors: IOTKM_E_REFUSED_CLAIMS for what is no request, or names or times that cannot be; IOTKM_E_REFUSED_KEY for an element
 // outside the group; IOTKM_E_BUFFER_TOO_SMALL (IOTKM_CREDENTIAL_ANSWER_MAX bytes will do, ..._MAX_FFC for those groups),
@@ -3145,6 +3191,98 @@ int iotkm_credential_issue_printed_knowing_the_private_key(const iotkm_cx *cx,
                                                            uint8_t *out,
                                                            size_t out_capacity,
                                                            size_t *out_len);
+
+// ---- credentials: a device's next one, over an association ----
+
+// Example:
+//
+//     /* The next credential, in the session with the operator: asked for a week before this one ends. */
+//     enum { NEXT = 6, NEXT_SLOT = 3 };
+//     static iotkm_static_key_ffc long_next;
+//     static iotkm_static_key next;                                  /* where the platform's hooks find it: beside the one in use */
+//     static uint8_t work[IOTKM_HOLDER_BLOB_OVERHEAD + IOTKM_HOLDER_MEMORY + IOTKM_REVOCATION_LIST_OVERHEAD];
+//     iotkm_credential credential;
+//     iotkm_told told;
+//     uint64_t due_at_s;
+//     int status;
+//     iotkm_holder_due_at(&holder, 7 * 86400, &due_at_s);
+//     if (cx.wall_ms / 1000 >= due_at_s) iotkm_holder_ask(&holder, &cx);
+//     if (iotkm_holder_needs_store(&holder) == 1) iotkm_holder_store(&holder, &cx, SLOT, work, sizeof work);
+//     /* Whenever the session comes up, and after a while without an answer: */
+//     if (iotkm_holder_is_asking(&holder) == 1 && iotkm_holder_request(&holder, buffer, sizeof buffer, &len) == IOTKM_OK)
+//         iotkm_send(&a, &cx, buffer, len, out, sizeof out, &datagram_len, &to);
+//     /* What the operator says: */
+//     status = iotkm_holder_handle(&holder, &cx, received.payload, received.payload_len, NEXT, &next, &credential, &told);
+//     if (status != IOTKM_OK) {
+//         iotkm_wallet_refusal(status, buffer, sizeof buffer, &len);
+//         iotkm_send(&a, &cx, buffer, len, out, sizeof out, &datagram_len, &to);
+//         return;
+//     }
+//     if (told == IOTKM_TOLD_ASK) iotkm_holder_ask(&holder, &cx);    /* and on as above: a device without a clock */
+//     if (told == IOTKM_TOLD_NEXT && iotkm_static_key_store(&next, &cx, NEXT_SLOT) == IOTKM_OK)
+//         iotkm_holder_install(&holder, &cx, credential.bytes, credential.len);
+//     if (told == IOTKM_TOLD_NEXT || told == IOTKM_TOLD_ACKNOWLEDGE) {
+//         iotkm_holder_store(&holder, &cx, SLOT, work, sizeof work);
+//         if (iotkm_holder_acknowledgement(&holder, buffer, sizeof buffer, &len) == IOTKM_OK)
+//             iotkm_send(&a, &cx, buffer, len, out, sizeof out, &datagram_len, &to);
+//     }
+//     /* With suite -21 or -22: */
+//     iotkm_holder_handle_ffc(&holder, &cx, received.payload, received.payload_len, NEXT, &long_next, &credential, &told);
+
+// From when on to ask for the next credential, in seconds since 1970: `lead_s` seconds before this one ends, but not in the first
+// half of its life, when the one before it may still be in use. 0: there is none.
+int iotkm_holder_due_at(const iotkm_holder *holder,
+                        uint64_t lead_s,
+                        uint64_t *due_at_s);
+
+// Begins to ask for the next credential, unless an answer is awaited already: iotkm_holder_store(), then send what
+// iotkm_holder_request() writes. Error: IOTKM_E_RNG.
+int iotkm_holder_ask(iotkm_holder *holder,
+                     const iotkm_cx *cx);
+
+// 1 if an answer is awaited, 0 if not, or an error.
+int iotkm_holder_is_asking(const iotkm_holder *holder);
+
+// Writes the message for the operator, the same each time: send it whenever an association with the operator comes up, and after
+// a while without an answer. Errors: IOTKM_E_WRONG_STATE where nothing is asked, or that is not stored;
+// IOTKM_E_BUFFER_TOO_SMALL (IOTKM_CREDENTIAL_REQUEST_MAX and IOTKM_TICKET_MESSAGE_OVERHEAD bytes will do, ..._MAX_FFC for those
+// groups).
+int iotkm_holder_request(const iotkm_holder *holder,
+                         uint8_t *out,
+                         size_t out_capacity,
+                         size_t *out_len);
+
+// A message from the operator, the payload of an association's record: a revocation list is taken in; of all else `told` says what
+// is to be done. With IOTKM_TOLD_NEXT, `key` is set up, the next credential's private key of this number, which is not the
+// number of the one in use, as its memory is not; and `credential`, which points into `message`. What came before is to be
+// acknowledged again.
+// Errors: IOTKM_E_REFUSED_..., to be answered with iotkm_wallet_refusal(); IOTKM_E_REFUSED_SIGNATURE also for an answer to no
+// request that is out. IOTKM_E_FULL for a list that is longer than the memory for it.
+int iotkm_holder_handle(iotkm_holder *holder,
+                        const iotkm_cx *cx,
+                        const uint8_t *message,
+                        size_t message_len,
+                        uint16_t number,
+                        iotkm_static_key *key,
+                        iotkm_credential *credential,
+                        iotkm_told *told);
+
+// iotkm_holder_handle() with a suite of any group.
+int iotkm_holder_handle_ffc(iotkm_holder *holder,
+                            const iotkm_cx *cx,
+                            const uint8_t *message,
+                            size_t message_len,
+                            uint16_t number,
+                            iotkm_static_key_ffc *key,
+                            iotkm_credential *credential,
+                            iotkm_told *told);
+
+// Writes what to tell the operator: what is here, and stored. Errors: IOTKM_E_WRONG_STATE while something is not stored, or without
+// a credential; IOTKM_E_BUFFER_TOO_SMALL (IOTKM_WALLET_ANSWER_MAX bytes will do).
+int iotkm_holder_acknowledgement(const iotkm_holder *holder,
+                                 uint8_t *out,
+                                 size_t out_capacity,
+                                 size_t *out_len);
 
 // ---- noninteractive: associations ----
 

@@ -14,7 +14,7 @@
 //! | [`interactive`] | the interactive scheme |
 //! | [`noninteractive`] | the noninteractive scheme |
 //! | [`microcert`] | the microcert scheme: chips, associations, a centre |
-//! | [`credentials`] | self-certified keys: issued, taken, held |
+//! | [`credentials`] | self-certified keys: issued, taken, held, renewed |
 //! | `lent`, `stored` | what associations are lent; peers of any length |
 //! | [`hub`] | many associations on one socket |
 //! | [`hedge`] | randomness from a source that may be weak |

@@ -7,6 +7,9 @@
  *   B device serial issued_at life                                                        a split issue, both sides
  *   P device serial issued_at life                                                        a printed one
  *   F device k1 wall answer                                                               a device takes an answer
+ *   X kind object                                                                         writes a message, and reads it
+ *   U device device_secret lead                                                           a holder; it says nothing
+ *   E wall do bytes|counter                                                               a step of its, and how it is then
  */
 #ifndef PLAYER_CREDENTIALS_H
 #define PLAYER_CREDENTIALS_H
@@ -33,7 +36,8 @@ static struct {
     iotkm_static_key_ffc half, key;
 } asker;
 
-static uint8_t request_bytes[IOTKM_CREDENTIAL_REQUEST_MAX_FFC], answer_bytes[IOTKM_CREDENTIAL_ANSWER_MAX_FFC];
+static uint8_t request_bytes[IOTKM_CREDENTIAL_REQUEST_MAX_FFC + IOTKM_TICKET_MESSAGE_OVERHEAD];
+static uint8_t answer_bytes[IOTKM_CREDENTIAL_ANSWER_MAX_FFC + IOTKM_TICKET_MESSAGE_OVERHEAD];
 
 static void set_office(void) {
     uint8_t key[IOTKM_OPERATOR_KEY_MAX];
@@ -152,12 +156,125 @@ static void take_answer(void) {
     say_digits((uint64_t)-status);
 }
 
+static void message(void) {
+    uint8_t bytes[IOTKM_CREDENTIAL_ANSWER_MAX_FFC + IOTKM_TICKET_MESSAGE_OVERHEAD];
+    iotkm_ticket_message written, read;
+    size_t len;
+    memset(&written, 0, sizeof written);
+    if (is(peek(), "credential_due")) written.kind = IOTKM_TICKET_MESSAGE_CREDENTIAL_DUE;
+    else written.kind = is(peek(), "credential_request") ? IOTKM_TICKET_MESSAGE_CREDENTIAL_REQUEST : IOTKM_TICKET_MESSAGE_CREDENTIAL_ANSWER;
+    say(word());
+    written.len = unhex(answer_bytes, sizeof answer_bytes);
+    written.bytes = answer_bytes;
+    OK(iotkm_ticket_message_write(&written, bytes, sizeof bytes, &len));
+    say_hex(bytes, len);
+    OK(iotkm_ticket_message_read(bytes, len, &read));
+    CHECK(read.kind == written.kind && read.len == written.len && (read.len == 0 || memcmp(read.bytes, answer_bytes, read.len) == 0));
+}
+
+/* ---- a device's next credential ---- */
+
+enum { HELD = IOTKM_HOLDER_MEMORY_FFC + IOTKM_REVOCATION_LIST_OVERHEAD + 4 * 16 };
+
+static struct {
+    char name[IOTKM_NAME_TEXT];
+    uint8_t secret[32], held[HELD], blob[IOTKM_HOLDER_BLOB_OVERHEAD + HELD], work[IOTKM_HOLDER_BLOB_OVERHEAD + HELD];
+    size_t blob_len;
+    uint64_t lead;
+    iotkm_platform platform;
+    iotkm_cx cx;
+    iotkm_holder holder;
+    iotkm_static_key_ffc next;
+} renewing;
+
+static void set_holder(void) {
+    memset(&renewing, 0, sizeof renewing);
+    text(renewing.name);
+    CHECK(unhex(renewing.secret, 32) == 32);
+    renewing.lead = number();
+    renewing.platform.struct_size = sizeof renewing.platform;
+    renewing.platform.device_secret = renewing.secret;
+    renewing.platform.random = given;
+    renewing.cx.platform = &renewing.platform;
+    OK(iotkm_holder_init(&renewing.holder, &office.operators, renewing.name, renewing.held, sizeof renewing.held));
+}
+
+static void say_code(int status) {
+    say(status < 0 ? " -" : " ");
+    say_digits((uint64_t)(status < 0 ? -status : status));
+}
+
+static void handles(size_t len) {
+    static const char *const names[] = {" nothing", " ask", " acknowledge", " next"};
+    uint8_t key[IOTKM_OPERATOR_KEY_MAX];
+    iotkm_credential next;
+    iotkm_told told;
+    int status = office.is_ffc ? iotkm_holder_handle_ffc(&renewing.holder, &renewing.cx, answer_bytes, len, 2, &renewing.next, &next, &told)
+                               : iotkm_holder_handle(&renewing.holder, &renewing.cx, answer_bytes, len, 2, &renewing.next.key, &next, &told);
+    if (status < 0) {
+        say_code(status);
+        return;
+    }
+    say(names[told]);
+    if (told != IOTKM_TOLD_NEXT) return;
+    say_hex(next.bytes, next.len);
+    OK(iotkm_static_key_public_key(&renewing.next, 2, office.curve, key, office.operators.key_len));
+    say_hex(key, office.operators.key_len);
+}
+
+/* What the step returned, and how the holder is now. */
+static void holder_step(void) {
+    char verb[16] = {0};
+    iotkm_credential own;
+    uint64_t floor, due_at;
+    uint32_t version = 0, list_number;
+    size_t len;
+    renewing.cx.wall_ms = number() * 1000;
+    strncpy(verb, word(), sizeof verb - 1);
+    say(verb);
+    if (is(verb, "install")) {
+        len = unhex(answer_bytes, sizeof answer_bytes);
+        say_code(iotkm_holder_install(&renewing.holder, &renewing.cx, answer_bytes, len));
+    } else if (is(verb, "handle")) {
+        handles(unhex(answer_bytes, sizeof answer_bytes));
+    } else if (is(verb, "ask")) {
+        OK(iotkm_holder_ask(&renewing.holder, &renewing.cx));
+    } else if (is(verb, "store")) {
+        OK(iotkm_holder_seal(&renewing.holder, &renewing.cx, renewing.blob, sizeof renewing.blob, &renewing.blob_len, &version));
+        OK(iotkm_holder_persisted(&renewing.holder));
+        say_hex(renewing.blob, renewing.blob_len);
+        say_number(version);
+    } else {
+        CHECK(is(verb, "restore"));
+        OK(iotkm_holder_wipe(&renewing.holder));
+        OK(iotkm_holder_init(&renewing.holder, &office.operators, renewing.name, renewing.held, sizeof renewing.held));
+        OK(iotkm_holder_restore(&renewing.holder, &renewing.cx, (uint32_t)number(), renewing.blob, renewing.blob_len, renewing.work,
+                                sizeof renewing.work));
+    }
+    OK(iotkm_holder_floor(&renewing.holder, &floor));
+    OK(iotkm_holder_list_number(&renewing.holder, &list_number));
+    OK(iotkm_holder_due_at(&renewing.holder, renewing.lead, &due_at));
+    say_number(floor);
+    say_number(list_number);
+    say_number(iotkm_holder_credential(&renewing.holder, &own) == IOTKM_OK ? own.serial : 0);
+    say_number(due_at);
+    say_number((uint64_t)iotkm_holder_is_asking(&renewing.holder));
+    say_number((uint64_t)iotkm_holder_needs_store(&renewing.holder));
+    if (iotkm_holder_request(&renewing.holder, request_bytes, sizeof request_bytes, &len) != IOTKM_OK) len = 0;
+    say_hex(request_bytes, len);
+    if (iotkm_holder_acknowledgement(&renewing.holder, request_bytes, sizeof request_bytes, &len) != IOTKM_OK) len = 0;
+    say_hex(request_bytes, len);
+}
+
 /* Does what a line says that begins with this word; whether it was one of these. */
 static int credentials(const char *said) {
     if (is(said, "O")) set_office();
     else if (is(said, "B")) split_issue();
     else if (is(said, "P")) printed_issue();
     else if (is(said, "F")) take_answer();
+    else if (is(said, "X")) message();
+    else if (is(said, "U")) set_holder();
+    else if (is(said, "E")) holder_step();
     else return 0;
     CHECK(drawn == draw_count);
     drawn = draw_count = 0;

@@ -146,12 +146,45 @@ def credential_lines(vectors, without):
     return told, said
 
 
+def holder_lines(vectors, without):
+    """The same of messages 5 to 7, and of devices that get their next credential by them."""
+    told, said = [], []
+    for m in vectors["messages"]:
+        told.append(f"X {m['kind']} {m['object'] or '-'}")
+        said.append(f"{m['kind']} {m['bytes']}")
+    keys = {(c["operator"], c["credential"]): c["key"] for c in vectors["credentials"]}
+    for holder in vectors["holders"]:
+        about = vectors["operators"][holder["operator"]]
+        if about["suite"] in without:
+            continue
+        told.append(f"O {text(about['name'])} {about['suite']} {about['x']} {about['key']} {about['lists_key']}")
+        told.append(f"U {text(holder['device'])} {holder['device_secret']} {holder['lead']}")
+        said += ["", ""]
+        for step in holder["steps"]:
+            told += [f"R {draw}" for draw in step.get("random", [])]
+            told.append(f"E {step['wall'] or 0} {step['do']} {step.get('bytes', step.get('counter', '-'))}")
+            returned = step["returns"]
+            if isinstance(returned, dict):
+                credential = returned.get("credential")
+                values = ["next", credential, keys[holder["operator"], credential]] if credential else returned.values()
+            elif returned is None:
+                values = []
+            else:
+                values = [returned if isinstance(returned, str) else 0 if returned is True else returned]
+            state = [step[name] or 0 for name in ("floor", "list_number", "serial", "due_at")]
+            state += [int(step[name]) for name in ("is_asking", "needs_store")]
+            state += [step[name] or "-" for name in ("request", "acknowledgement")]
+            said.append(" ".join(map(str, [step["do"], *values, *state])))
+    return told, said
+
+
 def script(path, without=()):
     """The lines for this file, and what they are answered with; of credentials, without those of some suites."""
     with open(path, encoding="utf-8") as file:
         vector = json.load(file)
     if "operators" in vector:
-        return credential_lines(vector, without)
+        both = credential_lines(vector, without), holder_lines(vector, without)
+        return [line for told, _ in both for line in told], [line for _, said in both for line in said]
     if "ticket_agent" in vector:
         return renewal_lines(vector)
     return ticket_lines(vector) if "agents" in vector else lines(vector)

@@ -55,7 +55,7 @@ pub struct iotkm_holder {
     opaque: [u64; 41],
 }
 
-type Holder = HolderIn<'static, LentBytes, LentBytes>;
+pub(super) type Holder = HolderIn<'static, LentBytes, LentBytes>;
 type Object = Shared<Holder>;
 fits!(Object, iotkm_holder);
 
@@ -77,7 +77,7 @@ unsafe fn with(holder: *const iotkm_holder, f: &mut dyn FnMut(&mut Object) -> Ou
 }
 
 /// Calls `f` with the holder and the wall clock.
-unsafe fn at(
+pub(super) unsafe fn at(
     holder: *const iotkm_holder,
     cx: *const iotkm_cx,
     call: &CStr,
@@ -90,7 +90,7 @@ unsafe fn at(
     logged(cx, call, outcome)
 }
 
-unsafe fn look(holder: *const iotkm_holder, f: &mut dyn FnMut(&Holder) -> Outcome) -> c_int {
+pub(super) unsafe fn look(holder: *const iotkm_holder, f: &mut dyn FnMut(&Holder) -> Outcome) -> c_int {
     returned(with(holder, &mut |object| f(&object.value)))
 }
 
@@ -210,7 +210,8 @@ pub unsafe extern "C" fn iotkm_holder_store(
     })
 }
 
-/// 1 if there is something to store (a credential, a list, a floor that rose by an hour or more), 0 if not, or an error.
+/// 1 if there is something to store (a credential, what was drawn to ask for one, a list, a floor that rose by an hour or more), 0
+/// if not, or an error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_holder_needs_store(holder: *const iotkm_holder) -> c_int {
     let mut answer = 0;

@@ -25,6 +25,8 @@ pub const IOTKM_CREDENTIAL_MAX: usize = 75;
 pub const IOTKM_CREDENTIAL_REQUEST_MAX: usize = 65;
 /// The longest answer to one in bytes.
 pub const IOTKM_CREDENTIAL_ANSWER_MAX: usize = 107;
+/// Bytes of an answer besides the credential that it begins with.
+pub const IOTKM_CREDENTIAL_ANSWER_OVERHEAD: usize = 32;
 /// The longest credential of any group in bytes.
 pub const IOTKM_CREDENTIAL_MAX_FFC: usize = 427;
 /// The longest request for a credential of any group in bytes.
@@ -41,7 +43,7 @@ const _: () = assert!(
 const _: () = assert!(
     IOTKM_CREDENTIAL_MAX == credential_max(32)
         && IOTKM_CREDENTIAL_REQUEST_MAX == 1 + NAME_MAX + 32
-        && IOTKM_CREDENTIAL_ANSWER_MAX == credential_max(32) + 32
+        && IOTKM_CREDENTIAL_ANSWER_MAX == IOTKM_CREDENTIAL_MAX + IOTKM_CREDENTIAL_ANSWER_OVERHEAD
 );
 
 /// A credential: a name and a time, from which, with its operator's key, anybody computes the device's public key. Nothing in
@@ -265,7 +267,8 @@ pub unsafe extern "C" fn iotkm_operator_key_public(
     })
 }
 
-/// Answers a device's request with the operator's private key: the answer for iotkm_holder_accept(). Neither is secret on the
+/// Answers a device's request with the operator's private key: the answer for iotkm_holder_accept() or iotkm_holder_handle(); it
+/// begins with the credential, and has IOTKM_CREDENTIAL_ANSWER_OVERHEAD bytes more. Neither is secret on the
 /// way, and the device's private key is never the operator's. That the request is that device's, the caller answers for.
 /// Errors: IOTKM_E_REFUSED_CLAIMS for what is no request, or names or times that cannot be; IOTKM_E_REFUSED_KEY for an element
 /// outside the group; IOTKM_E_BUFFER_TOO_SMALL (IOTKM_CREDENTIAL_ANSWER_MAX bytes will do, ..._MAX_FFC for those groups),

@@ -1,7 +1,8 @@
-//! Self-certified keys: issued, taken, held.
+//! Self-certified keys: issued, taken, held, renewed.
 
 pub mod holder;
 pub mod issue;
+pub mod renewal;
 
 use crate::status::{Outcome, iotkm_status::*};
 use crate::tickets::agent::text;

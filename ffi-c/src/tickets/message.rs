@@ -10,7 +10,8 @@ use core::ptr::null;
 use core_of_iotkm::cose::message::{Acknowledged, Request};
 use core_of_iotkm::cose::{DeviceKey, Message, Reference, Refused};
 
-/// Bytes of a message with a ticket or a revocation list besides that, at most. A request has no more than a ticket.
+/// Bytes of a message with a ticket or a revocation list besides that, at most, and of one with a request for a credential or an
+/// answer to it. A request for a ticket has no more than a ticket.
 pub const IOTKM_TICKET_MESSAGE_OVERHEAD: usize = 7;
 
 /// What a message says, by its number on the wire.
@@ -27,6 +28,12 @@ pub enum iotkm_ticket_message_kind {
     IOTKM_TICKET_MESSAGE_ACKNOWLEDGED = 3,
     /// Device to operator, agent to operator: what came was not taken: `code`.
     IOTKM_TICKET_MESSAGE_REFUSED = 4,
+    /// Operator to device: ask for your next credential. For one that cannot tell: it has no clock.
+    IOTKM_TICKET_MESSAGE_CREDENTIAL_DUE = 5,
+    /// Device to operator: a request for a credential, for iotkm_credential_issue(): `bytes`, `len`.
+    IOTKM_TICKET_MESSAGE_CREDENTIAL_REQUEST = 6,
+    /// Operator to device: the answer to that: `bytes`, `len`.
+    IOTKM_TICKET_MESSAGE_CREDENTIAL_ANSWER = 7,
 }
 use iotkm_ticket_message_kind::*;
 
@@ -49,12 +56,12 @@ pub struct iotkm_ticket_message {
     pub key_len: usize,
     /// How long the ticket shall be valid, in seconds.
     pub lifetime_s: u64,
-    /// A ticket or a list; of a message that was read, within its bytes. Nobody has looked at its signature yet:
-    /// iotkm_ticket_verify(), iotkm_revocation_list_verify().
+    /// A ticket, a list, a request for a credential or an answer; of a message that was read, within its bytes. Nobody has looked
+    /// at its signature yet: iotkm_ticket_verify(), iotkm_revocation_list_verify().
     pub bytes: *const u8,
     /// Length of `bytes`.
     pub len: usize,
-    /// What stands for the newest ticket.
+    /// What stands for the newest ticket, or for the credential.
     pub ticket: [u8; IOTKM_REFERENCE_LEN],
     /// The number of the revocation list; 0: none.
     pub list_number: u32,
@@ -101,6 +108,9 @@ impl iotkm_ticket_message {
                 ..Self::NONE
             },
             Message::Refused(code) => Self { kind: IOTKM_TICKET_MESSAGE_REFUSED as u32, code: *code, ..Self::NONE },
+            Message::CredentialDue => Self { kind: IOTKM_TICKET_MESSAGE_CREDENTIAL_DUE as u32, ..Self::NONE },
+            Message::CredentialRequest(asked) => object(IOTKM_TICKET_MESSAGE_CREDENTIAL_REQUEST, asked),
+            Message::CredentialAnswer(answer) => object(IOTKM_TICKET_MESSAGE_CREDENTIAL_ANSWER, answer),
             _ => return Err(Refused::Claims.into()),
         })
     }
@@ -119,15 +129,21 @@ impl iotkm_ticket_message {
     }
 
     unsafe fn message(&self) -> Outcome<Message<'_>> {
-        let Self { ticket, list_number: list, .. } = *self;
-        Ok(match self.kind {
-            kind if kind == IOTKM_TICKET_MESSAGE_REQUEST as u32 => Message::Request(self.request()?),
-            kind if kind == IOTKM_TICKET_MESSAGE_TICKET as u32 => Message::Ticket(raw::bytes(self.bytes, self.len)?),
-            kind if kind == IOTKM_TICKET_MESSAGE_LIST as u32 => Message::List(raw::bytes(self.bytes, self.len)?),
-            kind if kind == IOTKM_TICKET_MESSAGE_ACKNOWLEDGED as u32 => {
+        const fn is(kind: iotkm_ticket_message_kind, number: u32) -> bool {
+            kind as u32 == number
+        }
+        let (Self { ticket, list_number: list, kind, .. }, bytes) = (*self, raw::bytes(self.bytes, self.len)?);
+        Ok(match kind {
+            kind if is(IOTKM_TICKET_MESSAGE_REQUEST, kind) => Message::Request(self.request()?),
+            kind if is(IOTKM_TICKET_MESSAGE_TICKET, kind) => Message::Ticket(bytes),
+            kind if is(IOTKM_TICKET_MESSAGE_LIST, kind) => Message::List(bytes),
+            kind if is(IOTKM_TICKET_MESSAGE_ACKNOWLEDGED, kind) => {
                 Message::Acknowledged(Acknowledged { ticket: Reference(ticket), list })
             }
-            kind if kind == IOTKM_TICKET_MESSAGE_REFUSED as u32 => Message::Refused(self.code),
+            kind if is(IOTKM_TICKET_MESSAGE_REFUSED, kind) => Message::Refused(self.code),
+            kind if is(IOTKM_TICKET_MESSAGE_CREDENTIAL_DUE, kind) => Message::CredentialDue,
+            kind if is(IOTKM_TICKET_MESSAGE_CREDENTIAL_REQUEST, kind) => Message::CredentialRequest(bytes),
+            kind if is(IOTKM_TICKET_MESSAGE_CREDENTIAL_ANSWER, kind) => Message::CredentialAnswer(bytes),
             _ => return Err(IOTKM_E_BAD_ARGUMENT.into()),
         })
     }
@@ -148,7 +164,7 @@ pub unsafe extern "C" fn iotkm_ticket_message_read(
     })
 }
 
-/// Writes a message. What it points to does not lie in `out`. Errors: IOTKM_E_BUFFER_TOO_SMALL (the length of the ticket or list
+/// Writes a message. What it points to does not lie in `out`. Errors: IOTKM_E_BUFFER_TOO_SMALL (the length of what it holds
 /// and IOTKM_TICKET_MESSAGE_OVERHEAD will do, for all others IOTKM_TICKET_MAX, where it is about a key of FFC
 /// IOTKM_TICKET_MAX_FFC); IOTKM_E_REFUSED_CLAIMS or IOTKM_E_REFUSED_KEY where its receiver would refuse it;
 /// IOTKM_E_BAD_ARGUMENT for a kind or a curve that is none.

@@ -3,6 +3,7 @@
 use super::agent::text;
 use super::name;
 use super::ticket::{IOTKM_NAME_TEXT, IOTKM_REFERENCE_LEN, iotkm_ticket};
+use crate::credentials::issue::iotkm_credential;
 use crate::lent::Shared;
 use crate::object::{Magic, fits};
 use crate::output::IOTKM_NEVER;
@@ -11,7 +12,7 @@ use crate::status::{Outcome, iotkm_status::*, returned};
 use core::ffi::{c_char, c_int};
 use core::ptr::NonNull;
 use core_of_iotkm::cose::operator::{Entry, Next};
-use core_of_iotkm::cose::{self, Message, Ticket};
+use core_of_iotkm::cose::{self, Message, Reference, Ticket};
 
 /// A device in an operator's memory: as many of these as it can know devices.
 #[repr(C)]
@@ -22,12 +23,15 @@ pub struct iotkm_operator_entry {
 const _: () = assert!(size_of::<Entry>() == size_of::<iotkm_operator_entry>());
 const _: () = assert!(align_of::<Entry>() <= align_of::<iotkm_operator_entry>());
 
-/// An operator's view of its devices: when each one's ticket ends, and how far the next one is. It holds no tickets: those that
-/// wait for their devices, its caller keeps, and how each is asked for (iotkm_ticket_request()). It may not be moved. Times are
-/// seconds since 1970-01-01 00:00 UTC.
+/// An operator's view of its devices: when each one's ticket or credential ends, and how far the next one is. It holds none: those
+/// that wait for their devices, its caller keeps, and how each ticket is asked for (iotkm_ticket_request()). It may not be moved.
+/// Times are seconds since 1970-01-01 00:00 UTC.
 ///
 /// Nothing of it need be stored: after a start say again which tickets there are (iotkm_operator_knows(),
 /// iotkm_operator_issued()). An acknowledgement forgotten that way costs one more push.
+///
+/// Of credentials the same (iotkm_operator_knows_credential(), iotkm_operator_issued_credential()), but who is asked is the device
+/// itself, by an IOTKM_TICKET_MESSAGE_CREDENTIAL_DUE: a part of its next key is its own.
 #[repr(C)]
 #[derive(Debug)]
 pub struct iotkm_operator {
@@ -40,9 +44,9 @@ pub struct iotkm_operator {
 pub struct iotkm_renewal {
     /// The device's name.
     pub device: [c_char; IOTKM_NAME_TEXT],
-    /// When the ticket that it holds ends.
+    /// When the ticket or the credential that it holds ends.
     pub expires: u64,
-    /// When the agent was asked for the next one; 0: not asked, or it has come.
+    /// When the agent (for a credential the device) was asked for the next one; 0: not asked, or it has come.
     pub asked_at: u64,
     /// Whether the next one waits for the device.
     pub is_waiting: bool,
@@ -149,6 +153,18 @@ pub unsafe extern "C" fn iotkm_operator_knows(op: *mut iotkm_operator, ticket: *
     with_ticket(op, ticket, &mut |operator, ticket| Ok(operator.knows(ticket)?))
 }
 
+/// iotkm_operator_knows() of a device that holds a credential. Error: IOTKM_E_FULL where no place is free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_operator_knows_credential(
+    op: *mut iotkm_operator,
+    credential: *const iotkm_credential,
+) -> c_int {
+    with(op, &mut |operator| {
+        let credential: &iotkm_credential = raw::read(credential)?;
+        Ok(operator.holds(text(credential.subject.as_ptr())?, credential.expires)?)
+    })
+}
+
 /// Drops a device; for one that is not known that is ok too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_operator_forget(op: *mut iotkm_operator, device: *const c_char) -> c_int {
@@ -159,7 +175,8 @@ pub unsafe extern "C" fn iotkm_operator_forget(op: *mut iotkm_operator, device: 
 }
 
 /// Writes the name of the device whose next ticket is to be asked for now, the most urgent first, IOTKM_NAME_TEXT bytes with its
-/// NUL: send the agent a request, then ask here again. Empty: there is none.
+/// NUL: send the agent a request (for a credential the device IOTKM_TICKET_MESSAGE_CREDENTIAL_DUE), then ask here again. Empty:
+/// there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_operator_ask(op: *mut iotkm_operator, now_s: u64, device: *mut c_char) -> c_int {
     with(op, &mut |operator| {
@@ -185,8 +202,25 @@ pub unsafe extern "C" fn iotkm_operator_issued(op: *mut iotkm_operator, ticket: 
     with_ticket(op, ticket, &mut |operator, ticket| Ok(operator.issued(ticket)?))
 }
 
-/// What stands for the ticket that waits for a device, IOTKM_REFERENCE_LEN bytes, where `is_waiting`: send that ticket
-/// (IOTKM_TICKET_MESSAGE_TICKET) now and whenever an association with the device comes up, until it is acknowledged.
+/// A device's request for a credential was answered (iotkm_credential_issue()), with this one in the answer: it waits for the
+/// device until it is acknowledged, in place of what waited before, since that was the answer to a request that the device has lost.
+/// The caller stores request and answer before this, and gives the same request the same answer. Error: IOTKM_E_BAD_ARGUMENT where
+/// there is no such device.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_operator_issued_credential(
+    op: *mut iotkm_operator,
+    credential: *const iotkm_credential,
+) -> c_int {
+    with(op, &mut |operator| {
+        let credential: &iotkm_credential = raw::read(credential)?;
+        let reference = Reference(credential.reference);
+        Ok(operator.waits(text(credential.subject.as_ptr())?, reference, credential.expires)?)
+    })
+}
+
+/// What stands for the ticket or the credential that waits for a device, IOTKM_REFERENCE_LEN bytes, where `is_waiting`: send it
+/// (IOTKM_TICKET_MESSAGE_TICKET, IOTKM_TICKET_MESSAGE_CREDENTIAL_ANSWER) now and whenever an association with the device comes up,
+/// until it is acknowledged.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_operator_waiting_for(
     op: *const iotkm_operator,
@@ -204,7 +238,7 @@ pub unsafe extern "C" fn iotkm_operator_waiting_for(
 }
 
 /// Takes in a message from the device of that name, the payload of a record of its association; `acknowledged`: whether its next
-/// ticket is now there, and the caller may drop it. Errors: IOTKM_E_REFUSED_... for what is no message.
+/// ticket or credential is now there, and the caller may drop it. Errors: IOTKM_E_REFUSED_... for what is no message.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_operator_handle(
     op: *mut iotkm_operator,

@@ -242,7 +242,7 @@ pub unsafe extern "C" fn iotkm_wallet_handle(
     })
 }
 
-unsafe fn write(message: &Message<'_>, out: *mut u8, out_capacity: usize, out_len: *mut usize) -> Outcome {
+pub(crate) unsafe fn write(message: &Message<'_>, out: *mut u8, out_capacity: usize, out_len: *mut usize) -> Outcome {
     let (out, out_len) = (raw::bytes_mut(out, out_capacity)?, Out::new(out_len)?);
     out_len.set(message.write(out).map_err(|_| IOTKM_E_BUFFER_TOO_SMALL)?);
     Ok(())
@@ -263,7 +263,7 @@ pub unsafe extern "C" fn iotkm_wallet_acknowledgement(
     look(wallet, &mut |wallet| write(&wallet.acknowledgement().ok_or(IOTKM_E_WRONG_STATE)?, out, out_capacity, out_len))
 }
 
-/// Writes what to tell the operator when iotkm_wallet_handle() returned `status`. Errors: as above.
+/// Writes what to tell the operator when iotkm_wallet_handle(), or iotkm_holder_handle(), returned `status`. Errors: as above.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_wallet_refusal(
     status: c_int,
