@@ -92,15 +92,6 @@ class TicketVectorTest {
         }
     }
 
-    @Test
-    fun `messages about credentials`() {
-        val two = byteArrayOf(1, 2)
-        for ((bytes, message) in listOf("8105" to TicketMessage.CredentialDue, "8206420102" to TicketMessage.CredentialAsked(two), "8207420102" to TicketMessage.CredentialAnswer(two))) {
-            assertEquals(bytes, hex(writeTicketMessage(message)))
-            assertEquals(message::class, readTicketMessage(writeTicketMessage(message))::class)
-        }
-    }
-
     /** What a call gives, or the code of what it throws. */
     private fun returned(call: () -> Any?): JsonElement = try {
         when (val value = call()) {
