@@ -1,10 +1,11 @@
-//! The noninteractive scheme: issuing both ways, handshakes, epochs, a side that slept, a restart.
+//! The noninteractive scheme: issuing both ways, handshakes, epochs, a side that slept, a restart; the next credential, for which
+//! k1 waits in a blob.
 
 use crate::side::{
     Party, SecretRng, Side, Watched, address, assert_secret, device, fails, key, published, run, show, tell,
 };
 use crate::{Scenario, Verdict};
-use iotkm::cose::TicketAgent;
+use iotkm::cose::{Message, TicketAgent};
 use iotkm::crypto::keys::{GrowingKey, KeySlot, StaticKey};
 use iotkm::crypto::sign::{Ed25519Key, Signer};
 use iotkm::engine::Config;
@@ -12,6 +13,7 @@ use iotkm::noninteractive::credential::{Credential, credential_max};
 use iotkm::noninteractive::exchange::{Exchange, flight_max};
 use iotkm::noninteractive::holder::holder_len;
 use iotkm::noninteractive::issue::{OperatorKey, accept, check, request};
+use iotkm::noninteractive::renewal::Told;
 use iotkm::noninteractive::setting::{SETTING_0, SETTING_2};
 use iotkm::noninteractive::wire::Terms;
 use iotkm::noninteractive::{Holder, Noninteractive, Operator, Options, Peer, Setting};
@@ -37,6 +39,8 @@ const NAMES: [&str; 2] = ["lamp", "door"];
 pub const SCENARIOS: &[Scenario] = &[
     ("noninteractive, suite 0", Verdict::Silent, || life::<32>(&SETTING_0)),
     ("noninteractive, suite 2", Verdict::Silent, || drop(talk::<65>(&SETTING_2))),
+    ("noninteractive, the next credential, suite 0", Verdict::Silent, || renewal(&SETTING_0)),
+    ("noninteractive, the next credential, suite 2", Verdict::Silent, || renewal(&SETTING_2)),
 ];
 
 fn operator(setting: &'static Setting, key: &OperatorKey) -> Operator<'static> {
@@ -77,12 +81,58 @@ fn open<const N: usize>(setting: &'static Setting, held: Held, peer: Other<N>) -
     Noninteractive::open(peer, RefCell::new(held), &options, Memory::new()).unwrap_or_else(fails)
 }
 
-fn sides<const N: usize>(setting: &'static Setting) -> [Side<Assoc<N>>; 2] {
+/// Who issues, and what numbers it.
+fn office(setting: &'static Setting) -> (OperatorKey, TicketAgent) {
     let office = OperatorKey::generate(setting, &mut SecretRng::new(40)).expect("randomness");
     show(&office);
     let mut agent = TicketAgent::new("acme").expect("a name");
     agent.seal(&Device::new(iotkm::crypto::Secret::new([9; 32])), &mut [0; 200]).expect("room");
     agent.persisted();
+    (office, agent)
+}
+
+/// Stored, and opened again after the power went.
+fn restarted(office: &OperatorKey, setting: &'static Setting, mut held: Held) -> Held {
+    let (device, mut blob) = (device(3), [0; Held::BLOB_MAX]);
+    let (len, version) = held.seal(&device, &mut blob).expect("room");
+    let blob = published(&blob[..len]);
+    let again = Held::restore(operator(setting, office), NAMES[0], &device, version, &blob, &mut [0; Held::BLOB_MAX]);
+    let again = again.unwrap_or_else(fails);
+    show(&again);
+    again
+}
+
+/// A device asks, is cut off, is answered, is cut off: k1 goes through a blob and comes out of it as secret as it was drawn.
+fn renewal(setting: &'static Setting) {
+    let (office, mut agent) = office(setting);
+    let (mut held, _) = enrol(setting, &office, &mut agent, 0);
+    let (mut rng, mut asked, mut answer) = (SecretRng::new(60), [0; 100], [0; 200]);
+    held.ask(&mut rng).unwrap_or_else(fails);
+    show(&held);
+    let mut held = restarted(&office, setting, held);
+    assert!(held.is_asking());
+    let len = held.request(&mut asked).unwrap_or_else(fails);
+    // It leaves as it is.
+    show(&&asked[..len]);
+    let len = office.issue(&mut agent, &mut rng, WALL, 48, &asked[..len], &mut answer).expect("numbers");
+    let answer = published(&answer[..len]);
+    let mut wrong = answer.clone();
+    wrong[len - 20] ^= 1;
+    assert!(held.handle(&Message::CredentialAnswer(&wrong), None).is_err());
+    let Ok(Told::Next(credential, x)) = held.handle(&Message::CredentialAnswer(&answer), None) else {
+        panic!("its own answer")
+    };
+    assert_secret("the next x", x.expose());
+    held.install(&credential, None).expect("checked");
+    let mut held = restarted(&office, setting, held);
+    assert!(
+        !held.is_asking() && matches!(held.handle(&Message::CredentialAnswer(&answer), None), Ok(Told::Acknowledge))
+    );
+    show(&held.acknowledgement());
+}
+
+fn sides<const N: usize>(setting: &'static Setting) -> [Side<Assoc<N>>; 2] {
+    let (office, mut agent) = office(setting);
     [0, 1].map(|who| {
         let (held, key) = enrol(setting, &office, &mut agent, who);
         let [me, other] = [who, 1 - who].map(|who| Subject::new(NAMES[who]).expect("a name"));
