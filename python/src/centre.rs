@@ -1,25 +1,25 @@
 //! The authentication centre of the microcert scheme, over stores that are Python's.
 
 use crate::association::{Association, Guarded, standing};
+use crate::centre_stores::{AnyKeys, Loaded, Rows, SoftKeys, Stored};
 use crate::history::{Suite, config, id_of, symmetric};
 use crate::microcert::{pending, seconds, suite_of};
 use crate::platform::Platform;
 use crate::values::{self, Bytes, bad_argument, bytes};
 use iotkm::crypto::{
     SUITE_0_SYMMETRIC, SUITE_1_SYMMETRIC, SUITE_2_SYMMETRIC, SUITE_3_SYMMETRIC, SUITE_4_SYMMETRIC, SUITE_5_SYMMETRIC,
-    Secret, Suite as CoreSuite,
+    Suite as CoreSuite,
 };
 use iotkm::engine::{Config, ConnectionId};
-use iotkm::microcert::centre::{self as core, Change, Kept, ServedMemory, Share, Standing};
-use iotkm::microcert::csk::Selected;
-use iotkm::microcert::keystore::{Bind, STORED_LEN, TRANSPORTED_LEN};
-use iotkm::microcert::seed::{ROW_LEN, SELECTED, numbers};
-use iotkm::microcert::{CentreConfig, CentreEvent, Date, Id, KeyStore, KeyStoreError, Row, SeedStore, Stores};
-use iotkm::{Association as _, Cx, Error, StoreError, UnixTime};
-use pyo3::exceptions::PyValueError;
+use iotkm::microcert::centre::{self as core, Kept, ServedMemory, Share, Standing};
+use iotkm::microcert::{CentreConfig, CentreEvent, Id, KeyStore, Row, SeedStore, Stores};
+use iotkm::{Addr, Association as _, Cx, Error, UnixTime};
+use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyDict, PyList};
+use std::collections::HashMap;
 
 type Core = core::AuthCenter<Vec<Share>, Vec<Kept>>;
 type ServedCore = core::Served<Box<ServedMemory>>;
@@ -32,131 +32,6 @@ static SUITES: [&CoreSuite; 6] = [
     &SUITE_4_SYMMETRIC,
     &SUITE_5_SYMMETRIC,
 ];
-
-/// Rows that Python has: an object with `get` and `swap` (`iotkm.centre.Batch`). What it raised is kept.
-struct Rows {
-    object: Py<PyAny>,
-    failure: Option<PyErr>,
-}
-
-impl Rows {
-    fn note(&mut self, failure: PyErr) -> StoreError {
-        self.failure = Some(failure);
-        StoreError
-    }
-
-    fn read(&self, id: &Id, row: &mut Row) -> PyResult<bool> {
-        Python::attach(|py| {
-            let found = self.object.call_method1(py, "get", (bytes(py, id.as_bytes()),))?;
-            if found.is_none(py) {
-                return Ok(false);
-            }
-            let part = |name: &str| found.getattr(py, name)?.extract::<Bytes>(py);
-            if row.read(&part("state")?, &part("seed")?) {
-                return Ok(true);
-            }
-            Err(PyValueError::new_err("what is stored is no row of an authentication centre's"))
-        })
-    }
-
-    fn write(&self, row: &Row, change: Change) -> PyResult<bool> {
-        let mut state = [0; Row::STATE_MAX];
-        let len = row.write_state(&mut state).map_err(|_| PyValueError::new_err("a row's state is too long: a bug"))?;
-        Python::attach(|py| {
-            let seed = (change == Change::Seed).then(|| bytes(py, row.seed()));
-            let state = bytes(py, state.get(..len).unwrap_or(&[]));
-            let row = (bytes(py, row.id().as_bytes()), row.version(), state, seed);
-            self.object.call_method1(py, "swap", row)?.extract(py)
-        })
-    }
-}
-
-impl SeedStore for Rows {
-    fn get(&mut self, id: &Id, row: &mut Row) -> Result<bool, StoreError> {
-        self.read(id, row).map_err(|failure| self.note(failure))
-    }
-    fn swap(&mut self, row: &Row, change: Change) -> Result<bool, StoreError> {
-        self.write(row, change).map_err(|failure| self.note(failure))
-    }
-}
-
-/// Keys that Python has (`iotkm.centre.KeyStore`). What it raised is kept, but for `BadBlobError`: tampered with.
-struct Keys {
-    object: Py<PyAny>,
-    failure: Option<PyErr>,
-}
-
-impl Keys {
-    /// Asks for as many bytes as `out` has.
-    fn ask(
-        &mut self,
-        name: &str,
-        out: &mut [u8],
-        arguments: impl for<'py> FnOnce(Python<'py>) -> PyResult<Bound<'py, PyTuple>>,
-    ) -> Result<(), KeyStoreError> {
-        let asked = Python::attach(|py| {
-            let given = self.object.call_method1(py, name, arguments(py)?).and_then(|given| given.extract::<Bytes>(py));
-            let given = match given {
-                Err(failure) if values::is_bad_blob(py, &failure) => return Ok(Err(KeyStoreError::Tampered)),
-                other => other?,
-            };
-            if given.len() != out.len() {
-                let message = format!("the keystore's {name} gave {} bytes, not {}", given.len(), out.len());
-                return Err(PyValueError::new_err(message));
-            }
-            out.copy_from_slice(&given);
-            Ok(Ok(()))
-        });
-        asked.unwrap_or_else(|failure| {
-            self.failure = Some(failure);
-            Err(KeyStoreError::Unavailable)
-        })
-    }
-}
-
-impl KeyStore for Keys {
-    fn transport_key(&mut self, id: &Id) -> Result<Secret<16>, KeyStoreError> {
-        let mut key = Secret::<16>::zero();
-        self.ask("transport_key", key.as_mut(), |py| (bytes(py, id.as_bytes()),).into_pyobject(py))?;
-        Ok(key)
-    }
-    fn transcrypt(
-        &mut self,
-        id: &Id,
-        bind: &Bind,
-        transported: &[u8; TRANSPORTED_LEN],
-        stored: &mut [u8; STORED_LEN],
-    ) -> Result<(), KeyStoreError> {
-        self.ask("transcrypt", stored, |py| {
-            (bytes(py, id.as_bytes()), bytes(py, bind), bytes(py, transported)).into_pyobject(py)
-        })
-    }
-    fn rows(
-        &mut self,
-        bind: &Bind,
-        stored: &[u8; STORED_LEN],
-        date: &Date,
-        base: u16,
-    ) -> Result<Selected, KeyStoreError> {
-        let mut of_day = numbers(date, base).map_err(|_| KeyStoreError::Unavailable)?;
-        let day = (of_day.next(), of_day.next(), of_day.next());
-        let mut rows = Secret::<{ SELECTED * ROW_LEN }>::zero();
-        self.ask("rows", rows.as_mut(), |py| (bytes(py, bind), bytes(py, stored), day).into_pyobject(py))?;
-        Ok(Selected::new(rows))
-    }
-    fn seal(&mut self, bind: &Bind, text: &mut [u8]) -> Result<(), KeyStoreError> {
-        let len = text.len().saturating_sub(iotkm::microcert::keystore::SEAL_LEN);
-        let plain = zeroize::Zeroizing::new(text.get(..len).unwrap_or(&[]).to_vec());
-        self.ask("seal", text, |py| (bytes(py, bind), bytes(py, &plain)).into_pyobject(py))
-    }
-    fn open(&mut self, bind: &Bind, text: &mut [u8]) -> Result<(), KeyStoreError> {
-        let sealed = text.to_vec();
-        text.fill(0);
-        let len = text.len().saturating_sub(iotkm::microcert::keystore::SEAL_LEN);
-        let plain = text.get_mut(..len).unwrap_or(&mut []);
-        self.ask("open", plain, |py| (bytes(py, bind), bytes(py, &sealed)).into_pyobject(py))
-    }
-}
 
 /// The core's authentication centre, over rows and keys that come with each call: `iotkm.centre.AuthCenter` has its own, and
 /// commits. Here whoever calls commits what was swapped before anything leaves.
@@ -191,24 +66,65 @@ impl AuthCenter {
         f: impl FnOnce(&mut Core, &mut Cx<'_>, &mut Stores<'_>, UnixTime) -> Result<X, Error> + Send,
     ) -> PyResult<X> {
         let py = rows.py();
-        let mut rows = Rows { object: rows.unbind(), failure: None };
-        let mut keys = Keys { object: keys.unbind(), failure: None };
+        let mut rows = Rows::new(rows);
+        let mut keys = AnyKeys::of(keys);
         let platform = self.platform.get();
-        let mut timeless = false;
-        let done = py.detach(|| {
+        py.detach(|| {
             self.core.with(|core| {
-                platform.call(|cx| {
-                    timeless = cx.wall.is_none();
-                    let now = cx.wall.ok_or(Error::BadArgument)?;
-                    f(core, cx, &mut Stores { seeds: &mut rows, keys: &mut keys }, now)
-                })
+                let done = keys.with(|keys| once(platform, core, &mut rows, keys, f));
+                done.map_err(|error| caused(error, &mut rows, &mut keys))
             })
-        });
-        done.map_err(|error| match rows.failure.or(keys.failure) {
-            _ if timeless => bad_argument(py, "a centre needs the time: its platform has no wall clock"),
-            None => error,
-            failure => values::caused(py, error, failure),
         })
+    }
+}
+
+/// What went wrong in a call of the core.
+enum Wrong {
+    Timeless,
+    Core(PyErr),
+}
+
+/// One call of the core.
+fn once<X>(
+    platform: &Platform,
+    core: &mut Core,
+    seeds: &mut dyn SeedStore,
+    keys: &mut dyn KeyStore,
+    f: impl FnOnce(&mut Core, &mut Cx<'_>, &mut Stores<'_>, UnixTime) -> Result<X, Error>,
+) -> Result<X, Wrong> {
+    let mut timeless = false;
+    let done = platform.call(|cx| {
+        timeless = cx.wall.is_none();
+        let now = cx.wall.ok_or(Error::BadArgument)?;
+        f(core, cx, &mut Stores { seeds, keys }, now)
+    });
+    done.map_err(|error| if timeless { Wrong::Timeless } else { Wrong::Core(error) })
+}
+
+/// The error with what Python raised behind it.
+fn caused(wrong: Wrong, rows: &mut Rows, keys: &mut AnyKeys) -> PyErr {
+    let failure = rows.failure.take().or_else(|| keys.failure());
+    Python::attach(|py| match (wrong, failure) {
+        (Wrong::Timeless, _) => bad_argument(py, "a centre needs the time: its platform has no wall clock"),
+        (Wrong::Core(error), None) => error,
+        (Wrong::Core(error), failure) => values::caused(py, error, failure),
+    })
+}
+
+/// What came of one datagram.
+struct Came {
+    reply: Option<Vec<u8>>,
+    event: Option<(Id, CentreEvent)>,
+    session: Option<Accepted>,
+}
+
+impl Came {
+    fn into_python(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        let (id, event) = self.event.unzip();
+        let session = self.session.map(|session| Py::new(py, session)).transpose()?;
+        let event = event.map(|event| values::make(py, "CentreEvent", (event_name(event),))).transpose()?;
+        let id = id.map(|id| bytes(py, id.as_bytes()));
+        values::make(py, "Handled", (self.reply.map(|reply| bytes(py, &reply)), id, event, session))
     }
 }
 
@@ -267,42 +183,74 @@ impl AuthCenter {
         Ok((bytes(py, id.as_bytes()), bytes(py, &out)))
     }
 
-    /// See `iotkm.centre.AuthCenter.handle_input`.
+    /// See `iotkm.centre.AuthCenter.handle_inputs`; nothing is committed.
     ///
     /// Args:
-    ///     rows: likewise.
-    ///     keys: likewise.
-    ///     source: where the datagram came from, at most 22 bytes.
-    ///     datagram: the datagram.
-    ///     cid: the connection id for a session that begins: another one once it is used.
+    ///     rows: an `iotkm.centre.Batch`, for rows that are not among the next.
+    ///     keys: the centre's.
+    ///     loaded: rows that were read, by id: id, version, seed and state; ``None`` where there is none.
+    ///     datagrams: each with its source, at most 22 bytes.
+    ///     cid: the connection id of the next session, as a number of 4 bytes.
+    ///
+    /// Returns:
+    ///     What came of each; what was swapped (id, the version before, the seed if it was written, the state); the next
+    ///     connection id.
     ///
     /// Raises:
-    ///     StoreError: `rows` raised; nothing is answered.
-    ///     KeyStoreError: `keys` did.
-    ///     RngError: randomness failed.
-    ///     BadArgumentError: an address or connection id that is too long; the platform has no wall clock.
-    #[pyo3(signature = (rows, keys, source, datagram, *, cid))]
-    fn handle_input<'py>(
+    ///     BadArgumentError: an address that is too long; the platform has no wall clock.
+    fn handle_inputs<'py>(
         &self,
         py: Python<'py>,
         rows: Bound<'py, PyAny>,
         keys: Bound<'py, PyAny>,
-        source: Bytes,
-        datagram: Bytes,
-        cid: Bytes,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let from = values::address(py, &source)?;
-        let cid = ConnectionId::new(&cid).ok_or_else(|| bad_argument(py, "a connection id has at most 8 bytes"))?;
-        let (reply, event, session) = self.call(rows, keys, |core, cx, stores, _| {
-            let mut out = [0; 128];
-            let handled = core.handle_input(cx, stores, &from, &cid, &datagram, &mut out)?;
-            Ok((handled.reply.map(<[u8]>::to_vec), handled.event, handled.session))
+        loaded: HashMap<Vec<u8>, Option<Stored>>,
+        datagrams: Vec<(PyBackedBytes, PyBackedBytes)>,
+        cid: u32,
+    ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>, u32)> {
+        let from = datagrams.iter().map(|(source, _)| values::address(py, source)).collect::<PyResult<Vec<_>>>()?;
+        let mut keys = AnyKeys::of(keys);
+        let (mut seeds, mut cid) = (Loaded::new(rows, loaded), cid);
+        let platform = self.platform.get();
+        let came = py.detach(|| {
+            self.core.with(|core| {
+                let one = |(from, (_, datagram)): (&Addr, &(_, PyBackedBytes))| {
+                    let its = ConnectionId::new(&cid.to_be_bytes()).unwrap_or_default();
+                    let done = keys.with(|keys| {
+                        once(platform, core, &mut seeds, keys, |core, cx, stores, _| {
+                            let mut out = [0; 128];
+                            let handled = core.handle_input(cx, stores, from, &its, datagram, &mut out)?;
+                            let session = handled.session.map(|inner| Accepted { inner, cid: its });
+                            Ok(Came { reply: handled.reply.map(<[u8]>::to_vec), event: handled.event, session })
+                        })
+                    });
+                    if done.as_ref().is_ok_and(|came| came.session.is_some()) {
+                        cid = cid.wrapping_add(1);
+                    }
+                    let timeless = matches!(done, Err(Wrong::Timeless));
+                    let done = done.map_err(|wrong| caused(wrong, &mut seeds.under, &mut keys));
+                    // The time is missing for all; an interrupt is nobody's datagram.
+                    let fatal =
+                        |error: &PyErr| timeless || !Python::attach(|py| error.is_instance_of::<PyException>(py));
+                    match done {
+                        Err(error) if fatal(&error) => Err(error),
+                        done => Ok(done),
+                    }
+                };
+                from.iter().zip(&datagrams).map(one).collect::<PyResult<Vec<_>>>()
+            })
         })?;
-        let (id, event) = event.unzip();
-        let session = session.map(|inner| Py::new(py, Accepted { inner, cid })).transpose()?;
-        let event = event.map(|event| values::make(py, "CentreEvent", (event_name(event),))).transpose()?;
-        let id = id.map(|id| bytes(py, id.as_bytes()));
-        values::make(py, "Handled", (reply.map(|reply| bytes(py, &reply)), id, event, session))
+        let shown = came.into_iter().map(|done| match done {
+            Ok(came) => came.into_python(py),
+            Err(error) => {
+                let none = || py.None();
+                values::make(py, "Handled", (none(), none(), none(), none(), error.into_value(py)))
+            }
+        });
+        let shown = PyList::new(py, shown.collect::<PyResult<Vec<_>>>()?)?;
+        let swaps = seeds.changes.iter().map(|(id, before, seed, state)| {
+            (bytes(py, id), *before, seed.as_ref().map(|seed| bytes(py, seed)), bytes(py, state))
+        });
+        Ok((shown, PyList::new(py, swaps.collect::<Vec<_>>())?, cid))
     }
 
     /// See `iotkm.centre.AuthCenter.update`.
@@ -531,6 +479,7 @@ fn read_row<'py>(py: Python<'py>, state: Bytes, seed: Bytes) -> PyResult<Bound<'
 /// Python's own.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<AuthCenter>()?;
+    module.add_class::<SoftKeys>()?;
     module.add_class::<Accepted>()?;
     module.add_class::<Served>()?;
     module.add_function(wrap_pyfunction!(read_row, module)?)

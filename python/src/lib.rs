@@ -26,6 +26,7 @@ use pyo3::prelude::*;
 pub mod agent;
 pub mod association;
 pub mod centre;
+mod centre_stores;
 pub mod credentials;
 pub mod history;
 pub mod holder;

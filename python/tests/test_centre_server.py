@@ -1,11 +1,14 @@
 """A centre on a UDP socket, and ``iotkm centre``."""
 
 import asyncio
+import base64
 import json
 import os
+import re
 import signal
 import socket
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,9 +20,23 @@ pytest.importorskip("argon2")
 
 from town import CHEAP, City, Lamp  # noqa: E402
 
-from iotkm import Authenticated, Chip, Datagram, Established, Event, Idle, Microcert, Persist, Platform, Received  # noqa: E402
+from iotkm import (  # noqa: E402
+    Authenticated,
+    BadArgumentError,
+    Chip,
+    Datagram,
+    Established,
+    Event,
+    Failed,
+    Idle,
+    Microcert,
+    Persist,
+    Platform,
+    Received,
+    WrongStateError,
+)
 from iotkm.aio import Address  # noqa: E402
-from iotkm.centre import CentreEvent, FileKeyStore, Server, StoreFailedError  # noqa: E402
+from iotkm.centre import CentreEvent, Control, FileKeyStore, OpenDesk, RemoteDesk, Server, StoreFailedError  # noqa: E402
 
 WORD = b"correct horse\n"
 
@@ -35,6 +52,7 @@ class Device:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.connect(to)
         self.socket.setblocking(False)
+        self.busy = True
 
     def close(self) -> None:
         self.socket.close()
@@ -51,6 +69,7 @@ class Device:
                 case Event() as event:
                     self.events.append(event)
                 case Idle(wake_at):
+                    self.busy = wake_at is not None
                     break
         if wake_at is not None and wake_at <= self.a.platform.now():
             self.a.handle_timeout()
@@ -148,6 +167,50 @@ def test_many_devices_over_udp(tmp_path: Path) -> None:
     run(work(), 120)
 
 
+def test_what_nobody_should_say_to_the_control_socket(tmp_path: Path) -> None:
+    """It is the same user's; still a slip ends nothing, and calls are those that there are."""
+    folder = tmp_path / ("a folder whose name is longer than what a Unix socket may have" * 3)
+    folder.mkdir()
+    city = City(tmp_path)
+    Lamp(city, b"lamp")
+
+    async def work() -> None:
+        def ask(lines: list[bytes]) -> list[bytes]:
+            desk = RemoteDesk(folder / "control")
+            for line in lines:
+                desk._file.write(line + b"\n")
+            desk._file.flush()
+            answers = [desk._file.readline() for _ in lines]
+            desk.close()
+            return answers
+
+        def use() -> None:
+            desk = RemoteDesk(folder / "control")
+            found = desk.device(b"lamp")
+            assert found == city.centre.device(b"lamp") and [one.id for one in desk.page(None)] == [b"lamp"]
+            assert desk.page(b"lamp") == [] and desk.device(b"nobody") is None
+            with pytest.raises(BadArgumentError, match="nobody"):
+                desk.revoke(b"nobody")
+            assert isinstance(desk.invite([b"lamp"], "SUITE_0_SYMMETRIC", False)[0], WrongStateError)
+            assert desk.verify(bytes(40), b"") is None
+            desk.close()
+
+        (folder / "control").write_bytes(b"left by one that was killed")
+        platform = city.platform
+        async with Server(city.centre, platform, bind=("127.0.0.1", 0)) as server:
+            async with Control(folder / "control", OpenDesk(city.centre), server.work):
+                slips = [b"", b"1", b"[]", b"{", b'["close"]', b'["__init__"]', b'["device"]', b'["device", 7]', b'["page", "x"]',
+                         b'["invite", [1], "x", 2]', b'["revoke", {"hex": "zz"}]', b'["enrol", [{"hex": "00"}, 1]]']  # fmt: skip
+                said = await asyncio.to_thread(ask, slips)
+                assert all(one.endswith(b"\n") for one in said) and sum(b'"error"' in one for one in said) >= 9, said
+                await asyncio.to_thread(use)
+            with pytest.raises(FileNotFoundError):
+                RemoteDesk(folder / "control")
+
+    run(work())
+    city.close()
+
+
 def test_centre_on_the_command_line(tmp_path: Path) -> None:
     city, kept = tmp_path / "city", tmp_path / "kept"
     word = ("--passphrase-file", "-")
@@ -188,7 +251,36 @@ def test_centre_on_the_command_line(tmp_path: Path) -> None:
         devices[1].a.authenticate(b"centre")
         devices[1].events.clear()
         run(until(devices, lambda: devices[1].saw(Authenticated)))
-        assert "another process" in centre("status", status=1)
+        assert "another process" in centre("serve", "--bind", where, status=1)
+        # Through the one that serves; the passphrase is not asked for, and not known.
+        assert (city / "control").stat().st_mode & 0o777 == 0o600
+
+        def ask(command: str, *arguments: str | Path, status: int = 0) -> str:
+            return iotkm("centre", command, city, *arguments, status=status)
+
+        counters = [json.loads(line)["counter"] for line in ask("status", "--json").splitlines()]
+        assert counters == [1, 2] and "not enrolled" in ask("status", "nobody", status=1)
+        assert "not enrolled" in ask("update", "nobody", status=1) and "forget" in ask("invite", "lamp-7", "--out", city, status=1)
+        ask("invite", "lamp-9", "--out", tmp_path / "invitation", "--suite", "4s")
+        chip = Chip.enrol(platform, seed_slot=1, state_slot=2, invitation=(tmp_path / "invitation").read_bytes())
+        (tmp_path / "deposit").write_bytes(chip.deposit())
+        ask("enrol", tmp_path / "deposit", "--out", tmp_path / "confirmation")
+        chip.confirm((tmp_path / "confirmation").read_bytes())
+        third = Device(platform, chip, ("127.0.0.1", int(where.rpartition(":")[2])))
+        third.a.authenticate(b"centre")
+        run(until([third], lambda: third.saw(Authenticated)))
+        for name, data in (("text", b"20.5 degrees"), ("signature", third.a.sign(b"20.5 degrees"))):
+            (tmp_path / name).write_bytes(data)
+        assert json.loads(ask("verify", tmp_path / "text", tmp_path / "signature", "--json"))["device"] == "lamp-9"
+        assert json.loads(ask("update", "lamp-9", "--json"))["updating"]
+        third.a.authenticate(b"centre")
+        run(until([third], lambda: third.a.chip.generation == 1 and not third.busy))
+        assert json.loads(ask("status", "lamp-9", "--json"))["generation"] == 1
+        assert json.loads(ask("revoke", "lamp-9", "--json"))["standing"] == "revoked"
+        third.a.authenticate(b"centre")
+        run(until([third], lambda: third.saw(Failed)))
+        ask("forget", "lamp-9")
+        third.close()
         assert json.loads(centre("audit", "--json"))["rows"] == 2
         centre("backup")
         serving.send_signal(signal.SIGTERM)
@@ -227,3 +319,59 @@ def test_centre_on_the_command_line(tmp_path: Path) -> None:
     centre("forget", "lamp-8")
     assert "not enrolled" in centre("status", "lamp-8", status=1)
     assert "no centre" in iotkm("centre", "status", tmp_path / "elsewhere", status=1)
+
+
+def test_metrics_and_a_log_without_secrets(tmp_path: Path) -> None:
+    pytest.importorskip("prometheus_client")
+    city = tmp_path / "city"
+    word = ("--passphrase-file", "-")
+    iotkm("centre", "init", city, "--id", "city", *word, given=WORD)
+    where, metrics = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    serve = ("centre", "serve", city, "--bind", where, "--log-json", "--metrics", metrics, *word)
+    platform = Platform(b"device's secret, of 32 bytes ...")
+    with running(*serve, given=WORD) as serving:
+        desk = RemoteDesk(city / "control")
+        [invitation] = desk.invite([b"lamp-7"], "SUITE_0_SYMMETRIC", False)
+        assert isinstance(invitation, bytes)
+        chip = Chip.enrol(platform, seed_slot=1, state_slot=2, invitation=invitation)
+        deposit = chip.deposit()
+        [taken] = desk.enrol([deposit])
+        assert isinstance(taken, tuple)
+        chip.confirm(taken[1])
+        device = Device(platform, chip, ("127.0.0.1", int(where.rpartition(":")[2])))
+        device.a.connect(b"centre")
+        run(until([device], lambda: device.saw(Established)))
+        device.socket.send(device.a.send(b"open sesame").data)
+        device.socket.send(b"noise")
+        desk.revoke(b"lamp-7")
+        device.a.authenticate(b"centre")
+        run(until([device], lambda: device.saw(Failed)))
+        with urllib.request.urlopen(f"http://{metrics}/metrics") as answer:
+            shown = answer.read().decode()
+        desk.close()
+        device.close()
+        serving.send_signal(signal.SIGTERM)
+        assert serving.wait(30) == 0 and serving.stderr is not None and serving.stdout is not None
+        log, out = serving.stderr.read(), serving.stdout.read()
+    figures = {name: float(value) for name, value in re.findall(r"^([^#\s]\S*) (\S+)$", shown, re.M)}
+    assert figures['iotkm_centre_events_total{event="authenticated"}'] == 1
+    assert figures['iotkm_centre_events_total{event="revoked"}'] >= 1 and figures["iotkm_centre_devices"] == 1
+    assert figures["iotkm_centre_messages_total"] == 1 and figures["iotkm_centre_troubles_total"] == 0
+    assert figures["iotkm_centre_datagrams_total"] >= figures["iotkm_centre_batches_total"] >= 2
+    assert figures["iotkm_centre_sessions"] == 1 and "process_resident_memory_bytes" in figures
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert out == b"" and all({"time", "level", "event"} <= line.keys() for line in lines)
+    events = [line["event"] for line in lines]
+    assert {"authenticated", "message", "control", "stopped"} <= {*events}, events
+    assert {"call": "revoke", "device": "lamp-7"}.items() <= next(one for one in lines if one.get("call") == "revoke").items()
+
+    # Nothing that is secret, in no form, in what leaves the process.
+    with FileKeyStore(city / "keys", WORD.strip()) as keys:
+        secrets = [bytes(key.key) for key in keys._keys.values()]
+        secrets += [invitation[-16:], deposit[-984:], (city / "device.key").read_bytes()]
+    secrets += [WORD.strip(), b"open sesame", taken[1]]
+    said = log + out + shown.encode()
+    for secret in secrets:
+        for part in (secret, secret[:12], secret[-12:]):
+            for form in (part, part.hex().encode(), base64.b64encode(part)[:12], repr(part).encode()):
+                assert form.lower() not in said.lower(), "a secret is in the log"

@@ -22,6 +22,7 @@ from iotkm._outputs import CentreEvent, DeviceInfo, Handled, Signed
 from iotkm.centre._backup import Backups, Finding, Report, audit, restore
 from iotkm.centre._batch import Batch
 from iotkm.centre._center import AuthCenter
+from iotkm.centre._control import Control, Desk, OpenDesk, RemoteDesk
 from iotkm.centre._keystore import Anchor, FileKeyStore, KeyStore
 from iotkm.centre._server import Server
 from iotkm.centre._sqlite import SqliteSeedStore
@@ -44,11 +45,15 @@ __all__ = [
     "Batch",
     "CentreEvent",
     "Change",
+    "Control",
+    "Desk",
     "DeviceInfo",
     "FileKeyStore",
     "Finding",
     "Handled",
     "KeyStore",
+    "OpenDesk",
+    "RemoteDesk",
     "Report",
     "RolledBackError",
     "Row",

@@ -50,7 +50,7 @@ class Backups:
             BadArgumentError: it is another keystore's.
             OSError: it cannot be written.
         """
-        self.folder, self._keys, self._keep, self._every, self._pending = Path(folder), keys, keep, every, pending
+        self.folder, self._keys, self._keep, self._every, self._bulk = Path(folder), keys, keep, every, pending
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = self.folder / "mirror.db"
         self.mirror = Rows(file, keys, create=not file.exists())
@@ -66,17 +66,22 @@ class Backups:
     def __repr__(self) -> str:
         return f"Backups({str(self.folder)!r})"
 
+    @property
+    def pending(self) -> int:
+        """How many rows were written whose last change is not here yet."""
+        return len(self._ids)
+
     def changed(self, ids: Iterable[bytes]) -> None:
         """These rows were written."""
         self._ids.update(ids)
-        if len(self._ids) > max(_MOST, self._pending):
+        if len(self._ids) > max(_MOST, self._bulk):
             # They could not be copied for a long time: all rows are looked at then.
             self._ids.clear()
             self._all = True
 
     def follow(self, rows: Rows, head: Anchor) -> None:
         """Brings states into the mirror, if there are enough. That it cannot be written is no error yet: see `trouble`."""
-        if (self._all or len(self._ids) >= self._pending) and time.monotonic() >= self._again:
+        if (self._all or len(self._ids) >= self._bulk) and time.monotonic() >= self._again:
             with contextlib.suppress(BackupFailedError):
                 self.flush(rows, head)
 

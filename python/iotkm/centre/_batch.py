@@ -24,6 +24,16 @@ class Batch:
         self._rows: dict[bytes, Row | None] = {}
         self._changes: list[Change] = []
 
+    @property
+    def loaded(self) -> dict[bytes, Row | None]:
+        """The rows that were read, as swaps of this batch left them."""
+        return self._rows
+
+    def swapped(self, swaps: Iterable[tuple[bytes, int, bytes | None, bytes]]) -> None:
+        """These rows were swapped elsewhere, from those that were read: the id, the version before, the seed if it was
+        written, the state."""
+        self._changes += [Change(*swap) for swap in swaps]
+
     def load(self, ids: Iterable[bytes]) -> None:
         """Reads the rows of these devices at once; `get` has them then, or says of which one it was tampered with.
 

@@ -11,14 +11,18 @@ from iotkm._errors import BadArgumentError, IotkmError, KeyStoreError, RngError,
 from iotkm._iotkm import Platform, Suite, read_row
 from iotkm._outputs import DeviceInfo, Handled, Signed
 from iotkm.centre._batch import Batch
-from iotkm.centre._keystore import KeyStore
+from iotkm.centre._keystore import FileKeyStore, KeyStore
 from iotkm.centre._store import Change, SeedStore
 
 T = TypeVar("T")
+Enrolled = tuple[bytes, bytes]
+"""A device's id, and the confirmation for its chip."""
 
 _CID = 4
 _TRIES = 4
 _HEADER, _COOKIE = 2, 8
+_DEPOSITED = 5
+"""Where in a deposit the length of its id is."""
 _ENGINE, _MICROCERT = 0x10, 0x15
 
 
@@ -29,6 +33,11 @@ def named(datagram: bytes) -> bytes | None:
     if len(datagram) < _HEADER or datagram[0] != _MICROCERT:
         return None
     return datagram[_HEADER : _HEADER + 1 + (datagram[1] & 15)]
+
+
+def deposited(deposit: bytes) -> bytes:
+    """The id that a chip's deposit names."""
+    return deposit[_DEPOSITED + 1 :][: deposit[_DEPOSITED]] if len(deposit) > _DEPOSITED else b""
 
 
 class AuthCenter:
@@ -99,7 +108,8 @@ class AuthCenter:
         self._core = _iotkm.AuthCenter(
             platform, id, window=window, challenge=challenge, grace=grace, shares=shares, answers=answers
         )
-        self._store, self._keys = store, keys
+        self._store = store
+        self._sealing = keys.native if isinstance(keys, FileKeyStore) else keys
         self._mutex = threading.RLock()
         self._cid = secrets.randbits(8 * _CID)
 
@@ -118,13 +128,16 @@ class AuthCenter:
             StoreError: the key database cannot be read.
             KeyStoreError: the keystore cannot work now.
         """
+        with self._mutex:
+            return self._invite(Batch(self._store), id, suite, clockless)
+
+    def _invite(self, rows: Batch, id: bytes, suite: Suite | None, clockless: bool) -> bytes:
         if id == self.id:
             raise BadArgumentError("this id is the centre's own")
-        enrolled = f"{id!r} is enrolled: forget it first, if it is to be enrolled anew"
-        with self._mutex, _saying(WrongStateError, enrolled):
-            return self._core.invite(Batch(self._store), self._keys, id, suite=suite, clockless=clockless)
+        with _saying(WrongStateError, f"{id!r} is enrolled: forget it first, if it is to be enrolled anew"):
+            return self._core.invite(rows, self._sealing, id, suite=suite, clockless=clockless)
 
-    def enrol(self, deposit: bytes) -> tuple[bytes, bytes]:
+    def enrol(self, deposit: bytes) -> Enrolled:
         """Takes a chip's deposit (`Chip.deposit`), and stores its seed: the device's id, and the confirmation for the chip, 20 bytes.
         The same deposit again gets a confirmation again, until the device has authenticated itself.
 
@@ -134,16 +147,57 @@ class AuthCenter:
             StoreError: the key database cannot be read or written.
             KeyStoreError: the keystore cannot work now.
         """
-        other = "the device is enrolled with another seed: each invitation is used once; forget it first, and invite it anew"
+        return self._change(lambda rows: self._take(rows, deposit))
 
-        def work(rows: Batch) -> tuple[bytes, bytes]:
-            with (
-                _saying(WrongStateError, other),
-                _saying(BadArgumentError, "this is no deposit of a chip that this centre invited"),
-            ):
-                return self._core.enrol(rows, self._keys, deposit)
+    def invite_all(
+        self, ids: Sequence[bytes], *, suite: Suite | None = None, clockless: bool = False
+    ) -> list[bytes | IotkmError]:
+        """As `invite`, of many devices: for each its invitation, or why there is none.
+
+        Raises:
+            StoreError: the key database cannot be read.
+            KeyStoreError: the keystore cannot work now.
+        """
+        invited: list[bytes | IotkmError] = []
+        with self._mutex:
+            rows = Batch(self._store)
+            with _as_store_error():
+                rows.load(ids)
+            for id in ids:
+                try:
+                    invited.append(self._invite(rows, id, suite, clockless))
+                except (WrongStateError, BadArgumentError) as error:
+                    invited.append(error)
+        return invited
+
+    def enrol_all(self, deposits: Sequence[bytes]) -> list[Enrolled | IotkmError]:
+        """As `enrol`, of many chips, stored in one commit: for each its device's id and confirmation, or why it was not taken.
+
+        Raises:
+            StoreError: the key database cannot be read or written: none was taken.
+            KeyStoreError: the keystore cannot work now: likewise.
+        """
+
+        def work(rows: Batch) -> list[Enrolled | IotkmError]:
+            taken: list[Enrolled | IotkmError] = []
+            with _as_store_error():
+                rows.load(deposited(deposit) for deposit in deposits)
+            for deposit in deposits:
+                try:
+                    taken.append(self._take(rows, deposit))
+                except (WrongStateError, BadArgumentError) as error:
+                    taken.append(error)
+            return taken
 
         return self._change(work)
+
+    def _take(self, rows: Batch, deposit: bytes) -> Enrolled:
+        other = "the device is enrolled with another seed: each invitation is used once; forget it first, and invite it anew"
+        with (
+            _saying(WrongStateError, other),
+            _saying(BadArgumentError, "this is no deposit of a chip that this centre invited"),
+        ):
+            return self._core.enrol(rows, self._sealing, deposit)
 
     def handle_input(self, source: bytes, datagram: bytes) -> Handled:
         """Takes in one datagram from that address (the caller's own form, at most 22 bytes). What does not parse or verify is
@@ -174,22 +228,14 @@ class AuthCenter:
             rows = Batch(self._store)
             with _as_store_error():
                 rows.load(id for id in ids if id)
-            handled = [self._handle(rows, source, datagram) for source, datagram in datagrams]
+            handled, swapped, self._cid = self._core.handle_inputs(rows, self._sealing, rows.loaded, datagrams, self._cid)
+            rows.swapped(swapped)
             with _as_store_error():
                 lost = rows.commit()
-            if lost:
-                self._core.forget_answers()
+            if not lost:
+                return handled
+            self._core.forget_answers()
             return [Handled() if id in lost else one for id, one in zip(ids, handled, strict=True)]
-
-    def _handle(self, rows: Batch, source: bytes, datagram: bytes) -> Handled:
-        cid = self._cid.to_bytes(_CID)
-        try:
-            handled = self._core.handle_input(rows, self._keys, source, datagram, cid=cid)
-        except (StoreError, KeyStoreError, RngError) as error:
-            return Handled(error=error)
-        if handled.session is not None:
-            self._cid = (self._cid + 1) % (1 << 8 * _CID)
-        return handled
 
     @contextmanager
     def _forgetting(self) -> Iterator[None]:
@@ -209,7 +255,7 @@ class AuthCenter:
             StoreError: the key database cannot be read or written.
         """
         with _unknown(id):
-            self._change(lambda rows: self._core.update(rows, self._keys, id))
+            self._change(lambda rows: self._core.update(rows, self._sealing, id))
 
     def revoke(self, id: bytes) -> None:
         """Revokes this device: from now on it is not authenticated, and it is told to kill its seed when it comes next.
@@ -221,7 +267,7 @@ class AuthCenter:
             KeyStoreError: the keystore cannot work now.
         """
         with _unknown(id):
-            self._change(lambda rows: self._core.revoke(rows, self._keys, id))
+            self._change(lambda rows: self._core.revoke(rows, self._sealing, id))
 
     def verify(self, signature: bytes, data: bytes) -> Signed | None:
         """Whether this is a signature of data (`Microcert.sign`) by a device of this centre's: by whom and when. ``None`` where it
@@ -232,7 +278,7 @@ class AuthCenter:
             KeyStoreError: the keystore cannot work now.
         """
         with self._mutex:
-            return self._core.verify(Batch(self._store), self._keys, signature, data)
+            return self._core.verify(Batch(self._store), self._sealing, signature, data)
 
     def device(self, id: bytes) -> DeviceInfo | None:
         """What may be shown of this device; ``None``: it has no row.
@@ -251,13 +297,18 @@ class AuthCenter:
             StoreError: the key database cannot be read.
         """
         after: bytes | None = None
-        while True:
-            with _as_store_error():
-                shown = [read_row(row.state, row.seed) for row in self._store.page(after)]
-            if not shown:
-                return
+        while shown := self.page(after):
             yield from shown
             after = shown[-1].id
+
+    def page(self, after: bytes | None = None, limit: int = 1000) -> list[DeviceInfo]:
+        """The devices behind that id, at most so many; empty: there are no more.
+
+        Raises:
+            StoreError: the key database cannot be read.
+        """
+        with _as_store_error():
+            return [read_row(row.state, row.seed) for row in self._store.page(after, limit)]
 
     def forget(self, id: bytes) -> None:
         """Removes this device's row: it is nobody's any more, and its id may be invited again.

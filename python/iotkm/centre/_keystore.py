@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.cmac import CMAC
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from iotkm._errors import BadArgumentError, BadBlobError
+from iotkm._iotkm import SoftKeys
 from iotkm._sealed import Cost, seal, unseal
 from iotkm.storage import replace_file
 
@@ -211,6 +212,8 @@ class FileKeyStore(KeyStore):
         self._load(keys)
 
     def _load(self, keys: bytes) -> None:
+        # The same where the core works with them by itself.
+        self.native = SoftKeys(keys)
         self._keys = {name: AES(keys[at : at + 32]) for name, at in (("trans", 0), ("store", 32), ("mac", 64))}
         self._anchor_file = self.path.with_name(self.path.name + ".anchor")
         self._anchor = self._read_anchor()
@@ -255,6 +258,7 @@ class FileKeyStore(KeyStore):
     def close(self) -> None:
         """See `KeyStore.close`."""
         self._keys = {}
+        self.native.close()
 
     def __repr__(self) -> str:
         return f"<FileKeyStore {str(self.path)!r}>"

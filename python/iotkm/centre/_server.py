@@ -3,9 +3,13 @@
 import asyncio
 import logging
 import socket
-from collections import OrderedDict
+import sys
+import time
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,6 +25,12 @@ _CID = 4
 _RECORD = 0x08
 _RESUME = (4, 5, 6)
 _TICK = 1.0
+_BURST = 256
+_LONGEST = 2048
+_BUFFER = 8 << 20
+# What the system grants; then, where we may (Linux, root), more.
+_BUFFERS = (socket.SO_RCVBUF, 33) if sys.platform == "linux" else (socket.SO_RCVBUF,)
+_encode, _decode = lru_cache(8192)(encode), lru_cache(8192)(decode)
 
 
 class _Session:
@@ -76,17 +86,31 @@ class Server:
         self._worker = ThreadPoolExecutor(1, "iotkm-centre")
         self._working: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
+        self._socket: socket.socket | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self.lost = 0
         """Datagrams for which there was no room."""
+        self.counts = Counts()
+        """What was done."""
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(*self._bind, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
-        self._transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Protocol(self), family=family, local_addr=(str(address[0]), int(address[1]))
-        )
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            self._socket.setblocking(False)
+            for option in _BUFFERS:
+                with suppress(OSError):
+                    self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
+            self._socket.bind(address)
+            try:
+                loop.add_reader(self._socket, self._readable)
+            except NotImplementedError:  # Windows
+                self._transport, _ = await loop.create_datagram_endpoint(lambda: _Protocol(self), sock=self._socket)
+        except BaseException:
+            self._socket.close()
+            raise
         self._ticking = asyncio.create_task(self._tick())
         return self
 
@@ -100,18 +124,23 @@ class Server:
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
-        if self._transport is not None:
+        if self._socket is not None:
+            if self._transport is None:
+                asyncio.get_running_loop().remove_reader(self._socket)
             while self._working is not None:
                 await self._working
-            self._transport.close()
-            self._transport = None
+            if self._transport is not None:
+                self._transport.close()
+            else:
+                self._socket.close()
+            self._socket = self._transport = None
         self._worker.shutdown()
 
     @property
     def address(self) -> Address:
         """Where it receives."""
-        assert self._transport is not None, "use it in async with"
-        address: tuple[Any, ...] = self._transport.get_extra_info("sockname")
+        assert self._socket is not None, "use it in async with"
+        address: tuple[Any, ...] = self._socket.getsockname()
         return address[:2]
 
     @property
@@ -133,16 +162,29 @@ class Server:
             sent = session.served.send(payload)
             return [sent, *self._drain(session)[0]]
 
-        self._send(await self._in_worker(work))
+        self._send(await self.work(work))
 
-    async def _in_worker(self, work: Callable[..., Any], *arguments: Any) -> Any:
+    async def work(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Calls this in the thread that answers, in turn with what devices say."""
         return await asyncio.get_running_loop().run_in_executor(self._worker, work, *arguments)
+
+    def _readable(self) -> None:
+        assert self._socket is not None
+        for _ in range(_BURST):
+            try:
+                data, source = self._socket.recvfrom(_LONGEST)
+            except BlockingIOError:
+                return
+            except OSError:  # an ICMP error: as a lost datagram
+                continue
+            self._input(data, source)
 
     def _input(self, data: bytes, source: tuple[Any, ...]) -> None:
         if len(self._queue) >= self._most:
             self.lost += 1
             return
-        self._queue.append((encode(source), data))
+        self.counts.datagrams += 1
+        self._queue.append((_encode(source), data))
         if self._working is None:
             self._working = asyncio.create_task(self._work())
 
@@ -150,14 +192,14 @@ class Server:
         try:
             while self._queue:
                 some, self._queue = self._queue[: self._batch], self._queue[self._batch :]
-                self._settle(await self._in_worker(self._handle, some))
+                self._settle(await self.work(self._handle, some))
         finally:
             self._working = None
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
-            self._settle(await self._in_worker(self._timeouts))
+            self._settle(await self.work(self._timeouts))
 
     # ---- in the worker ----
 
@@ -173,11 +215,16 @@ class Server:
                 self._hear(session, source, data, outcome)
         if not asking:
             return outcome
+        before = time.perf_counter()
         try:
             handled = self.centre.handle_inputs(asking)
         except StoreError as error:
             outcome.trouble.append(error)
             return outcome
+        finally:
+            self.counts.batches += 1
+            self.counts.asked += len(asking)
+            self.counts.seconds += time.perf_counter() - before
         for (source, _), one in zip(asking, handled, strict=True):
             if one.error is not None:
                 outcome.trouble.append(one.error)
@@ -244,6 +291,9 @@ class Server:
 
     def _settle(self, outcome: "_Outcome") -> None:
         self._send(outcome.sent)
+        self.counts.events.update(event.value for _, event in outcome.events)
+        self.counts.messages += len(outcome.messages)
+        self.counts.troubles += len(outcome.trouble)
         for id, event in outcome.events:
             if self._on_event is not None:
                 self._on_event(id, event)
@@ -257,12 +307,35 @@ class Server:
                 _log.warning("nothing was answered: %s", error)
 
     def _send(self, datagrams: Sequence[Datagram]) -> None:
-        assert self._transport is not None
+        assert self._socket is not None
         for datagram in datagrams:
             try:
-                self._transport.sendto(datagram.data, decode(datagram.to))
+                self._socket.sendto(datagram.data, _decode(datagram.to))
+                self.counts.replies += 1
             except OSError as error:
-                _log.warning("cannot send: %s", error)  # as if it was lost
+                _log.debug("cannot send: %s", error)  # as if it was lost
+
+
+class Counts:
+    """What a server has done since it began."""
+
+    def __init__(self) -> None:
+        self.datagrams = 0
+        """Received, and taken in."""
+        self.replies = 0
+        """Sent."""
+        self.batches = 0
+        """How often datagrams were answered together, with one commit."""
+        self.asked = 0
+        """Datagrams in them."""
+        self.seconds = 0.0
+        """What they took together, commits included."""
+        self.messages = 0
+        """Messages of sessions received."""
+        self.troubles = 0
+        """Failures of database, keystore or randomness."""
+        self.events: Counter[str] = Counter()
+        """What happened to devices, by the event."""
 
 
 class _Outcome:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, NamedTuple, Self
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self
 
 from iotkm._errors import BadArgumentError
 from iotkm.centre._keystore import Anchor, KeyStore
@@ -141,6 +141,30 @@ class Rows:
     def leaves(self, bucket: int) -> list[Leaf]:
         return [Leaf(*row) for row in self.db.execute(f"{_LEAF} WHERE bucket = ? ORDER BY id", (bucket,))]
 
+    def leaves_of(self, buckets: Sequence[int]) -> dict[int, list[Leaf]]:
+        """The leaves of each of these buckets, in the order of their ids."""
+        found: dict[int, list[Leaf]] = {bucket: [] for bucket in buckets}
+        for some in _some(buckets):
+            for row in self.db.execute(f"{_LEAF} WHERE bucket IN ({_marks(some)}) ORDER BY bucket, id", some):
+                found[row[1]].append(Leaf._make(row))
+        return found
+
+    def seeds(self, leaves: Sequence[Leaf]) -> dict[bytes, bytes]:
+        """The seeds of these leaves, by id: those that belong to them."""
+        right = {leaf.id: leaf.digest for leaf in leaves}
+        found = {}
+        for some in _some([*right]):
+            for id, seed in self.db.execute(f"SELECT id, seed FROM seed WHERE id IN ({_marks(some)})", some):
+                if isinstance(seed, bytes) and hashlib.sha256(seed).digest() == right[id]:
+                    found[id] = seed
+        return found
+
+    def put_states(self, leaves: Sequence[Leaf]) -> bool:
+        """Writes rows whose seeds stay; whether all of them were there. In a transaction."""
+        update = "UPDATE leaf SET version = ?, written = ?, state = ?, tag = ? WHERE bucket = ? AND id = ?"
+        values = [(leaf.version, leaf.written, leaf.state, leaf.tag, leaf.bucket, leaf.id) for leaf in leaves]
+        return not values or self.db.executemany(update, values).rowcount == len(values)
+
     def leaf(self, id: bytes) -> Leaf | None:
         found = self.db.execute(f"{_LEAF} WHERE id = ?", (id,)).fetchone()
         return Leaf(*found) if found else None
@@ -214,6 +238,18 @@ class Rows:
         return int(count)
 
 
+def _some(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """As many as a statement takes; few lengths, so that statements are prepared once."""
+    for size in (256, 16, 1):
+        while len(values) >= size:
+            yield values[:size]
+            values = values[size:]
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ",".join("?" * len(values))
+
+
 def lock_rows(path: Path) -> IO[bytes]:
     """For the one process that writes this file.
 
@@ -227,6 +263,26 @@ def lock_rows(path: Path) -> IO[bytes]:
         raise
     except OSError as error:
         raise StoreFailedError(f"{path} cannot be written ({error}); nothing was changed") from error
+
+
+class _Read(NamedTuple):
+    """What was read last, for the commit that follows."""
+
+    leaves: dict[int, list[Leaf]]
+    """By their buckets."""
+    places: dict[bytes, int]
+    """The buckets of ids."""
+    ours: set[bytes]
+    """Whose rows were written by who has the keystore."""
+
+
+class _Work:
+    """What a commit makes of the rows that it touches."""
+
+    def __init__(self, now: dict[bytes, Leaf | None], ours: set[bytes]) -> None:
+        self.now, self.ours = now, ours
+        self.touched: dict[bytes, None] = {}  # in this order
+        self.seeds: dict[bytes, bytes | None] = {}
 
 
 class SqliteSeedStore:
@@ -277,6 +333,7 @@ class SqliteSeedStore:
             raise
         self._anchored = time.monotonic()
         self._version, self._tree = 0, Tree()
+        self._read = _Read({}, {}, set())
 
     @classmethod
     def create(
@@ -365,8 +422,16 @@ class SqliteSeedStore:
     def get(self, ids: Sequence[bytes]) -> list[Row | None]:
         """See `SeedStore.get`."""
         with self._mutex, self.rows.reading():
-            found: dict[int, list[Leaf]] = {}
-            return [self._row(next((leaf for leaf in self._bucket(id, found) if leaf.id == id), None)) for id in ids]
+            places = {id: bucket_of(id) for id in ids}
+            found = self._buckets({*places.values()})
+            leaves = {leaf.id: leaf for bucket in found.values() for leaf in bucket if leaf.id in places}
+            seeds = self.rows.seeds([*leaves.values()])
+            for id, leaf in leaves.items():
+                if id not in seeds or not self.rows.is_ours(leaf):
+                    raise self._changed(id)
+            self._read = _Read(found, places, {*leaves})
+            rows = {id: Row(id, leaf.version, seeds[id], leaf.state) for id, leaf in leaves.items()}
+            return [rows.get(id) for id in ids]
 
     def page(self, after: bytes | None = None, limit: int = 1000) -> list[Row]:
         """See `SeedStore.page`."""
@@ -374,23 +439,13 @@ class SqliteSeedStore:
             leaves = self.rows.leaf_page(after, limit)
         return [row for row in self.get([leaf.id for leaf in leaves]) if row is not None]
 
-    def _bucket(self, id: bytes, found: dict[int, list[Leaf]]) -> list[Leaf]:
-        """The rows of this id's bucket, if together they are what was written."""
-        number = bucket_of(id)
-        if number not in found:
-            leaves = self.rows.leaves(number)
+    def _buckets(self, numbers: Iterable[int]) -> dict[int, list[Leaf]]:
+        """The rows of these buckets, if together they are what was written."""
+        found = self.rows.leaves_of([*numbers])
+        for number, leaves in found.items():
             if bucket_digest(leaf.tag for leaf in leaves) != self._tree.bucket(number):
                 raise TamperedError(f"rows of {self.path} were changed, added, removed or put back: iotkm centre audit")
-            found[number] = leaves
-        return found[number]
-
-    def _row(self, leaf: Leaf | None) -> Row | None:
-        if leaf is None:
-            return None
-        seed = self.rows.seed(leaf)
-        if seed is None or not self.rows.is_ours(leaf):
-            raise self._changed(leaf.id)
-        return Row(leaf.id, leaf.version, seed, leaf.state)
+        return found
 
     def _changed(self, id: bytes) -> TamperedError:
         return TamperedError(f"the row of {id!r} in {self.path} was changed: iotkm centre audit")
@@ -400,14 +455,24 @@ class SqliteSeedStore:
         with self._mutex:
             version = self._version + 1
             before: dict[int, bytes] = {}
+            # What was read for these changes was checked; nobody but us writes it.
+            read, self._read = self._read, _Read({}, {}, set())
             try:
                 with self.rows.writing():
-                    found: dict[int, list[Leaf]] = {}
-                    done = [self._change(change, version, found) for change in changes]
+                    places = {one.id: read.places[one.id] if one.id in read.places else bucket_of(one.id) for one in changes}
+                    found = read.leaves | self._buckets({*places.values()} - {*read.leaves})
+                    there = {leaf.id: leaf for number in {*places.values()} for leaf in found[number]}
+                    work = _Work({id: there.get(id) for id in places}, read.ours)
+                    done = [self._change(change, version, places[change.id], work) for change in changes]
                     if not any(done):
                         return [0] * len(changes)
-                    touched = {bucket_of(change.id) for change, was in zip(changes, done, strict=True) if was}
+                    for id in work.touched:
+                        leaves = [leaf for leaf in found[places[id]] if leaf.id != id]
+                        new = work.now[id]
+                        found[places[id]] = sorted([*leaves, new]) if new is not None else leaves
+                    touched = {places[id] for id in work.touched}
                     before = self._tree.update({n: bucket_digest(leaf.tag for leaf in found[n]) for n in touched})
+                    self._write(work, version)
                     self.rows.set_head(Anchor(version, self._tree.root))
             except BaseException:
                 self._tree.update(before)
@@ -418,31 +483,42 @@ class SqliteSeedStore:
             self._after([change.id for change, was in both if was], seeds)
             return [change.version + 1 if was else 0 for change, was in both]
 
-    def _change(self, change: Change, written: int, found: dict[int, list[Leaf]]) -> bool:
-        leaves = self._bucket(change.id, found)
-        leaf = next((leaf for leaf in leaves if leaf.id == change.id), None)
-        if leaf is not None and not self.rows.is_ours(leaf):
+    def _change(self, change: Change, written: int, bucket: int, work: "_Work") -> bool:
+        id, leaf = change.id, work.now[change.id]
+        if leaf is not None and id not in work.ours and not self.rows.is_ours(leaf):
             # Its tag alone is in the tree.
-            raise self._changed(change.id)
-        if (leaf.version if leaf else 0) != change.version:
+            raise self._changed(id)
+        if (leaf.version if leaf else 0) != change.version or (change.remove and leaf is None):
             return False
-        rest = [other for other in leaves if other.id != change.id]
+        work.touched[id] = None
+        work.ours.add(id)
         if change.remove:
-            if leaf is None:
-                return False
-            self.rows.drop(change.id, written)
-            found[bucket_of(change.id)] = rest
+            work.now[id] = None
+            work.seeds[id] = None
             return True
         if change.seed is None and leaf is None:
             raise BadArgumentError("a new row has a seed")
         digest = hashlib.sha256(change.seed).digest() if change.seed is not None else leaf.digest if leaf else b""
         state = change.state if change.state is not None else leaf.state if leaf else b""
         version = change.version + 1
-        tag = self.rows.tag_of(change.id, version, written, digest, state)
-        new = Leaf(change.id, bucket_of(change.id), version, written, digest, state, tag)
-        self.rows.put(new, change.seed)
-        found[bucket_of(change.id)] = sorted([*rest, new])
+        tag = self.rows.tag_of(id, version, written, digest, state)
+        work.now[id] = Leaf(id, bucket, version, written, digest, state, tag)
+        if change.seed is not None:
+            work.seeds[id] = change.seed
         return True
+
+    def _write(self, work: "_Work", written: int) -> None:
+        states = []
+        for id in work.touched:
+            leaf = work.now[id]
+            if leaf is None:
+                self.rows.drop(id, written)
+            elif id in work.seeds:
+                self.rows.put(leaf, work.seeds[id])
+            else:
+                states.append(leaf)
+        if not self.rows.put_states(states):
+            raise TamperedError(f"rows of {self.path} were removed: iotkm centre audit")
 
     def _after(self, ids: Iterable[bytes], seeds: bool) -> None:
         if self._backups is not None:
