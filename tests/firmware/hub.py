@@ -4,6 +4,8 @@ import os
 import time
 
 import iotkm
+from iotkm.authority import Cost
+from iotkm.centre import AuthCenter, FileKeyStore, Served, SqliteSeedStore
 
 BOARD = b"radio"  # the board's address: there is one line
 HUB, ATTEMPTS = 1, 2  # slots
@@ -279,3 +281,61 @@ class CredentialHub(Hub):
             return
         self.asked += 1
         self._out(self.office.answer(datagram))
+
+
+class Centre(Hub):
+    """The microcert scheme: a centre with one device, and its end of their session."""
+
+    NAME, BOARD_NAME = b"city", b"lamp-7"
+
+    def __init__(self, board, folder):
+        super().__init__(board)
+        self.platform = iotkm.Platform(os.urandom(32), clock=self._clock, wall=self._wall)
+        self.keys = FileKeyStore.create(os.path.join(folder, "keys"), b"correct horse", cost=Cost(1, 64, 1))
+        self.store = SqliteSeedStore.create(os.path.join(folder, "centre.db"), self.keys)
+        self.happened = []  # the centre's events
+        self.signed = []
+        self.restart()
+
+    def close(self):
+        self.store.close()
+        self.keys.close()
+
+    def restart(self):
+        self._wake_at.clear()
+        self.association = None
+        self.centre = AuthCenter(self.platform, self.NAME, self.store, self.keys, shares=64, answers=4)
+
+    def _wall(self):
+        return time.time_ns() // 1_000_000 + self.ahead
+
+    @property
+    def device(self):
+        return self.centre.device(self.BOARD_NAME)
+
+    def invite(self):
+        self._out(self.centre.invite(self.BOARD_NAME, suite=iotkm.SUITE_4_SYMMETRIC))
+
+    def _take(self, datagram):
+        if datagram[0] == 1:  # a deposit
+            self._out(self.centre.enrol(datagram)[1])
+            return
+        handled = self.centre.handle_input(BOARD, datagram)
+        if handled.reply:
+            self._out(handled.reply)
+        if handled.event:
+            self.happened.append(handled.event)
+        if handled.session:
+            self._wake_at.clear()
+            self.association = Served(self.platform, handled.session)
+            self._drain()
+        elif not handled.event:
+            super()._take(datagram)
+
+    def _payload(self, payload):
+        length = 2 + len(self.BOARD_NAME) + 17 + 32 + 16
+        signed = self.centre.verify(payload[:length], payload[length:]) if len(payload) > length else None
+        if signed:
+            self.signed.append((signed.id, payload[length:]))
+        else:
+            super()._payload(payload)

@@ -3,6 +3,7 @@
        history.c        paired once with the hub by what a user types; keys that are renewed from what both said
        interactive.c    a ticket of the agent that the hub trusts too; keys that are renewed with every session
        noninteractive.c a credential of the hub's operator; keys that change with time, and nothing said
+       microcert.c      a key seed that an authentication centre has too
 
    They know the library and the store, nothing of the board. */
 #ifndef DEVICE_H
