@@ -41,6 +41,7 @@ static void happened(void *ctx, const iotkm_event *event)
 {
     struct side *side = ctx;
     side->established += event->kind == IOTKM_EVENT_ESTABLISHED;
+    side->authenticated += event->kind == IOTKM_EVENT_AUTHENTICATED;
     side->paired += event->kind == IOTKM_EVENT_PAIRED;
 }
 

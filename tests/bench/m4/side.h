@@ -4,7 +4,7 @@
 
 #include <iotkm.h>
 
-enum { WIRE = 4, DATAGRAM = 800, SLOT_MAX = IOTKM_INTERACTIVE_PEER_BLOB_MAX };
+enum { WIRE = 4, DATAGRAM = 800, SLOT_MAX = IOTKM_CHIP_SEED_BLOB_MAX };
 
 struct side {
     union {
@@ -15,7 +15,7 @@ struct side {
     iotkm_cx cx;
     iotkm_addr peer_addr;
     uint64_t wake_at;
-    unsigned sent, established, paired, stored;
+    unsigned sent, established, authenticated, paired, stored;
     struct {
         size_t length;
         uint8_t bytes[DATAGRAM];

@@ -4,7 +4,7 @@ use iotkm::crypto::SUITE_0_SYMMETRIC;
 
 use crate::lab::{Lab, Measured, Problem};
 use crate::m4;
-use crate::ours::{history, interactive, noninteractive, record};
+use crate::ours::{history, interactive, microcert, noninteractive, record};
 
 pub struct Figure {
     /// A dotted path, which stays.
@@ -139,6 +139,23 @@ static FIGURES: &[&[Figure]] = &[
         figure("noninteractive.p256.host.us", "us", None, |lab| lab.us("noninteractive.p256", None)),
         figure("noninteractive.p256.epoch.host.us", "us", None, |lab| lab.us("noninteractive.p256.epoch", None)),
         figure("noninteractive.ram.established", "B", None, |_| Ok((noninteractive::ESTABLISHED as f64).into())),
+    ],
+    &[
+        figure("microcert.wire", "B", Some(56.0), |lab| lab.wire("microcert", Some("openssl.dtls12_psk"))),
+        figure("microcert.host.us", "us", Some(5.0), |lab| lab.us("microcert", Some("openssl.dtls12_psk"))),
+        // As above.
+        figure("microcert.host.ratio", "x", Some(5.0 / 48.0), |lab| lab.ratio("microcert", "openssl.dtls12_psk")),
+        figure("microcert.host.mbedtls.ratio", "x", None, |lab| lab.ratio("microcert", "mbedtls.dtls12_psk")),
+        figure("microcert.host.instructions", "instructions", Some(80_000.0), |lab| {
+            lab.instructions("microcert", Some("openssl.dtls12_psk"))
+        }),
+        figure("microcert.suite_4.host.instructions", "instructions", None, |lab| {
+            lab.instructions("microcert.suite_4", Some("mbedtls.dtls12_psk"))
+        }),
+        figure("microcert.session.wire", "B", None, |lab| lab.wire("microcert.session", None)),
+        figure("microcert.session.host.us", "us", None, |lab| lab.us("microcert.session", None)),
+        figure("microcert.ram.established", "B", Some(320.0), |_| Ok((microcert::ESTABLISHED as f64).into())),
+        figure("microcert.ram.handshake", "B", Some(600.0), |_| Ok((microcert::HANDSHAKE as f64).into())),
     ],
     &[
         figure("hub.datagram.10.ns", "ns", None, |lab| lab.ns("hub.datagram.10", None)),

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::lab::{Problem, failed};
-use crate::ours::{crypto, history, hub, interactive, noninteractive, record};
+use crate::ours::{crypto, history, hub, interactive, microcert, noninteractive, record};
 use crate::peers::{aead, edhoc, noise};
 
 pub struct Run {
@@ -77,6 +77,9 @@ pub fn open(name: &str) -> Result<Box<dyn Op>, Problem> {
         "hub.datagram.1000" => hub::datagram(1_000),
         "hub.datagram.100000" => hub::datagram(100_000),
         "lakers.static_dh" => edhoc::static_dh(),
+        "microcert" => microcert::authenticate(&iotkm::crypto::SUITE_0_SYMMETRIC, false),
+        "microcert.session" => microcert::authenticate(&iotkm::crypto::SUITE_0_SYMMETRIC, true),
+        "microcert.suite_4" => microcert::authenticate(&iotkm::crypto::SUITE_4_SYMMETRIC, false),
         "noninteractive.p256" => noninteractive::handshake(),
         "noninteractive.p256.epoch" => noninteractive::epoch(),
         "record.suite_0" => record::seal_and_open(&iotkm::crypto::SUITE_0_SYMMETRIC),
