@@ -146,7 +146,7 @@ static void messages(void) {
     message.key_len = 32;
     message.key = NULL;
     IS(iotkm_ticket_message_write(&message, out, sizeof out, &none), IOTKM_E_NULL);
-    message.kind = 5;
+    message.kind = IOTKM_TICKET_MESSAGE_CREDENTIAL_ANSWER + 1;
     IS(iotkm_ticket_message_write(&message, out, sizeof out, &none), IOTKM_E_BAD_ARGUMENT);
     IS(iotkm_ticket_message_write(NULL, out, sizeof out, &none), IOTKM_E_NULL);
     message = request_of("lamp", 60);
