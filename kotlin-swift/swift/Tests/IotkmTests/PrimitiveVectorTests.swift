@@ -118,18 +118,6 @@ final class TicketVectorTests: XCTestCase {
         }
     }
 
-    func testMessagesAboutCredentials() throws {
-        let two = Data([1, 2])
-        let messages: [(String, TicketMessage)] = [
-            ("8105", .credentialDue), ("8206420102", .credentialAsked(request: two)),
-            ("8207420102", .credentialAnswer(answer: two)),
-        ]
-        for (bytes, message) in messages {
-            XCTAssertEqual(hex(try writeTicketMessage(message: message)), bytes)
-            XCTAssertEqual(hex(try writeTicketMessage(message: readTicketMessage(bytes: unhex(bytes)))), bytes)
-        }
-    }
-
     /// What a call gives, or the code of what it throws.
     private func returned(_ call: () throws -> Any?) throws -> Any {
         do { return try call() ?? NSNull() } catch let error as IotkmError { return Int(error.code()) }
@@ -244,7 +232,8 @@ final class TicketVectorTests: XCTestCase {
     }
 }
 
-/// Plays tests/vectors/primitives/credentials.json: the same secrets give the same keys and take the same answers.
+/// Plays tests/vectors/primitives/credentials.json: the same secrets give the same keys and take the same answers; a device's next
+/// credential comes by the same messages, and is stored in the same blobs.
 final class CredentialVectorTests: XCTestCase {
     private let vectors = try! load("credentials")
     private let suites: [Int: Suite] = [
@@ -312,6 +301,86 @@ final class CredentialVectorTests: XCTestCase {
                     try holder.accept(asked: request, answer: vector.bytes("bytes"), wall: vector.number("wall"))
                 }
                 XCTAssertEqual(error, .Refused(number: Int32(vector["code"] as! Int), reason: vector.text("reason")))
+            }
+        }
+    }
+
+    func testMessages() throws {
+        for vector in vectors.all("messages") {
+            let its = vector.bytes("object")
+            let message: TicketMessage
+            switch vector.text("kind") {
+            case "credential_due": message = .credentialDue
+            case "credential_request": message = .credentialAsked(request: its)
+            default: message = .credentialAnswer(answer: its)
+            }
+            XCTAssertEqual(hex(try writeTicketMessage(message: message)), vector.text("bytes"))
+            let read = try readTicketMessage(bytes: vector.bytes("bytes"))
+            XCTAssertEqual(hex(try writeTicketMessage(message: read)), vector.text("bytes"))
+        }
+    }
+
+    /// What came of a message, as the vectors have it; the next private key by its public key.
+    private func said(_ told: Told, _ curve: Curve, _ step: Json) throws -> Any {
+        switch told {
+        case .nothing: return "nothing"
+        case .ask: return "ask"
+        case .acknowledge: return "acknowledge"
+        case .next(let issued):
+            let x = (step["returns"] as! Json).bytes("x")
+            let key = try StaticKey(curve: curve, secret: SecretBytes(bytes: x))
+            XCTAssertEqual(hex(try key.publicKey()), hex(try issued.key.publicKey()))
+            return ["credential": hex(issued.credential.bytes()), "x": hex(x)] as Json
+        }
+    }
+
+    func testHeldAndRenewed() throws {
+        for vector in vectors.all("holders") {
+            let office = vectors.all("operators")[vector["operator"] as! Int]
+            let number = Int(office.text("suite"))!
+            let curves: [Int: Curve] = [2: .p256, -21: .ffc2048, -22: .ffc3072]
+            let (suite, curve) = (suites[number]!, curves[number] ?? .ristretto255)
+            let whose = CredentialOperator(
+                name: office.text("name"), suite: suite, key: office.bytes("key"), listsAlgorithm: .edDsa,
+                listsKey: office.bytes("lists_key"))
+            let vault = ShowingVault(vector.bytes("device_secret"))
+            var (holder, blob) = (try Holder(name: vector.text("device"), operator: whose), Data())
+            for (i, step) in vector.all("steps").enumerated() {
+                let wall = step.number("wall")
+                var returned: Any = NSNull()
+                do {
+                    switch step.text("do") {
+                    case "install":
+                        try holder.install(credential: Credential(suite: suite, bytes: step.bytes("bytes")), wall: wall)
+                        returned = true
+                    case "handle":
+                        returned = try said(holder.handle(message: step.bytes("bytes"), wall: wall), curve, step)
+                    case "ask":
+                        let drawn = Drawn(step["random"])
+                        try holder.ask(device: Device(vault: vault, random: drawn))
+                        XCTAssertTrue(drawn.draws.isEmpty)
+                    case "store":
+                        let sealed = try holder.seal(device: Device(vault: vault))
+                        try holder.persisted()
+                        blob = sealed.bytes
+                        returned = ["blob": hex(blob), "version": Int(sealed.version)] as Json
+                    default:
+                        holder = try Holder(name: vector.text("device"), operator: whose)
+                        try holder.restore(device: Device(vault: vault), blob: blob, floor: UInt32(step.number("counter")!))
+                    }
+                } catch let error as IotkmError {
+                    returned = Int(error.code())
+                }
+                let state: Json = [
+                    "returns": returned, "floor": Int(try holder.floor()), "list_number": Int(try holder.listNumber()),
+                    "serial": try holder.credential().map { Int(try $0.claims().serial) } ?? NSNull() as Any,
+                    "due_at": Int(try holder.dueAt(lead: vector.number("lead")!)),
+                    "is_asking": try holder.isAsking(), "needs_store": try holder.needsStore(),
+                    "request": try holder.request().map { hex($0) } ?? NSNull() as Any,
+                    "acknowledgement": try holder.acknowledgement().map { hex($0) } ?? NSNull() as Any,
+                ]
+                let wanted = step.filter { state[$0.key] != nil }
+                XCTAssertEqual(state as NSDictionary, wanted as NSDictionary, "step \(i), \(step.text("do"))")
             }
         }
     }
