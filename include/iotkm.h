@@ -530,6 +530,16 @@ typedef enum {
     IOTKM_CENTRE_WAS_TAMPERED = 9,
 } iotkm_centre_event;
 
+// How far a device is, for its centre.
+typedef enum {
+    // It may authenticate itself.
+    IOTKM_STANDING_ENROLLED = 0,
+    // It is revoked, and told so as soon as it comes.
+    IOTKM_STANDING_REVOKED = 1,
+    // It has killed its seed.
+    IOTKM_STANDING_KILLED = 2,
+} iotkm_standing;
+
 // Which group a device's key is of, as COSE numbers curves.
 typedef enum {
     // P-256: x alone, 32 bytes; y is even.
@@ -1354,6 +1364,30 @@ typedef struct {
 typedef struct {
     uint64_t opaque[28];
 } iotkm_accepted;
+
+// What may be shown of a device of a centre's.
+typedef struct {
+    // Number of the suite that it was enrolled with.
+    int suite;
+    // Whether it was enrolled as a device without a clock.
+    bool clockless;
+    // How far it is: an iotkm_standing.
+    uint32_t standing;
+    // How often its seed was replaced.
+    uint32_t generation;
+    // Whether a new seed is wanted and not there yet.
+    bool updating;
+    // What is known of the seed that is to replace it: an iotkm_pending.
+    uint32_t pending;
+    // The first year whose row is still there; above `last_year` where none is.
+    uint16_t first_year;
+    // The last year that the seed is for.
+    uint16_t last_year;
+    // The lowest counter that is taken from it.
+    uint32_t counter;
+    // When it was authenticated last, in ms since 1970; 0: never.
+    uint64_t seen_ms;
+} iotkm_device_record;
 
 // Who signed, and when.
 typedef struct {
@@ -3733,6 +3767,7 @@ int iotkm_microcert_join(iotkm_association *association, iotkm_hub *hub, uint32_
 //     iotkm_centre_setup setup = {0};
 //     iotkm_handled handled;
 //     iotkm_signed by;
+//     iotkm_device_record device;
 //     uint8_t word[IOTKM_CENTRE_CONFIRMATION_LEN];
 //     uint16_t forged;
 //     stores.struct_size = sizeof stores;
@@ -3757,7 +3792,9 @@ int iotkm_microcert_join(iotkm_association *association, iotkm_hub *hub, uint32_
 //     if (handled.reply) my_send(&from, handled.reply, handled.reply_len);
 //     if (handled.has_session) iotkm_accepted_wipe(&session);
 //     if (handled.event == IOTKM_CENTRE_CLONE_SUSPECTED) iotkm_centre_revoke(&centre, &cx, &handled.id);
-//     if (handled.event == IOTKM_CENTRE_AUTHENTICATED) iotkm_centre_update(&centre, &cx, &handled.id);
+//     if (handled.event == IOTKM_CENTRE_AUTHENTICATED && iotkm_centre_device(&centre, &cx, &handled.id, &device) == IOTKM_OK
+//         && device.last_year - 1 <= this_year)
+//         iotkm_centre_update(&centre, &cx, &handled.id);
 //     if (iotkm_centre_verify(&centre, &cx, bytes, len, payload, payload_len, &by) == IOTKM_OK) my_application(payload, payload_len);
 //     iotkm_centre_drops(&centre, IOTKM_DROPPED_FORGED, &forged);
 //     iotkm_centre_forget_answers(&centre);                   // the database lost a commit
@@ -3821,6 +3858,13 @@ int iotkm_centre_update(iotkm_centre *centre,
 int iotkm_centre_revoke(iotkm_centre *centre,
                         const iotkm_cx *cx,
                         const iotkm_history_id *id);
+
+// Writes what may be shown of this device.
+// Errors: IOTKM_E_EMPTY for an id without a row; IOTKM_E_STORE.
+int iotkm_centre_device(iotkm_centre *centre,
+                        const iotkm_cx *cx,
+                        const iotkm_history_id *id,
+                        iotkm_device_record *record);
 
 // Whether this is a signature of data by a device of this centre's: by whom and when.
 // Errors: IOTKM_E_REFUSED_SIGNATURE where it is not, or no more (revoked, another seed, its year erased); IOTKM_E_STORE,

@@ -7,6 +7,7 @@ iotkm_centre_stores stores = {0};
 iotkm_centre_setup setup = {0};
 iotkm_handled handled;
 iotkm_signed by;
+iotkm_device_record device;
 uint8_t word[IOTKM_CENTRE_CONFIRMATION_LEN];
 uint16_t forged;
 stores.struct_size = sizeof stores;
@@ -31,7 +32,9 @@ iotkm_centre_receive(&centre, &cx, &from, NULL, 0, datagram, datagram_len, out, 
 if (handled.reply) my_send(&from, handled.reply, handled.reply_len);
 if (handled.has_session) iotkm_accepted_wipe(&session);
 if (handled.event == IOTKM_CENTRE_CLONE_SUSPECTED) iotkm_centre_revoke(&centre, &cx, &handled.id);
-if (handled.event == IOTKM_CENTRE_AUTHENTICATED) iotkm_centre_update(&centre, &cx, &handled.id);
+if (handled.event == IOTKM_CENTRE_AUTHENTICATED && iotkm_centre_device(&centre, &cx, &handled.id, &device) == IOTKM_OK
+    && device.last_year - 1 <= this_year)
+    iotkm_centre_update(&centre, &cx, &handled.id);
 if (iotkm_centre_verify(&centre, &cx, bytes, len, payload, payload_len, &by) == IOTKM_OK) my_application(payload, payload_len);
 iotkm_centre_drops(&centre, IOTKM_DROPPED_FORGED, &forged);
 iotkm_centre_forget_answers(&centre);                   // the database lost a commit

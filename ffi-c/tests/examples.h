@@ -31,6 +31,7 @@ extern const iotkm_noninteractive_suite *suite;
 extern uint8_t out[1500], datagram[1500], buffer[1500];
 extern const uint8_t *bytes, *blob, *payload, *psk, *scalar, *secret;
 extern size_t len, datagram_len, blob_len, payload_len;
+extern uint16_t this_year;
 extern uint64_t wake_at, boot_count;
 
 int my_wait(uint64_t wake_at, uint8_t *datagram, size_t capacity, size_t *len, iotkm_addr *from);

@@ -126,6 +126,7 @@ static void a_life(const iotkm_suite *with) {
     uint64_t time;
     iotkm_signed by;
     iotkm_assurance_record assurance;
+    iotkm_device_record device;
     uint8_t mine[10], theirs[10];
     begin(with, false);
 
@@ -201,8 +202,14 @@ static void a_life(const iotkm_suite *with) {
     IS(iotkm_centre_verify(&city.centre, &desk.cx, signature, len, (const uint8_t *)"1400 kWh", 8, &by), IOTKM_E_REFUSED_SIGNATURE);
     IS(iotkm_centre_verify(&city.centre, &desk.cx, signature, 7, (const uint8_t *)"1500 kWh", 8, &by), IOTKM_E_REFUSED_SIGNATURE);
 
-    /* A new seed, and a reset in the middle of it. */
+    /* A new seed, and a reset after it. */
+    OK(iotkm_centre_device(&city.centre, &desk.cx, &id, &device));
+    CHECK(device.standing == IOTKM_STANDING_ENROLLED && device.generation == 0 && !device.updating && device.seen_ms == desk.cx.wall_ms);
+    CHECK(device.counter > 1 && device.first_year == 2025 && device.last_year == 2029 && !device.clockless);
+    CHECK(device.pending == IOTKM_PENDING_NONE && device.suite == info().suite);
     OK(iotkm_centre_update(&city.centre, &desk.cx, &id));
+    OK(iotkm_centre_device(&city.centre, &desk.cx, &id, &device));
+    CHECK(device.updating);
     authenticates();
     CHECK(info().generation == 1 && meter.events[IOTKM_EVENT_UPDATE_AGREED] == 1 && meter.events[IOTKM_EVENT_KEY_REPLACED] == 1);
     CHECK(handled.event == IOTKM_CENTRE_KEY_REPLACED);
@@ -215,6 +222,8 @@ static void a_life(const iotkm_suite *with) {
     IS(iotkm_centre_update(&city.centre, &desk.cx, &id), IOTKM_E_REVOKED);
     OK(iotkm_microcert_authenticate(&meter.a, &meter.cx, &desk.addr));
     talk();
+    OK(iotkm_centre_device(&city.centre, &desk.cx, &id, &device));
+    CHECK(device.standing == IOTKM_STANDING_KILLED);
     CHECK(handled.event == IOTKM_CENTRE_KILLED && info().revoked && info().first_year > info().last_year);
     CHECK(meter.events[IOTKM_EVENT_FAILED] == 1);
     IS(iotkm_microcert_sign(&meter.a, &meter.cx, (const uint8_t *)"x", 1, signature, sizeof signature, &len), IOTKM_E_REVOKED);
@@ -251,6 +260,7 @@ static void what_is_refused(void) {
     uint8_t out[IOTKM_CENTRE_REPLY_MAX], first[IOTKM_CENTRE_REPLY_MAX];
     iotkm_history_id nobody = {1, "x"};
     iotkm_centre_setup setup;
+    iotkm_device_record device;
     size_t first_len;
     begin(&iotkm_suite_0_symmetric, false);
     authenticates();
@@ -298,6 +308,7 @@ static void what_is_refused(void) {
     IS(AGAIN(), IOTKM_E_BAD_ARGUMENT);
     IS(iotkm_centre_revoke(&city.centre, &desk.cx, &nobody), IOTKM_E_BAD_ARGUMENT);
     IS(iotkm_centre_update(&city.centre, &desk.cx, &nobody), IOTKM_E_BAD_ARGUMENT);
+    IS(iotkm_centre_device(&city.centre, &desk.cx, &nobody, &device), IOTKM_E_EMPTY);
     OK(iotkm_centre_wipe(&city.centre));
     IS(iotkm_centre_wipe(&city.centre), IOTKM_E_NOT_SET_UP);
 

@@ -8,7 +8,7 @@
  *   R bytes                                                                                what the next call draws
  *   C name now verb [argument...]                                                          a call
  *
- * and those of player_tickets.h, player_credentials.h and player_renewal.h. Needs neither a heap nor stdio, so that it plays on a board too. Who includes it defines before
+ * and those of player_tickets.h, player_credentials.h, player_microcert.h and player_renewal.h. Needs neither a heap nor stdio, so that it plays on a board too. Who includes it defines before
  *
  *   static void say(const char *text);
  *   static void broken(const char *what);      does not return
@@ -17,6 +17,7 @@
 #define PLAYER_H
 
 #include "player_credentials.h"
+#include "player_microcert.h"
 #include "player_renewal.h"
 #include "player_words.h"
 
@@ -70,7 +71,7 @@ typedef struct {
 
 typedef struct {
     char name[4];
-    enum { PAIRED, TICKETED, CREDITED } kind;
+    enum { PAIRED, TICKETED, CREDITED, LAMP, CITY } kind;
     iotkm_association *a;
     iotkm_noninteractive session; /* the longest of all */
     union {
@@ -314,12 +315,19 @@ static void make_credited(void) {
     open_credited(n);
 }
 
+static void make_microcert(int kind) {
+    node *n = new_node();
+    n->kind = kind ? CITY : LAMP;
+    if (kind) make_city(n->secret, &n->wall, &n->config);
+    else make_lamp(n->secret, &n->wall, &n->config);
+}
+
 /* ---- events and calls ---- */
 
 static void say_event(const iotkm_event *event) {
     static const char *const names[] = {
         "none", "established", "resumed", "rekeyed", "rekey_needed", "paired", "update_agreed", "update_failed",
-        "key_replaced", "terminated", "peer_moved", "failed", "store_failed", "hint", "peer_alive",
+        "key_replaced", "terminated", "peer_moved", "failed", "store_failed", "hint", "peer_alive", "authenticated",
     };
     char text[IOTKM_FINGERPRINT_TEXT];
     CHECK(event->kind < sizeof names / sizeof names[0]);
@@ -343,6 +351,15 @@ static void say_event(const iotkm_event *event) {
 }
 
 static void drain(node *n) {
+    if (n->kind == LAMP && lamp.has_chip && !lamp.is_open) {
+        lamp_drain(&n->cx);
+        return;
+    }
+    if (n->kind == CITY) city_drain(&n->other);
+    if (n->kind == CITY && !city.has_session) {
+        say("wake -\n");
+        return;
+    }
     for (;;) {
         static uint8_t out[STORED];
         iotkm_output output;
@@ -366,7 +383,8 @@ static void drain(node *n) {
             say_number(output.version);
             say_hex(output.bytes, output.len);
             say("\n");
-            if (output.slot == 1) {
+            if (n->kind == LAMP) lamp_stored(output.slot, output.bytes, output.len);
+            else if (output.slot == 1) {
                 memcpy(n->stored, output.bytes, output.len);
                 n->stored_len = output.len;
             }
@@ -469,6 +487,8 @@ static int own_verb(node *n, const char *verb) {
     switch (n->kind) {
     case TICKETED: return interactive_verb(n, verb);
     case CREDITED: return noninteractive_verb(n, verb);
+    case LAMP: return lamp_verb(n->a, &n->cx, &n->config, &n->other, verb);
+    case CITY: return city_verb(n->a, &n->cx, &n->config, &n->other, verb);
     default: return history_verb(n, verb);
     }
 }
@@ -482,11 +502,13 @@ static void call(void) {
     iotkm_received received;
 
     n->cx.now_ms = number();
-    n->cx.wall_ms = n->wall + n->cx.now_ms;
+    n->cx.wall_ms = n->wall ? n->wall + n->cx.now_ms : 0;
     memset(verb, 0, sizeof verb);
     strncpy(verb, word(), sizeof verb - 1);
     say(verb);
-    if (is(verb, "timeout")) {
+    if (n->kind >= LAMP && own_verb(n, verb)) {
+        /* done */
+    } else if (is(verb, "timeout")) {
         OK(iotkm_timeout(n->a, &n->cx));
     } else if (is(verb, "input")) {
         len = unhex(bytes, sizeof bytes);
@@ -529,6 +551,8 @@ static int play(const char *said) {
         make_ticketed();
     } else if (is(said, "K")) {
         make_credited();
+    } else if (is(said, "J") || is(said, "M")) {
+        make_microcert(is(said, "M"));
     } else if (is(said, "C")) {
         call();
         return 1;

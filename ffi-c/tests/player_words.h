@@ -10,7 +10,7 @@
 
 enum { LINE = 8192, DATAGRAM = 1500 };
 
-static struct { uint8_t bytes[64]; size_t len; } draws[16];
+static struct { uint8_t bytes[976]; size_t len; } draws[16];
 static unsigned draw_count, drawn;
 static const char *line;
 

@@ -10,6 +10,13 @@ TICKETED = ("other", "suites", "device", "id", "peer", "psk", "wall", "mtu", "ci
 CREDITED = ("other", "suite", "device", "id", "peer", "psk", "wall", "mtu", "cid", "rekey_after", "interval", "length", "life",
             "operator", "operator_key", "lists_key", "key", "next_key", "credential")
 FIELDS = ("other", "suite", "cpace", "device", "id", "peer", "sk", "t", "li", "psk", "place", "wall", "mtu", "cid", "rekey_after")
+CHIPPED = ("other", "suite", "device", "wall", "cid")
+CENTRED = ("other", "suites", "device", "id", "keys", "wall", "cid")
+MICROCERT = {"invite": ("id", "suite", "clockless"), "enrol": ("bytes",), "confirm": ("bytes",), "sign": ("payload",),
+             "verify": ("bytes", "payload"), "update": ("id",), "revoke": ("id",), "row": ("id",),
+             "restart": ("bytes", "seed", "state", "id", "suite")}
+RETURNED = ("error", "bytes", "payload", "time", "place", "confirmed", "counter", "floor", "generation", "id", "revoked", "standing",
+            "updating", "years")
 ARGUMENTS = {"input": ("bytes",), "send": ("payload",), "exporter": ("label", "context"), "restart": ("bytes", "peer"),
              "listen": ("secret", "window"), "start": ("secret",), "install": ("ticket",), "revoke": ("list",)}
 NUMBERS = {"wall": 0, "mtu": 0, "rekey_after": 0, "life": 0, "interval": 60, "length": 1000}
@@ -35,23 +42,32 @@ def output(out):
         return f"datagram {out['datagram']} {out['bytes']}"
     if "persist" in out:
         return f"persist {out['persist']} {out['version']} {out['bytes']}"
-    more = [out[key] for key in ("fingerprint", "initiator", "generation") if key in out]
+    if "row" in out:
+        return f"row {out['row']} {out['version']} {out['state']} {out.get('seed', '-')}"
+    more = [out[key] for key in ("fingerprint", "initiator", "generation", "id") if key in out]
     return " ".join(["event", out["event"], *(str(int(m) if isinstance(m, bool) else m) for m in more)])
+
+
+def values(returned):
+    """What a call returned, as the player says it."""
+    for key in RETURNED:
+        value = returned.get(key, [])
+        for each in value if isinstance(value, list) else [value]:
+            yield "0" if each is None else str(int(each) if isinstance(each, bool) else each) or "-"
 
 
 def lines(vector):
     """What to tell the player, and what it should say."""
     told, said = [], []
     for name in "ab":
-        kinds = {"ticket": ("T", TICKETED), "credential": ("K", CREDITED)}
+        kinds = {"ticket": ("T", TICKETED), "credential": ("K", CREDITED), "chip": ("J", CHIPPED), "keys": ("M", CENTRED)}
         kind, fields = next((kinds[key] for key in kinds if key in vector[name]), ("N", FIELDS))
         told.append(" ".join([kind, name, *words(vector[name], fields)]))
     for step in vector["steps"]:
         told += [f"R {draw}" for draw in step["random"]]
-        told.append(" ".join(["C", step["node"], str(step["now"]), step["do"], *words(step, arguments(step))]))
-        returned = step["returns"]
-        values = [returned[key] for key in ("bytes", "payload", "time", "place") if key in returned]
-        said.append(" ".join([step["do"], *("0" if value is None else str(value) or "-" for value in values)]))
+        given = MICROCERT.get(step["do"], arguments(step)) if "chip" in vector["a"] else arguments(step)
+        told.append(" ".join(["C", step["node"], str(step["now"]), step["do"], *words(step, given)]))
+        said.append(" ".join([step["do"], *values(step["returns"])]))
         said += map(output, step["outputs"])
         wake = step.get("wake")
         said.append(f"wake {'-' if wake is None else wake}")
@@ -192,7 +208,7 @@ def script(path, without=()):
 
 def answers(line):
     """Whether the player says something to this line."""
-    return line[0] not in "NTKR"
+    return line[0] not in "NTKJMR"
 
 
 def play(player, path):

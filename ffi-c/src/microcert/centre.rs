@@ -1,6 +1,6 @@
 //! An authentication centre.
 
-use super::chip::shown;
+use super::chip::{iotkm_pending, shown};
 use super::served::{self, iotkm_accepted};
 use super::stores;
 use crate::association::logged;
@@ -16,7 +16,7 @@ use core::ffi::{CStr, c_int, c_void};
 use core::ptr::NonNull;
 use core_of_iotkm::engine::ConnectionId;
 use core_of_iotkm::engine::drops::Dropped;
-use core_of_iotkm::microcert::centre::{Kept, Share};
+use core_of_iotkm::microcert::centre::{Kept, Share, Standing};
 use core_of_iotkm::microcert::keystore::{STORED_LEN, TRANSPORTED_LEN};
 use core_of_iotkm::microcert::{AuthCenter, CentreConfig, CentreEvent, Row, SoftKeys, Stores};
 use core_of_iotkm::{Cx, UnixTime};
@@ -199,6 +199,44 @@ pub struct iotkm_handled {
     pub id: iotkm_history_id,
     /// Whether a session was granted, which takes the place of any that this device had: see iotkm_served_open().
     pub has_session: bool,
+}
+
+/// How far a device is, for its centre.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum iotkm_standing {
+    /// It may authenticate itself.
+    IOTKM_STANDING_ENROLLED = 0,
+    /// It is revoked, and told so as soon as it comes.
+    IOTKM_STANDING_REVOKED = 1,
+    /// It has killed its seed.
+    IOTKM_STANDING_KILLED = 2,
+}
+
+/// What may be shown of a device of a centre's.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct iotkm_device_record {
+    /// Number of the suite that it was enrolled with.
+    pub suite: c_int,
+    /// Whether it was enrolled as a device without a clock.
+    pub clockless: bool,
+    /// How far it is: an iotkm_standing.
+    pub standing: u32,
+    /// How often its seed was replaced.
+    pub generation: u32,
+    /// Whether a new seed is wanted and not there yet.
+    pub updating: bool,
+    /// What is known of the seed that is to replace it: an iotkm_pending.
+    pub pending: u32,
+    /// The first year whose row is still there; above `last_year` where none is.
+    pub first_year: u16,
+    /// The last year that the seed is for.
+    pub last_year: u16,
+    /// The lowest counter that is taken from it.
+    pub counter: u32,
+    /// When it was authenticated last, in ms since 1970; 0: never.
+    pub seen_ms: u64,
 }
 
 /// Who signed, and when.
@@ -424,6 +462,43 @@ pub unsafe extern "C" fn iotkm_centre_revoke(
     id: *const iotkm_history_id,
 ) -> c_int {
     verb(centre, cx, text!("iotkm_centre_revoke"), &mut |centre, stores, _| Ok(centre.revoke(stores, &named(id)?)?))
+}
+
+/// Writes what may be shown of this device.
+/// Errors: IOTKM_E_EMPTY for an id without a row; IOTKM_E_STORE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_centre_device(
+    centre: *mut iotkm_centre,
+    cx: *const iotkm_cx,
+    id: *const iotkm_history_id,
+    record: *mut iotkm_device_record,
+) -> c_int {
+    verb(centre, cx, text!("iotkm_centre_device"), &mut |_, stores, _| {
+        let place = Out::new(record)?;
+        let mut row = Row::none();
+        if !stores.seeds.get(&named(id)?, &mut row).map_err(|_| IOTKM_E_STORE)? {
+            return Err(IOTKM_E_EMPTY.into());
+        }
+        let standing = match row.standing() {
+            Standing::Enrolled => iotkm_standing::IOTKM_STANDING_ENROLLED,
+            Standing::Revoked => iotkm_standing::IOTKM_STANDING_REVOKED,
+            Standing::Killed => iotkm_standing::IOTKM_STANDING_KILLED,
+        };
+        let (first_year, last_year) = row.years();
+        place.set(iotkm_device_record {
+            suite: row.suite().into(),
+            clockless: row.is_clockless(),
+            standing: standing as u32,
+            generation: row.generation(),
+            updating: row.is_updating(),
+            pending: iotkm_pending::from(row.pending_state()) as u32,
+            first_year,
+            last_year,
+            counter: row.counter(),
+            seen_ms: row.seen().map_or(0, |time| time.0),
+        });
+        Ok(())
+    })
 }
 
 /// Whether this is a signature of data by a device of this centre's: by whom and when.

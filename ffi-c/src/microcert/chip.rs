@@ -47,6 +47,16 @@ pub enum iotkm_pending {
     IOTKM_PENDING_CONFIRMED = 2,
 }
 
+impl From<Pending> for iotkm_pending {
+    fn from(pending: Pending) -> Self {
+        match pending {
+            Pending::None => Self::IOTKM_PENDING_NONE,
+            Pending::Answered(_) => Self::IOTKM_PENDING_ANSWERED,
+            Pending::Confirmed(_) => Self::IOTKM_PENDING_CONFIRMED,
+        }
+    }
+}
+
 /// What may be shown of a chip.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -322,11 +332,6 @@ pub unsafe extern "C" fn iotkm_chip_info(chip: *const iotkm_chip, record: *mut i
     returned(look(chip, |chip| {
         let place = Out::new(record)?;
         let (first_year, last_year) = chip.years();
-        let pending = match chip.pending_state() {
-            Pending::None => iotkm_pending::IOTKM_PENDING_NONE,
-            Pending::Answered(_) => iotkm_pending::IOTKM_PENDING_ANSWERED,
-            Pending::Confirmed(_) => iotkm_pending::IOTKM_PENDING_CONFIRMED,
-        };
         place.set(iotkm_chip_record {
             id: shown(chip.id()),
             centre: shown(chip.centre()),
@@ -335,7 +340,7 @@ pub unsafe extern "C" fn iotkm_chip_info(chip: *const iotkm_chip, record: *mut i
             confirmed: chip.is_confirmed(),
             revoked: chip.is_dead(),
             generation: chip.generation(),
-            pending: pending as u32,
+            pending: iotkm_pending::from(chip.pending_state()) as u32,
             first_year,
             last_year,
             floor_ms: chip.floor().0,
