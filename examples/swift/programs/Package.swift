@@ -13,5 +13,6 @@ let package = Package(
         .executableTarget(name: "Tickets", dependencies: ["Room", iotkm]),
         .executableTarget(name: "OperatorService", dependencies: ["Room", iotkm]),
         .executableTarget(name: "Credentials", dependencies: ["Room", iotkm]),
+        .executableTarget(name: "CredentialService", dependencies: ["Room", iotkm]),
     ]
 )

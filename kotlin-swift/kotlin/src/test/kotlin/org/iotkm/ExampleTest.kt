@@ -1,5 +1,6 @@
 package org.iotkm
 
+import org.iotkm.example.credentialService
 import org.iotkm.example.credentials
 import org.iotkm.example.operatorService
 import org.iotkm.example.tickets
@@ -26,4 +27,7 @@ class ExampleTest {
 
     @Test
     fun `credentials, and epochs`() = run(::credentials, "epoch 6 on both sides, 0 datagrams")
+
+    @Test
+    fun `credentials that are renewed`() = run(::credentialService, "the operator has seen credentials 4 and 5")
 }
