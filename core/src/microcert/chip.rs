@@ -217,6 +217,10 @@ impl Chip {
             chip.seed.erase();
             chip.dirty = SEED;
         }
+        // And where it went before the floor was written that years were erased by: they are over.
+        if !chip.seed.is_erased() {
+            chip.floor = chip.floor.max(Date::new_year(chip.seed.years().0));
+        }
         Ok(chip)
     }
 

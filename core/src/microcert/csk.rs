@@ -35,6 +35,14 @@ impl Date {
         Self { year: year as u16, month: month as u8, day: day as u8 }
     }
 
+    /// When this year begins, in seconds since 1970.
+    pub(super) const fn new_year(year: u16) -> u32 {
+        // 719 162 days lie between the first days of the years 1 and 1970.
+        let before = (year as u32).saturating_sub(1);
+        let leap = (before / 4).wrapping_sub(before / 100).wrapping_add(before / 400);
+        before.wrapping_mul(365).wrapping_add(leap).saturating_sub(719_162).saturating_mul(86_400)
+    }
+
     /// The year.
     pub const fn year(&self) -> u16 {
         self.year

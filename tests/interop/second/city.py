@@ -316,7 +316,10 @@ class City(Ending):
         row = self.rows.get(device)
         require(row and row.revoked and not row.killed, "DEAD")
         require(self._take(device, None), "share")
-        require(same(data, seeds.dead(row.enrolment, row.generation, self._seed(row).gone)), "DEAD")
+        ends = [seeds.dead(row.enrolment, row.generation, self._seed(row).gone)]
+        if row.generation and row.spare:
+            ends.append(seeds.dead(row.enrolment, row.generation - 1, self._spare(row)[1]))
+        require(any([same(data, end) for end in ends]), "DEAD")
         self.rows[device] = replace(row, killed=True, sealed=bytes(992), spare=None, updating=False)
         self.events.append(("killed", device))
         return []

@@ -10,6 +10,7 @@
     clippy::unwrap_used
 )]
 
+pub mod city;
 pub mod epochs;
 pub mod explore;
 pub mod lab;

@@ -241,12 +241,8 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
     ) -> Result<usize, Stop> {
         let Case { cert, .. } = case;
         let (used, gone) = match named(row, cert.serial)? {
-            Named::Before => (row.generation().saturating_sub(1), self.spare(stores, row)?.1),
-            _ => {
-                let mut text = Secret::<STORED_LEN>::zero();
-                self.whole(stores, row, &mut text)?;
-                (row.generation().saturating_add(1), keys::gone_key_of(text.expose()))
-            }
+            Named::Before => self.gone_key(stores, row, true)?,
+            _ => (row.generation().saturating_add(1), self.gone_key(stores, row, false)?.1),
         };
         let th_1 = keys::th_0(&row.terms(&self.id, used)).then(&[cert.clear]);
         let th_a = th_1.then(&[cert.text, cert.tag]);
@@ -254,6 +250,16 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
         w.put(&header(NUMBER, message::GONE, cert.stamp.counter)).put(&row.generation().to_be_bytes());
         w.put(&keys::gone_tag(&gone, &th_a, row.generation()));
         w.finish().map_err(|_| Dropped::NoRoom.into())
+    }
+
+    /// What outlives the seed before the current one, or the current one: with its generation.
+    fn gone_key(&self, stores: &mut Stores<'_>, row: &Row, before: bool) -> Result<(u32, Secret<32>), Stop> {
+        if before {
+            return Ok((row.generation().saturating_sub(1), self.spare(stores, row)?.1));
+        }
+        let mut text = Secret::<STORED_LEN>::zero();
+        self.whole(stores, row, &mut text)?;
+        Ok((row.generation(), keys::gone_key_of(text.expose())))
     }
 
     /// DEAD: the chip has killed its seed, as it was told.
@@ -269,16 +275,20 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
         if !stores.seeds.get(&dead.id, &mut row)? || row.id != dead.id {
             return Err(Dropped::NoKey.into());
         }
-        if !is_revoked(&row) || row.flags & KILLED != 0 || dead.serial != row.generation() as u8 {
+        if !is_revoked(&row) || row.flags & KILLED != 0 {
             return Err(Dropped::Unexpected.into());
         }
+        // A chip that was not told that its new seed is current has killed the one before.
+        let before = match named(&row, dead.serial)? {
+            Named::Seed(Which::Current) => false,
+            Named::Before => true,
+            _ => return Err(Dropped::Unexpected.into()),
+        };
         if !self.limits.take(cx.device, cx.now, &dead.id, proven.then_some(from)) {
             return Err(Dropped::RateLimited.into());
         }
-        let mut text = Secret::<STORED_LEN>::zero();
-        self.whole(stores, &row, &mut text)?;
-        let gone = keys::gone_key_of(text.expose());
-        if !ct_eq(&keys::dead_tag(&gone, &keys::th_0(&row.terms(&self.id, row.generation()))), &dead.tag) {
+        let (generation, gone) = self.gone_key(stores, &row, before)?;
+        if !ct_eq(&keys::dead_tag(&gone, &keys::th_0(&row.terms(&self.id, generation))), &dead.tag) {
             return Err(Dropped::Forged.into());
         }
         row.version = row.version.saturating_add(1);

@@ -261,6 +261,29 @@ fn a_device_that_is_revoked_within_an_update() {
     }
 }
 
+/// The centre has moved to the new seed, and the device was not told so before it is revoked.
+#[test]
+fn a_device_that_is_revoked_at_the_end_of_an_update() {
+    let mut city = City::new();
+    let mut lamp = Lamp::new(&mut city, "lamp");
+    lamp.is_well(&mut city);
+    update(&mut city, &lamp);
+    lamp.with(&city, |a, cx| a.authenticate(cx, &addr("centre"))).unwrap();
+    for round in 0..3 {
+        let datagram = lamp.flush(&city).remove(0);
+        let reply = city.hear("lamp", &datagram).unwrap();
+        if round < 2 {
+            lamp.hear(&city, &reply);
+        }
+    }
+    lamp.reboot();
+    assert_eq!((lamp.chip().generation(), city.row("lamp").generation()), (0, 1));
+    city.with(|c, stores, _| c.revoke(stores, &id("lamp"))).unwrap();
+    lamp.connect(&mut city);
+    assert!(lamp.chip().is_dead());
+    assert_eq!(city.row("lamp").standing(), Standing::Killed);
+}
+
 #[test]
 fn a_revoked_device_kills_its_seed() {
     let mut city = City::new();

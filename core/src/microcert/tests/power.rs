@@ -95,6 +95,45 @@ fn the_power_goes_while_a_seed_is_killed() {
     }
 }
 
+/// The year that is over is erased in one slot, the floor that says so is in the other.
+#[test]
+fn the_power_goes_while_a_year_is_erased() {
+    for (writes, updated) in (0..6).flat_map(|writes| [(writes, false), (writes, true)]) {
+        let mut city = City::new();
+        let mut lamp = Lamp::of(&mut city, "meter", &SUITE_0_SYMMETRIC, true);
+        lamp.is_well(&mut city);
+        lamp.flush(&city);
+        city.pass(330 * 86_400);
+        if updated {
+            city.with(|c, stores, _| c.update(stores, &id("meter"))).unwrap();
+        }
+        lamp.writes = Some(writes);
+        lamp.with(&city, |a, cx| a.authenticate(cx, &addr("centre"))).unwrap();
+        for _ in 0..9 {
+            for datagram in lamp.flush(&city) {
+                city.hear("meter", &datagram).into_iter().for_each(|reply| drop(lamp.hear(&city, &reply)));
+            }
+        }
+        lamp.reboot();
+        for _ in 0..3 {
+            city.pass(5);
+            lamp.is_well(&mut city);
+        }
+        assert_eq!(lamp.chip().years().0, 2027, "after {writes} writes");
+    }
+}
+
+#[test]
+fn new_years() {
+    use crate::microcert::Date;
+    assert_eq!((Date::new_year(1970), Date::new_year(2027)), (0, 1_798_761_600));
+    for year in 1970..=2105 {
+        let begins = Date::new_year(year);
+        assert_eq!(Date::of(begins).year(), year);
+        assert!(begins == 0 || Date::of(begins - 1).year() == year - 1);
+    }
+}
+
 #[test]
 fn stored_state_of_others_does_not_open() {
     let mut city = City::new();
