@@ -319,7 +319,7 @@ fn a_city_over_the_years() {
         for n in 0..CHIPS {
             let (lamp, name) = (&mut lamps[n], format!("chip-{n}"));
             // Seeds that are not replaced within five years expire: the operator sees to it every year or so.
-            if !revoked[n] && (turn as usize + n) % 7 == 0 {
+            if !revoked[n] && (turn as usize + n).is_multiple_of(7) {
                 city.update(&name).unwrap();
             }
             if !revoked[n] && rng.below(1_000) < 4 {
