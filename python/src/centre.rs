@@ -190,14 +190,14 @@ impl AuthCenter {
     ///     keys: the centre's.
     ///     loaded: rows that were read, by id: id, version, seed and state; ``None`` where there is none.
     ///     datagrams: each with its source, at most 22 bytes.
-    ///     cid: the connection id of the next session, as a number of 4 bytes.
+    ///     cid: the connection id of the next session that begins, at most 8 bytes; those of more count up.
     ///
     /// Returns:
     ///     What came of each; what was swapped (id, the version before, the seed if it was written, the state); the next
     ///     connection id.
     ///
     /// Raises:
-    ///     BadArgumentError: an address that is too long; the platform has no wall clock.
+    ///     BadArgumentError: an address or connection id that is too long; the platform has no wall clock.
     fn handle_inputs<'py>(
         &self,
         py: Python<'py>,
@@ -205,16 +205,17 @@ impl AuthCenter {
         keys: Bound<'py, PyAny>,
         loaded: HashMap<Vec<u8>, Option<Stored>>,
         datagrams: Vec<(PyBackedBytes, PyBackedBytes)>,
-        cid: u32,
-    ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>, u32)> {
+        cid: Bytes,
+    ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>, Bound<'py, PyBytes>)> {
         let from = datagrams.iter().map(|(source, _)| values::address(py, source)).collect::<PyResult<Vec<_>>>()?;
         let mut keys = AnyKeys::of(keys);
-        let (mut seeds, mut cid) = (Loaded::new(rows, loaded), cid);
+        let mut seeds = Loaded::new(rows, loaded);
+        let mut cid = ConnectionId::new(&cid).ok_or_else(|| bad_argument(py, "a connection id has at most 8 bytes"))?;
         let platform = self.platform.get();
         let came = py.detach(|| {
             self.core.with(|core| {
                 let one = |(from, (_, datagram)): (&Addr, &(_, PyBackedBytes))| {
-                    let its = ConnectionId::new(&cid.to_be_bytes()).unwrap_or_default();
+                    let its = cid;
                     let done = keys.with(|keys| {
                         once(platform, core, &mut seeds, keys, |core, cx, stores, _| {
                             let mut out = [0; 128];
@@ -224,7 +225,7 @@ impl AuthCenter {
                         })
                     });
                     if done.as_ref().is_ok_and(|came| came.session.is_some()) {
-                        cid = cid.wrapping_add(1);
+                        cid = after(&its);
                     }
                     let timeless = matches!(done, Err(Wrong::Timeless));
                     let done = done.map_err(|wrong| caused(wrong, &mut seeds.under, &mut keys));
@@ -250,7 +251,7 @@ impl AuthCenter {
         let swaps = seeds.changes.iter().map(|(id, before, seed, state)| {
             (bytes(py, id), *before, seed.as_ref().map(|seed| bytes(py, seed)), bytes(py, state))
         });
-        Ok((shown, PyList::new(py, swaps.collect::<Vec<_>>())?, cid))
+        Ok((shown, PyList::new(py, swaps.collect::<Vec<_>>())?, bytes(py, cid.as_bytes())))
     }
 
     /// See `iotkm.centre.AuthCenter.update`.
@@ -312,6 +313,18 @@ impl AuthCenter {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.platform)
     }
+}
+
+/// The next connection id of the same length.
+fn after(cid: &ConnectionId) -> ConnectionId {
+    let mut next = cid.as_bytes().to_vec();
+    for byte in next.iter_mut().rev() {
+        *byte = byte.wrapping_add(1);
+        if *byte != 0 {
+            break;
+        }
+    }
+    ConnectionId::new(&next).unwrap_or_default()
 }
 
 const fn event_name(event: CentreEvent) -> &'static str {

@@ -160,7 +160,11 @@ class Centre(Node):
 
     def hear(self, datagram: bytes) -> None:
         source = self.about["other"].encode()
-        handled = self.centre.handle_input(self.rows, self.keystore, source, datagram, cid=self.field("cid"))
+        [handled], _, _ = self.centre.handle_inputs(
+            self.rows, self.keystore, {}, [(source, datagram)], self.field("cid")
+        )
+        if handled.error is not None:
+            raise handled.error
         if handled.id is not None and handled.event is not None:
             self.outputs.append({"event": str(handled.event), "id": handled.id.hex()})
         if handled.reply is not None:

@@ -111,7 +111,7 @@ class AuthCenter:
         self._store = store
         self._sealing = keys.native if isinstance(keys, FileKeyStore) else keys
         self._mutex = threading.RLock()
-        self._cid = secrets.randbits(8 * _CID)
+        self._cid = secrets.token_bytes(_CID)
 
     def invite(self, id: bytes, *, suite: Suite | None = None, clockless: bool = False) -> bytes:
         """What makes a chip one of this centre's, at most 59 bytes: its id, suite, the first of its seed's five years, and its
