@@ -11,7 +11,7 @@ from rich.progress import track
 
 import iotkm
 from iotkm import Platform, sim
-from iotkm.cli import _ca, _centre, _history
+from iotkm.cli import _ca, _centre, _chip, _history
 from iotkm.cli._common import Json, console, fail, for_people, friendly, show, suite_of
 from iotkm.storage import Directory
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.add_typer(_history.app, name="history")
 app.add_typer(_ca.app, name="ca")
 app.add_typer(_centre.app, name="centre")
+app.add_typer(_chip.app, name="chip")
 
 
 def _version(value: bool) -> None:

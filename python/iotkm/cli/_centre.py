@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from iotkm import IotkmError
-from iotkm.cli._centre_open import Device, Files, Folder, about, desk, needs_library, opened_keys, when
+from iotkm.cli._centre_open import Device, Files, Folder, about, desk, needs_library, opened_keys, tracked, when
 from iotkm.cli._ca import Passphrase
-from iotkm.cli import _centre_serve
+from iotkm.cli import _centre_card, _centre_provision, _centre_serve
 from iotkm.cli._common import Json, console, fail, friendly, id_of, show, suite_of, text_of
 from iotkm.storage import replace_file
 
@@ -203,7 +203,8 @@ def audit(
     with opened_keys(folder, passphrase_file) as (files, keys, backups):
         from iotkm.centre import audit as look
 
-        report = look(files.rows, keys, backups, repair=repair, discard=discard)
+        with tracked("rows", as_json) as progress:
+            report = look(files.rows, keys, backups, repair=repair, discard=discard, progress=progress)
         found = [{"device": text_of(one.id), "what": one.what, "mendable": one.mendable} for one in report.findings]
         left = [one for one in report.findings if not (one.mendable or discard)]
         ok = report.clean or (repair and report.proven and not left)
@@ -236,7 +237,8 @@ def restore(folder: Folder, passphrase_file: Passphrase = None, as_json: Json = 
         from iotkm.centre import restore as bring_back
 
         try:
-            report = bring_back(files.rows, keys, backups)
+            with tracked("rows", as_json) as progress:
+                report = bring_back(files.rows, keys, backups, progress=progress)
         except FileExistsError:
             fail(f"there is a {files.rows}: iotkm centre audit --repair mends it; or move it away")
         lost = [text_of(one.id) for one in report.findings]
@@ -246,3 +248,8 @@ def restore(folder: Folder, passphrase_file: Passphrase = None, as_json: Json = 
 
 
 app.command()(_centre_serve.serve)
+app.command("export")(_centre_provision.export)
+app.command("import")(_centre_provision.import_)
+app.command()(_centre_provision.batches)
+app.command()(_centre_provision.provision)
+app.add_typer(_centre_card.app, name="card")

@@ -55,6 +55,11 @@ class Files(NamedTuple):
         """The socket of the process that serves."""
         return self.folder / "control"
 
+    @property
+    def ledger(self) -> Path:
+        """Which devices are in which batch."""
+        return self.folder / "batches.db"
+
     def platform(self) -> Platform:
         return Platform((self.folder / "device.key").read_bytes())
 
