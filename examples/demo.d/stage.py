@@ -15,6 +15,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import act_centre
 import act_epochs
 import act_history
 import act_tickets
@@ -114,7 +115,7 @@ def finish(stage: Stage, end: float, rows: list[tuple[str, str]], refused: int) 
 async def play(stage: Stage) -> None:
     rows, refused = [], 0
     await stage.open_office()
-    for act in (act_history.play, act_tickets.play, act_epochs.play):
+    for act in (act_history.play, act_tickets.play, act_epochs.play, act_centre.play):
         more, twice = await act(stage)
         rows += more
         refused += twice
