@@ -12,3 +12,4 @@ mod hardened;
 #[cfg(feature = "published")]
 mod known_breaks;
 mod matrix;
+mod must_resist;

@@ -19,8 +19,9 @@ fn opening(city: &City, lamp: &mut Lamp) -> Vec<u8> {
     lamp.drain(city).remove(0)
 }
 
+/// The number of a message of the scheme; 0 for the engine's, a cookie's request.
 fn number(datagram: &[u8]) -> u8 {
-    datagram[1] >> 4
+    if datagram[0] == 0x15 { datagram[1] >> 4 } else { 0 }
 }
 
 /// Whoever has all that was ever said, and nothing else, gets no ANSWER but the one that it has, and no session.
@@ -226,7 +227,6 @@ fn stolen_database_without_k_store() {
     assert!(thief.revoke("lamp").is_err());
     // A new device: what it brings to the city is nothing to the thief.
     let mut door = Lamp::new(&mut city, "door", &SUITE_0_SYMMETRIC, false);
-    assert_eq!(door.restored().deposit(&mut [0; 10]), Err(Error::BufferTooSmall { needed: 1_005 }));
     let mut deposit = [0; Chip::DEPOSIT_MAX];
     let len = door.restored().deposit(&mut deposit).unwrap();
     let taken = thief.with(|c, stores, now| c.enrol(stores, now, &deposit[..len], &mut [0; 20]));
