@@ -98,7 +98,9 @@ class TheirCentre:
             if received:
                 self.payloads.append(received.payload)
             return drained(self.served)[0]
-        handled = self.core.handle_input(self.rows, self.keys, b"lamp", datagram, cid=b"\x07\x08")
+        [handled], _, _ = self.core.handle_inputs(self.rows, self.keys, {}, [(b"lamp", datagram)], b"\x07\x08")
+        if handled.error is not None:
+            raise handled.error
         if handled.event:
             self.events.append((str(handled.event), handled.id))
         if handled.session:

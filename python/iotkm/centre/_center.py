@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 from iotkm import _iotkm
-from iotkm._errors import BadArgumentError, IotkmError, KeyStoreError, RngError, StoreError, WrongStateError
+from iotkm._errors import BadArgumentError, IotkmError, StoreError, WrongStateError
 from iotkm._iotkm import Platform, Suite, read_row
 from iotkm._outputs import DeviceInfo, Handled, Signed
 from iotkm.centre._batch import Batch

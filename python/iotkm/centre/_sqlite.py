@@ -138,9 +138,6 @@ class Rows:
         right = self.tag_of(leaf.id, leaf.version, leaf.written, leaf.digest, leaf.state)
         return hmac.compare_digest(right, leaf.tag)
 
-    def leaves(self, bucket: int) -> list[Leaf]:
-        return [Leaf(*row) for row in self.db.execute(f"{_LEAF} WHERE bucket = ? ORDER BY id", (bucket,))]
-
     def leaves_of(self, buckets: Sequence[int]) -> dict[int, list[Leaf]]:
         """The leaves of each of these buckets, in the order of their ids."""
         found: dict[int, list[Leaf]] = {bucket: [] for bucket in buckets}

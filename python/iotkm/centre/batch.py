@@ -53,7 +53,7 @@ def _suite() -> Any:
     try:
         from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
     except ImportError:
-        raise BadArgumentError("batches need cryptography 47 or later, which has HPKE") from None
+        raise BadArgumentError("batches need cryptography 47 or later, which has HPKE: pip install 'iotkm[batches]'") from None
     return Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 
 

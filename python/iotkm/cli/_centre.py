@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from iotkm import IotkmError
-from iotkm.cli._centre_open import Device, Files, Folder, about, desk, needs_library, opened_keys, tracked, when
-from iotkm.cli._ca import Passphrase
 from iotkm.cli import _centre_card, _centre_provision, _centre_serve
+from iotkm.cli._ca import Passphrase
+from iotkm.cli._centre_open import Device, Files, Folder, about, desk, needs_library, opened_keys, tracked, when
 from iotkm.cli._common import Json, console, fail, friendly, id_of, show, suite_of, text_of
 from iotkm.storage import replace_file
 

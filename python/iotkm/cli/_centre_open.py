@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from iotkm import Platform
-from iotkm.cli._ca import Passphrase, _passphrase, _wanting
+from iotkm.cli._ca import _passphrase, _wanting
 from iotkm.cli._common import console, fail, text_of
 from iotkm.storage import replace_file
 
