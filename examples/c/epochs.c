@@ -170,6 +170,7 @@ int main(void) {
     must(iotkm_holder_revoke(&wall_switch.holder, &wall_switch.cx, list, len, NULL));
     must(iotkm_noninteractive_recheck(&wall_switch.session.association, &wall_switch.cx));
     turn(&wall_switch, &at_lamp);
+    turn(&lamp, &at_switch); /* it is told, once */
     must(iotkm_noninteractive_connect(&lamp.session.association, &lamp.cx, &at_switch));
     for (i = 0; i < 2; i++) {
         turn(&lamp, &at_switch);

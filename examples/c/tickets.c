@@ -144,6 +144,7 @@ int main(void) {
     must(iotkm_wallet_revoke(&wall_switch.wallet, &wall_switch.cx, list, len, NULL));
     must(iotkm_interactive_recheck(&wall_switch.association, &wall_switch.cx));
     turn(&wall_switch, &at_lamp);
+    turn(&lamp, &at_switch); /* it is told, once */
     must(iotkm_interactive_authenticate(&lamp.association, &lamp.cx, &at_switch));
     turn(&lamp, &at_switch);
     turn(&wall_switch, &at_lamp);

@@ -136,7 +136,7 @@ async def play(stage: "Stage") -> tuple[list[tuple[str, str]], int]:
 
     stage.phase(
         "The switch is stolen",
-        "The agent revokes its ticket. The hub ends their session, and tells every device that is left.",
+        "The agent revokes its ticket. The hub ends their session, which one last record says, and tells every device that is left.",
     )
     message = await stage.ask("revoke switch")
     hub.press(f"give {message}")

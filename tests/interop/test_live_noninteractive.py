@@ -249,11 +249,13 @@ def test_a_revoked_credential_ends_it(revoked):
     if other is link.mine:
         link.carry(link.mine, link.mine.revoke(bytes(listed)))
         assert link.mine.session is None
+        assert link.theirs.epoch is None and link.theirs.saw(Terminated)
     else:
         link.theirs.holder.revoke(listed)
         link.theirs.association.recheck()
-        link.theirs.drained()
+        link.carry(link.theirs, link.theirs.drained())
         assert link.theirs.epoch is None and link.theirs.saw(Terminated)
+        assert link.mine.session is None
     link.call(link.other(other), "connect")
     assert other.session is None if other is link.mine else other.epoch is None
 

@@ -26,6 +26,7 @@ pub mod flight;
 pub mod fragment;
 pub mod memory;
 pub mod once;
+mod parting;
 #[cfg(feature = "published")]
 pub mod published;
 pub mod rekey;

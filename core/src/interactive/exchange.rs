@@ -318,17 +318,26 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
             let wait = end.saturating_sub(now).min(LOOK_EVERY / 1000).saturating_mul(1000);
             self.look_at = self.look_at.min(cx.now.plus(wait));
         }
-        if over && self.peer().forget_masters() {
-            let session = io.session.is_some();
-            io.halves.iter_mut().filter(|half| half.scheme().is_some()).for_each(Half::clear);
-            io.end_session();
-            io.outbox.want_store();
-            io.note(Note::Failed(Stage::Exchange, Reason::Credential));
-            if session {
-                io.note(Note::Terminated);
-            }
+        if over {
+            self.part(io);
         }
         over
+    }
+
+    /// There is no phase 2 any more, and no session.
+    fn part(&mut self, io: &mut Io<'_, Self>) {
+        let forgot = self.peer().forget_masters();
+        if forgot {
+            io.halves.iter_mut().filter(|half| half.scheme().is_some()).for_each(Half::clear);
+            io.outbox.want_store();
+        }
+        let ended = io.part(self.suite);
+        if forgot || ended {
+            io.note(Note::Failed(Stage::Exchange, Reason::Credential));
+        }
+        if ended {
+            io.note(Note::Terminated);
+        }
     }
 
     fn verify_k1(&self, bytes: &[u8]) -> Result<(), Dropped> {
@@ -450,6 +459,13 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Scheme for Excha
             self.look(cx, io);
         }
         Ok(())
+    }
+
+    fn resumed(&mut self, _cx: &Cx<'_>, io: &mut Io<'_, Self>) {
+        // Stored before it ended here: where there is no PMK any more, there is no session either.
+        if self.peer.borrow().suite().is_none() {
+            self.part(io);
+        }
     }
 
     fn is_half_open(run: &Run) -> bool {

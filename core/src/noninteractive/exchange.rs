@@ -255,7 +255,11 @@ impl<P: BorrowMut<Peer<N, C>>, L: Lend, const N: usize, const C: usize, const F:
             }
             _ => return,
         };
-        let over = caught == Caught::Over || self.is_over(cx);
+        let refused = self.is_over(cx);
+        let over = caught == Caught::Over || refused;
+        if refused {
+            io.part(self.setting.suite);
+        }
         if over || caught == Caught::Failed {
             self.end(io);
             io.note(if over { Note::Terminated } else { Note::Failed(Stage::Authentication, Reason::Resource) });

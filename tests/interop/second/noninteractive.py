@@ -166,17 +166,22 @@ class Node(tickets.Node):
         self.coming = way.key() if way.epoch <= last else None
 
     def _clock(self):
+        """What there is to tell the other side of it."""
+        told = []
         if not self.session:
-            return
+            return told
         wall = self.clock() // 1000 if self.clock else None
         _, last, interval = self.state
         while self.now() >= self.until and self.due <= last:
             self.due, self.until = self.due + 1, self.until + 1000 * interval
-        if self.due > last or self.kept.serial in self.revoked or (wall is not None and wall >= self.ends):
+        refused = self.kept.serial in self.revoked or (wall is not None and wall >= self.ends)
+        if self.due > last or refused:
+            told = self._inside(bytes([records.CLOSED_SESSION])) if refused else []
             self.session = self.state = None
             self.events.append(("terminated",))
         elif self.due > self.session.epoch:
             self._enter()
+        return told
 
     def _ask(self, message):
         self.again = self.now() + 1000
@@ -187,8 +192,7 @@ class Node(tickets.Node):
         if self.puzzled:
             out = out + self._say()
         self.puzzled = False
-        self._clock()
-        return out
+        return out + self._clock()
 
     def _say(self):
         if self.now() < self.may_say:

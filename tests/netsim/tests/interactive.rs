@@ -9,7 +9,7 @@
 )]
 
 use iotkm::cose::Ticket;
-use iotkm::{Association, Event, Reason, Stage, UnixTime};
+use iotkm::{Association, Error, Event, Reason, Stage, UnixTime};
 use iotkm_netsim::Link;
 use iotkm_netsim::node::Keys;
 use iotkm_netsim::tickets::{GROUPS, NAMES, NEXT_KEY, NOW, Plan, Shared, Tickets, key, key_in, list, ticket, tickets};
@@ -229,10 +229,36 @@ fn ones_own_ticket_is_revoked() {
 
 #[test]
 fn a_revoked_ticket_ends_the_association() {
+    [false, true].into_iter().for_each(revoked);
+}
+
+/// `lost`: the record that says so.
+fn revoked(lost: bool) {
     let (mut net, purses) = established(&plan(), 9, 0);
+    let (now, mut blob) = (net.now, [0; 256]);
+    let stored = net.b.with(now, |b, cx| b.export(cx, &mut blob)).unwrap();
     purses[1].0.borrow_mut().revoke(&list(1, &[1])).unwrap();
-    net.call(1, |a, cx, _| a.recheck(cx)).unwrap();
-    assert!(net.b.saw(|e| *e == Event::Terminated) && !net.b.a.is_established(), "{}", net.state());
+    net.b.with(now, |b, cx| {
+        b.recheck(cx).unwrap();
+        // At once: what tells the peer has not left yet, nor is it stored that there is no PMK.
+        assert!(!b.is_established() && b.fingerprint().is_none() && b.assurance().is_none());
+        assert_eq!(b.send(cx, b"a list", &mut [0; 99]).unwrap_err(), Error::NotEstablished);
+        assert_eq!(b.exporter(b"label", b"", &mut [0; 16]), Err(Error::NotEstablished));
+        assert_eq!(b.export(cx, &mut [0; 256]), Err(Error::NotEstablished));
+    });
+    net.flush();
+    assert_eq!(net.trace.last().unwrap().1.len(), 3 + 1 + 8, "one record tells the peer");
+    if lost {
+        net.cut();
+    }
+    net.drive(1_000, |_| false);
+    assert!(net.b.saw(|e| *e == Event::Terminated), "{}", net.state());
+    assert_eq!((net.a.saw(|e| *e == Event::Terminated), net.a.a.is_established()), (!lost, lost), "{}", net.state());
+    // What was stored before leads nowhere, even where the peer goes on.
+    let now = net.now;
+    net.b.with(now, |b, cx| b.restore(cx, &blob[..stored])).unwrap();
+    assert!(!net.drive(400_000, |n| n.b.a.is_established()), "{}", net.state());
+    assert_eq!(net.b.saw(|e| matches!(e, Event::Resumed { .. })), lost, "{}", net.state());
     // Neither phase gets anywhere.
     net.connect(0).unwrap();
     assert!(!net.drive(400_000, |n| n.b.a.is_established()), "{}", net.state());
@@ -267,7 +293,7 @@ fn tickets_that_end() {
     let (mut net, _) = established(&plan, 11, 0);
     net.drive(6_000_000, |_| false);
     assert!(!net.a.a.is_established() && !net.b.a.is_established(), "{}", net.state());
-    assert_eq!(net.connect(0), Err(iotkm::Error::NoCredential));
+    assert_eq!(net.connect(0), Err(Error::NoCredential));
 }
 
 #[test]

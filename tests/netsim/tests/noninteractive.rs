@@ -304,8 +304,15 @@ fn over_or_revoked() {
     let signer = Ed25519Key::new(Secret::new([8; 32]));
     let len = RevocationList::issue(&signer, "acme", u64::from(WALL), 1, &[serial], &mut list).unwrap();
     net.a.a.credentials().borrow_mut().revoke(&list[..len]).unwrap();
-    net.drive(61_000, |_| false);
-    assert_eq!(net.epochs().0, None, "{}", net.report());
+    let now = net.now;
+    net.a.with(now, |a, cx| {
+        a.handle_timeout(cx).unwrap();
+        assert!(!a.is_established() && a.fingerprint().is_none());
+        assert_eq!(a.send(cx, b"a list", &mut [0; 99]).unwrap_err(), Error::NotEstablished);
+    });
+    // The peer is told, and starts anew in vain.
+    assert!(net.drive(1_000, |n| n.b.saw(|e| *e == Event::Terminated)), "{}", net.report());
+    assert_eq!(net.epochs(), (None, None), "{}", net.report());
     net.shake(1).unwrap();
     net.drive(220_000, |_| false);
     assert_eq!(net.epochs().0, None, "{}", net.report());
