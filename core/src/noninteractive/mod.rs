@@ -23,6 +23,7 @@
 pub mod credential;
 mod epochs;
 pub mod exchange;
+pub mod handshake;
 pub mod holder;
 pub mod issue;
 pub mod keys;
