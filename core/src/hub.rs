@@ -40,7 +40,10 @@ pub trait Routed: Association {
     /// Changes when the names do.
     fn names_version(&self) -> u32;
     /// Takes the connection id that the hub gives it.
-    fn set_connection_id(&mut self, cid: ConnectionId);
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] where the peer knows another one already, of a session or a run: nothing has changed.
+    fn set_connection_id(&mut self, cid: ConnectionId) -> Result<(), Error>;
     /// Whether a run with this address is under way.
     fn has_run_with(&self, addr: &Addr) -> bool;
     /// Whether any run is under way.
@@ -63,8 +66,12 @@ impl<S: Scheme, M: Scratch<S>> Routed for Endpoint<S, M> {
     fn names_version(&self) -> u32 {
         self.scheme.names_version()
     }
-    fn set_connection_id(&mut self, cid: ConnectionId) {
+    fn set_connection_id(&mut self, cid: ConnectionId) -> Result<(), Error> {
+        if self.config.cid != cid && (self.session().is_some() || self.is_busy()) {
+            return Err(Error::WrongState);
+        }
         self.config.cid = cid;
+        Ok(())
     }
     fn has_run_with(&self, addr: &Addr) -> bool {
         let memory = self.memory.as_ref().filter(|_| !self.idle);
@@ -214,20 +221,23 @@ where
         })
     }
 
-    /// Takes an association in and gives it its connection id; its place, or the association back where all are taken.
+    /// Takes an association in and gives it its connection id; its place. Let it join before it connects or is restored:
+    /// the peer sends to the connection id that it was told then.
     ///
     /// # Errors
-    /// The association, where the hub is full.
-    pub fn insert(&mut self, association: A) -> Result<usize, A> {
+    /// The association back, and why: [`Error::Full`] where all places are taken; [`Error::WrongState`] where it has a session
+    /// or a run under another connection id: put it where it was ([`insert_at`](Self::insert_at)), or end that
+    /// ([`close`](Endpoint::close), [`wipe`](Endpoint::wipe)).
+    pub fn insert(&mut self, association: A) -> Result<usize, (A, Error)> {
         let places = self.places.as_mut();
         let count = places.len();
         let from = self.cursor;
         let mut order = (from..count).chain(0..from);
         let Some(index) = order.find(|i| places.get(*i).is_some_and(|p| p.association.is_none())) else {
-            return Err(association);
+            return Err((association, Error::Full));
         };
-        self.cursor = index.saturating_add(1);
         self.insert_at(index, association)?;
+        self.cursor = index.saturating_add(1);
         Ok(index)
     }
 
@@ -235,22 +245,22 @@ where
     /// it had, so that the connection id in its stored session is still its own.
     ///
     /// # Errors
-    /// The association, where the place is taken or does not exist.
-    pub fn insert_at(&mut self, index: usize, mut association: A) -> Result<(), A> {
+    /// As [`insert`](Self::insert); [`Error::Full`] where the place is taken or does not exist.
+    pub fn insert_at(&mut self, index: usize, mut association: A) -> Result<(), (A, Error)> {
         let cid = self.cid(index);
-        match self.places.as_mut().get_mut(index) {
-            Some(place) if place.association.is_none() => {
-                association.set_connection_id(cid);
-                // Another than it has: whatever that is, its names are not known here yet.
-                place.names_version = association.names_version().wrapping_sub(1);
-                let (scheme, namer) = association.namer();
-                if let Some(known) = self.namers.get_mut(usize::from(scheme)) {
-                    *known = Some(namer);
-                }
-                place.association = Some(association);
-            }
-            _ => return Err(association),
+        let Some(place) = self.places.as_mut().get_mut(index).filter(|place| place.association.is_none()) else {
+            return Err((association, Error::Full));
+        };
+        if let Err(error) = association.set_connection_id(cid) {
+            return Err((association, error));
         }
+        // Another than it has: whatever that is, its names are not known here yet.
+        place.names_version = association.names_version().wrapping_sub(1);
+        let (scheme, namer) = association.namer();
+        if let Some(known) = self.namers.get_mut(usize::from(scheme)) {
+            *known = Some(namer);
+        }
+        place.association = Some(association);
         self.after(index);
         Ok(())
     }
@@ -610,53 +620,5 @@ where
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test")]
-mod tests {
-    use super::{Hub, Limits, Place, Route, Timer};
-    use crate::crypto::{Rng, RngError, SUITE_0_SYMMETRIC, Secret};
-    use crate::engine::Config;
-    use crate::history::{Entry, History, HistoryMemory, Id, Peer, Triple};
-    use crate::{Cx, Device, Instant, Slot};
-
-    struct Ones;
-    impl Rng for Ones {
-        fn fill(&mut self, out: &mut [u8]) -> Result<(), RngError> {
-            out.fill(1);
-            Ok(())
-        }
-    }
-
-    type One = History<Peer, [Entry; 0], HistoryMemory<Peer, [Entry; 0], 1, 0>>;
-
-    fn one(id: u8) -> One {
-        let key = || Secret::new([id; 32]);
-        let (me, peer) = (Id::new(b"hub").unwrap(), Id::new(&[id]).unwrap());
-        let triple = Triple::new(key(), key(), key(), 0);
-        let peer = Peer::provisioned(Slot(1), me, peer, &SUITE_0_SYMMETRIC, triple).unwrap();
-        History::open(peer, [], &SUITE_0_SYMMETRIC, Config::default(), HistoryMemory::new()).unwrap()
-    }
-
-    #[test]
-    fn a_place_of_the_callers_choice() {
-        let device = Device::new(Secret::new([7; 32]));
-        let mut cx =
-            Cx { now: Instant(1), wall: None, place: b"", rng: &mut Ones, device: &device, keys: &crate::NoKeys };
-        let places: [Place<One>; 3] = core::array::from_fn(|_| Place::free());
-        let (timers, routes) = ([Timer::NONE; 3], [Route::default(); 8]);
-        let mut hub = Hub::new(&mut cx, places, timers, routes, Limits::default()).unwrap();
-
-        hub.insert_at(1, one(11)).unwrap();
-        assert_eq!(hub.get(1).unwrap().cid().as_bytes(), [1], "its connection id is its place");
-        // Taken, or not there: the association comes back, and the one that was there stays.
-        assert_eq!(hub.insert_at(1, one(12)).unwrap_err().peer().id(), &Id::new(&[12]).unwrap());
-        assert!(hub.insert_at(3, one(12)).is_err() && hub.insert_at(usize::MAX, one(12)).is_err());
-        assert_eq!(hub.get(1).unwrap().peer().id(), &Id::new(&[11]).unwrap());
-        // The others go where there is room.
-        assert_eq!((hub.insert(one(13)).unwrap(), hub.insert(one(14)).unwrap()), (0, 2));
-        assert!(hub.insert(one(15)).is_err());
-        // A place that was left can be chosen again.
-        assert!(hub.remove(1).is_some() && hub.get(1).is_none());
-        hub.insert_at(1, one(16)).unwrap();
-        assert_eq!(hub.get(1).unwrap().peer().id(), &Id::new(&[16]).unwrap());
-    }
-}
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests;

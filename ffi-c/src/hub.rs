@@ -50,7 +50,7 @@ pub(crate) trait Joined: Verbs {
     fn reader(&self) -> (u8, Namer);
     fn each_name(&mut self, name: &mut dyn FnMut(u32));
     fn version_of_names(&self) -> u32;
-    fn take_connection_id(&mut self, cid: ConnectionId);
+    fn take_connection_id(&mut self, cid: ConnectionId) -> Result<(), Error>;
     fn runs_with(&self, addr: &Addr) -> bool;
     fn busy(&self) -> bool;
 }
@@ -74,8 +74,8 @@ where
     fn version_of_names(&self) -> u32 {
         self.names_version()
     }
-    fn take_connection_id(&mut self, cid: ConnectionId) {
-        self.set_connection_id(cid);
+    fn take_connection_id(&mut self, cid: ConnectionId) -> Result<(), Error> {
+        self.set_connection_id(cid)
     }
     fn runs_with(&self, addr: &Addr) -> bool {
         self.has_run_with(addr)
@@ -191,8 +191,8 @@ impl Routed for Member {
     fn names_version(&self) -> u32 {
         self.look().version_of_names()
     }
-    fn set_connection_id(&mut self, cid: ConnectionId) {
-        self.enter((), |a| a.take_connection_id(cid));
+    fn set_connection_id(&mut self, cid: ConnectionId) -> Result<(), Error> {
+        self.enter(Err(Error::WrongState), |a| a.take_connection_id(cid))
     }
     fn has_run_with(&self, addr: &Addr) -> bool {
         self.look().runs_with(addr)
@@ -259,7 +259,7 @@ pub(crate) unsafe fn join(
             Ok(_) if wanted == IOTKM_HUB_NOBODY => hub.insert(joining),
             _ => return Err(IOTKM_E_BAD_ARGUMENT.into()),
         };
-        place.set(joined.map_err(|_| IOTKM_E_FULL)? as u32);
+        place.set(joined.map_err(|(_, why)| why)? as u32);
         *keys = its_keys.or(*keys);
         Ok(())
     }))

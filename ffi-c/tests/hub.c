@@ -166,6 +166,7 @@ int main(void) {
     /* The hub starts again: a stored session goes on at the number that it knows. */
     OK(iotkm_export(&h.association[0], &hub_side.cx, blob, sizeof blob, &len));
     OK(iotkm_hub_leave(&h.hub, h.number[0]));
+    IS(iotkm_history_join(&device[0].a, &h.hub, IOTKM_HUB_NOBODY, &number), IOTKM_E_WRONG_STATE); /* it has a session of its own */
     OK(iotkm_wipe(&h.association[0]));
     hub_association(0, h.number[0]);
     CHECK(h.number[0] == 2);

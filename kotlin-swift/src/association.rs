@@ -130,9 +130,9 @@ impl Held {
                         *home = Home::Hub(hub.clone(), place);
                         Ok(place)
                     }
-                    Err(core) => {
+                    Err((core, error)) => {
                         *home = Home::Here(State::new(core, self.room));
-                        Err(IotkmError::Full)
+                        Err(error.into())
                     }
                 }
             })

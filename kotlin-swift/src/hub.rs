@@ -99,10 +99,11 @@ impl Hub {
     }
 
     /// Takes an association in and gives it its connection id; its place. What it stores goes to the hub's store from now
-    /// on.
+    /// on. Let it join before it connects: its peer sends to the connection id that it is told then.
     ///
     /// # Errors
-    /// `Full`; `WrongState` where it is in a hub already; `BadArgument` for one of another device.
+    /// `Full`; `WrongState` where it is in a hub already, or has a session or a run under another connection id;
+    /// `BadArgument` for one of another device.
     pub fn insert(&self, association: Association) -> Result<u32, IotkmError> {
         Ok(association.held().move_in(&self.0, None)? as u32)
     }

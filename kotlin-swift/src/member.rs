@@ -16,7 +16,7 @@ pub(crate) trait Verbs: Association + Any + Send {
     fn is_from_peer(&mut self, message: &[u8]) -> bool;
     fn names(&mut self, name: &mut dyn FnMut(u32));
     fn names_version(&self) -> u32;
-    fn set_connection_id(&mut self, cid: ConnectionId);
+    fn set_connection_id(&mut self, cid: ConnectionId) -> Result<(), Error>;
     fn has_run_with(&self, addr: &Addr) -> bool;
     fn is_busy(&self) -> bool;
 }
@@ -49,8 +49,8 @@ where
     fn names_version(&self) -> u32 {
         Routed::names_version(self)
     }
-    fn set_connection_id(&mut self, cid: ConnectionId) {
-        Routed::set_connection_id(self, cid);
+    fn set_connection_id(&mut self, cid: ConnectionId) -> Result<(), Error> {
+        Routed::set_connection_id(self, cid)
     }
     fn has_run_with(&self, addr: &Addr) -> bool {
         Routed::has_run_with(self, addr)
@@ -101,8 +101,8 @@ impl Routed for Member {
         // Never 0, with which a place begins: the names are noted at once.
         self.0.names_version().wrapping_add(1)
     }
-    fn set_connection_id(&mut self, cid: ConnectionId) {
-        self.0.set_connection_id(cid);
+    fn set_connection_id(&mut self, cid: ConnectionId) -> Result<(), Error> {
+        self.0.set_connection_id(cid)
     }
     fn has_run_with(&self, addr: &Addr) -> bool {
         self.0.has_run_with(addr)

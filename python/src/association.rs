@@ -163,9 +163,15 @@ impl Association {
 
     /// Moves the core's association into a hub; its place.
     pub(crate) fn move_in(&self, py: Python<'_>, hub: &SharedHub, place: Option<usize>) -> PyResult<usize> {
-        let full = |py: Python<'_>| match place {
-            None => values::error(py, Error::Full),
-            Some(place) => values::bad_argument(py, &format!("place {place} is taken, or beyond the hub's capacity")),
+        let refused = |py: Python<'_>, error| match (error, place) {
+            (Error::Full, Some(place)) => {
+                values::bad_argument(py, &format!("place {place} is taken, or beyond the hub's capacity"))
+            }
+            (Error::WrongState, _) => values::wrong_state(
+                py,
+                "its peer knows another connection id than this place's: insert it before it connects, or at the place it had",
+            ),
+            (error, _) => values::error(py, error),
         };
         py.detach(|| {
             self.home.with(|home| {
@@ -186,9 +192,9 @@ impl Association {
                             *home = Home::Hub(hub.clone(), place);
                             Ok(place)
                         }
-                        Err(member) => {
+                        Err((member, error)) => {
                             *home = Home::Here(member);
-                            Err(Python::attach(full))
+                            Err(Python::attach(|py| refused(py, error)))
                         }
                     }
                 })

@@ -91,13 +91,14 @@ impl Hub {
     /// Takes an association in and gives it its connection id; its place. At most one `Pairing` at a time.
     ///
     /// Args:
-    ///     association: at rest, or going on; of the same platform.
+    ///     association: of the same platform; one that is to connect or to be restored joins first, since its peer sends to
+    ///         the connection id that it is told then.
     ///     place: a free one of the caller's choice, below the capacity. After a restart an association goes to the place
     ///         that it had, so that the connection id in its stored session is still its own.
     ///
     /// Raises:
     ///     FullError: no place is free.
-    ///     WrongStateError: it is in a hub already.
+    ///     WrongStateError: it is in a hub already, or has a session or a run under the connection id of another place.
     ///     BadArgumentError: another platform; the place is taken or beyond the capacity.
     #[pyo3(signature = (association, *, place=None))]
     fn insert(&self, association: &Bound<'_, Association>, place: Option<usize>) -> PyResult<usize> {

@@ -33,7 +33,10 @@ pub trait Verbs: iotkm::Association + Any + Send {
     /// See [`Routed::names_version`].
     fn names_version(&self) -> u32;
     /// See [`Routed::set_connection_id`].
-    fn set_connection_id(&mut self, cid: ConnectionId);
+    ///
+    /// # Errors
+    /// The core's.
+    fn set_connection_id(&mut self, cid: ConnectionId) -> Result<(), Error>;
     /// See [`Routed::has_run_with`].
     fn has_run_with(&self, addr: &Addr) -> bool;
     /// See [`Routed::is_busy`].
@@ -68,8 +71,8 @@ where
     fn names_version(&self) -> u32 {
         Routed::names_version(self)
     }
-    fn set_connection_id(&mut self, cid: ConnectionId) {
-        Routed::set_connection_id(self, cid);
+    fn set_connection_id(&mut self, cid: ConnectionId) -> Result<(), Error> {
+        Routed::set_connection_id(self, cid)
     }
     fn has_run_with(&self, addr: &Addr) -> bool {
         Routed::has_run_with(self, addr)
@@ -167,8 +170,8 @@ impl Routed for Member {
         // Never 0, with which a place begins: the names are noted at once.
         self.verbs.names_version().wrapping_add(1)
     }
-    fn set_connection_id(&mut self, cid: ConnectionId) {
-        self.verbs.set_connection_id(cid);
+    fn set_connection_id(&mut self, cid: ConnectionId) -> Result<(), Error> {
+        self.verbs.set_connection_id(cid)
     }
     fn has_run_with(&self, addr: &Addr) -> bool {
         !self.over && self.verbs.has_run_with(addr)

@@ -258,4 +258,7 @@ def test_hub_and_its_associations() -> None:
         hub.insert(two, place=0)
     with pytest.raises(iotkm.BadArgumentError, match="capacity"):
         hub.insert(two, place=2)
-    assert hub.insert(two) == 1
+    two.connect(b"somewhere")
+    with pytest.raises(iotkm.WrongStateError, match="before it connects"):
+        Hub(platform, capacity=1).insert(two)
+    assert hub.insert(two) == 1, "the place that it had"

@@ -258,9 +258,11 @@ pub unsafe extern "C" fn iotkm_history_lend(
 
 /// Takes an association into a hub, which from now on receives, times out and polls for it; other verbs are called on the
 /// association, and iotkm_hub_touch() after each. `wanted` is the member's number where it had one before a restart (its
-/// stored session knows it), or IOTKM_HUB_NOBODY: any that is free. Writes the number. It has no session yet, since from here on
-/// the hub says what datagrams to it begin with. The association is lent until iotkm_hub_leave().
-/// Errors: IOTKM_E_FULL, IOTKM_E_BUSY where it is in a hub already, IOTKM_E_BAD_ARGUMENT.
+/// stored session knows it), or IOTKM_HUB_NOBODY: any that is free. Writes the number. Let it join
+/// before it connects or is restored: from here on the hub says what datagrams to it begin with, and its peer is told then. The
+/// association is lent until iotkm_hub_leave().
+/// Errors: IOTKM_E_FULL, IOTKM_E_BUSY where it is in a hub already, IOTKM_E_WRONG_STATE where it has a session or a run that began
+/// elsewhere, IOTKM_E_BAD_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_history_join(
     association: *mut iotkm_association,

@@ -86,14 +86,22 @@ class HubTest {
     @Test
     fun `an association leaves a hub and goes on by itself`() {
         val lab = Lab()
-        lab.connect()
         val hub = Hub.open(lab.a.device, cx(0u), 1u, 64u, null)
+        hub.insert(Association.History(lab.a.history))
+        hub.remove(Association.History(lab.a.history))
+        lab.connect()
+        // At the place that it had it may join again; where its peer knows another connection id, not.
         hub.insert(Association.History(lab.a.history))
         assertTrue(lab.a.history.isEstablished())
         hub.remove(Association.History(lab.a.history))
         lab.say(lab.a, "on my own")
         lab.say(lab.b, "so I hear")
         assertEquals(listOf("on my own"), lab.b.text())
+        assertEquals(listOf("so I hear"), lab.a.text())
+        val other = Lab().apply { connect() }
+        val late = Hub.open(other.a.device, cx(0u), 1u, 64u, null)
+        assertTrue(thrown<IotkmException> { late.insert(Association.History(other.a.history)) } is IotkmException.WrongState)
+        assertTrue(other.a.history.isEstablished())
         assertEquals("Hub(1 places)", "$hub")
     }
 }
