@@ -163,7 +163,7 @@ def enrolled(folder: Path, count: int, told: bool = False) -> tuple[Platform, li
 
 def raw_commits(folder: Path, seconds: float, rows: int) -> float:
     """SQLite's own durable commits a second, of so many small rows each."""
-    db = sqlite3.connect(folder / "raw.db", isolation_level=None)
+    db = sqlite3.connect(folder / f"raw-{rows}.db", isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("CREATE TABLE row (id INTEGER PRIMARY KEY, state BLOB)")
@@ -196,8 +196,8 @@ def per_second(folder: Path, devices: int, seconds: float) -> dict[str, Any]:
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as serving:
         assert serving.stderr is not None and serving.stderr.readline().startswith(b"serving")
         began = cpu_of(serving.pid)
-        devices = [Device(platform, chip) for chip in chips]
-        figures = drive_all(devices, ("127.0.0.1", port), seconds, processes=2)
+        crowd = [Device(platform, chip) for chip in chips]
+        figures = drive_all(crowd, ("127.0.0.1", port), seconds, processes=2)
         cpu = (cpu_of(serving.pid) - began) / figures["all"] * 1e6
         serving.terminate()
         serving.wait(60)
@@ -210,13 +210,8 @@ def per_second(folder: Path, devices: int, seconds: float) -> dict[str, Any]:
         "again": figures["again"],
         "load": before,
         "commits": raw_commits(folder, 2, 1),
-        "rows": raw_commits_rows(folder),
+        "rows": raw_commits(folder, 2, 256) * 256,
     }
-
-
-def raw_commits_rows(folder: Path) -> float:
-    (folder / "raw.db").unlink()
-    return raw_commits(folder, 2, 256) * 256
 
 
 def main() -> None:
