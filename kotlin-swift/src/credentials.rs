@@ -286,7 +286,7 @@ impl OperatorKey {
 
 /// Issues, or asks, with this device's randomness: all that can fail about a key then.
 fn drawn<R>(device: &Device, f: impl FnOnce(&mut dyn Rng) -> Result<R, IssueError>) -> Result<R, IotkmError> {
-    let cx = Cx { now: 0, wall: None, place: Vec::new() };
+    let cx = Cx::none();
     device.with(&cx, |cx| {
         f(cx.rng).map_err(|error| match error {
             IssueError::Key(_) => IotkmError::Rng { reason: String::new() },

@@ -46,6 +46,15 @@ pub enum IotkmError {
     Full,
     /// This device has no credential that is valid now.
     NoCredential,
+    /// The key seed is not for this year.
+    SeedExpired,
+    /// The centre has revoked this device, and its key seed is killed.
+    Revoked,
+    /// A centre's key database failed.
+    SeedStore {
+        /// What it said.
+        reason: String,
+    },
     /// A ticket, list or message is not acceptable.
     Refused {
         /// The stable number of the reason, from -201 down.
@@ -113,6 +122,9 @@ impl IotkmError {
             Self::Locked => Error::Locked,
             Self::Full => Error::Full,
             Self::NoCredential => Error::NoCredential,
+            Self::SeedExpired => Error::SeedExpired,
+            Self::Revoked => Error::Revoked,
+            Self::SeedStore { .. } => Error::Store,
             _ => return None,
         })
     }
@@ -128,8 +140,8 @@ impl fmt::Display for IotkmError {
             Self::Broken => f.write_str("an earlier call on this object broke off: make a new one from stored state"),
             Self::Other { advice, .. } => f.write_str(advice),
             Self::Refused { reason, .. } => write!(f, "refused: {reason}"),
-            Self::Rng { reason } => {
-                write!(f, "{}", iotkm::Error::Rng.advice())?;
+            Self::Rng { reason } | Self::SeedStore { reason } => {
+                f.write_str(self.core().map_or("", iotkm::Error::advice))?;
                 if reason.is_empty() { Ok(()) } else { write!(f, " ({reason})") }
             }
             Self::BufferTooSmall { needed } => {
@@ -163,6 +175,9 @@ impl From<iotkm::Error> for IotkmError {
             Error::Locked => Self::Locked,
             Error::Full => Self::Full,
             Error::NoCredential => Self::NoCredential,
+            Error::SeedExpired => Self::SeedExpired,
+            Error::Revoked => Self::Revoked,
+            Error::Store => Self::SeedStore { reason: String::new() },
             other => Self::Other { number: other.code(), advice: other.advice().to_owned() },
         }
     }

@@ -214,7 +214,7 @@ impl Holder {
     /// # Errors
     /// `Rng`, `Vault`.
     pub fn ask(&self, device: &Device) -> Result<(), IotkmError> {
-        let cx = Cx { now: 0, wall: None, place: Vec::new() };
+        let cx = Cx::none();
         self.core.with(|core| device.with(&cx, |cx| Ok(core.ask(cx.rng)?)))
     }
 

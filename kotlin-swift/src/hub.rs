@@ -6,6 +6,7 @@ use crate::error::IotkmError;
 use crate::history::History;
 use crate::interactive::Interactive;
 use crate::member::Member;
+use crate::microcert::Microcert;
 use crate::noninteractive::Noninteractive;
 use crate::surroundings::{BlobStore, Cx, Device};
 use crate::values::{Output, Received, addr, drops};
@@ -53,6 +54,8 @@ pub enum Association {
     Interactive(Arc<Interactive>),
     /// Of devices with credentials.
     Noninteractive(Arc<Noninteractive>),
+    /// Of a device with its authentication centre.
+    Microcert(Arc<Microcert>),
 }
 
 impl Association {
@@ -61,6 +64,7 @@ impl Association {
             Self::History(history) => &history.0,
             Self::Interactive(interactive) => &interactive.0,
             Self::Noninteractive(noninteractive) => &noninteractive.0,
+            Self::Microcert(microcert) => &microcert.0,
         }
     }
 }

@@ -56,6 +56,16 @@ pub enum Pending {
     Confirmed,
 }
 
+impl From<rekey::Pending> for Pending {
+    fn from(pending: rekey::Pending) -> Self {
+        match pending {
+            rekey::Pending::None => Self::None,
+            rekey::Pending::Answered(_) => Self::Answered,
+            rekey::Pending::Confirmed(_) => Self::Confirmed,
+        }
+    }
+}
+
 /// What may be shown of a peer with a ticket.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct TicketPeerInfo {
@@ -89,11 +99,7 @@ fn info(peer: &CorePeer) -> TicketPeerInfo {
         id: peer.id().map(text),
         own_id: text(peer.own_id()),
         generation: peer.generation(),
-        pending: match peer.pending() {
-            rekey::Pending::None => Pending::None,
-            rekey::Pending::Answered(_) => Pending::Answered,
-            rekey::Pending::Confirmed(_) => Pending::Confirmed,
-        },
+        pending: peer.pending().into(),
         suite: peer.suite().and_then(|id| Suite::named((id, true))),
         ticket: Some(peer.ticket()).filter(|bytes| !bytes.is_empty()).map(|bytes| Arc::new(Ticket(bytes.to_vec()))),
     }

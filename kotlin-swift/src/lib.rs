@@ -8,6 +8,8 @@
 //!   renewed, what they say to each other and to devices.
 //! - [`Credential`], [`CredentialOperator`], [`OperatorKey`], [`CredentialRequest`], [`Holder`]: who issues credentials, and
 //!   what a device holds. [`CredentialPeer`], [`Noninteractive`]: what it knows of another; the association.
+//! - [`Chip`], [`Microcert`]: a device with a key seed, its association with an authentication centre. [`AuthCenter`] over
+//!   [`SoftKeys`] and a [`SeedStore`]: the centre; [`Served`]: its side of a session.
 //! - [`Hub`]: many associations on one socket.
 //! - [`Output`], [`Event`] and the other words; [`IotkmError`]; [`SecretBytes`].
 //! - `driver`, `association`, `member`: what the objects share. `lock`: one caller at a time, `Busy` instead of a deadlock.
@@ -17,6 +19,7 @@
 
 mod agent;
 mod association;
+mod centre;
 mod credentials;
 mod driver;
 mod error;
@@ -26,10 +29,12 @@ mod hub;
 mod interactive;
 mod lock;
 mod member;
+mod microcert;
 mod noninteractive;
 mod pairing;
 mod peer;
 mod secret;
+mod seed_store;
 mod signing;
 mod static_key;
 mod surroundings;
@@ -39,6 +44,9 @@ mod values;
 mod wallet;
 
 pub use agent::{Operator, Renewal, TicketAgent};
+pub use centre::{
+    Accepted, AuthCenter, CentreEvent, CentreSetup, DeviceInfo, Enrolled, Handled, Served, Signed, Standing,
+};
 pub use credentials::{
     Credential, CredentialClaims, CredentialOperator, CredentialRequest, Issued, OperatorKey, credential_key,
     requested_device,
@@ -48,10 +56,12 @@ pub use history::History;
 pub use holder::{Holder, Told};
 pub use hub::{Association, Hub, HubOutput, HubReceived};
 pub use interactive::{Interactive, Pending, TicketPeer, TicketPeerInfo, TicketSetup};
+pub use microcert::{Chip, ChipInfo, Microcert, SealedPart};
 pub use noninteractive::{CredentialPeer, CredentialPeerInfo, CredentialSetup, Noninteractive};
 pub use pairing::{Pace, Pairing, Setup};
 pub use peer::{Peer, PeerInfo, Sealed};
 pub use secret::SecretBytes;
+pub use seed_store::{SeedRow, SeedStore, SoftKeys};
 pub use signing::{Agent, Algorithm, Signer, SigningKey};
 pub use static_key::{Curve, StaticKey};
 pub use surroundings::{BlobStore, Cx, Device, KeyVault, RandomSource, Stored};

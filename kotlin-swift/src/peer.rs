@@ -21,7 +21,7 @@ pub(crate) trait Kept {
 /// A peer until an association takes it.
 pub(crate) struct Holding<P>(Shared<Option<P>>);
 
-impl<P: Kept> Holding<P> {
+impl<P> Holding<P> {
     pub(crate) fn new(peer: P) -> Self {
         Self(Shared::new(Some(peer)))
     }
@@ -42,7 +42,9 @@ impl<P: Kept> Holding<P> {
             Ok(result)
         })
     }
+}
 
+impl<P: Kept> Holding<P> {
     /// Seals it.
     pub(crate) fn seal(&self, device: &Device) -> Result<Sealed, IotkmError> {
         self.with(|peer| seal(peer, device))

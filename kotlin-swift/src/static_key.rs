@@ -253,7 +253,7 @@ impl StaticKey {
     /// `Rng`, `Vault`.
     #[uniffi::constructor]
     pub fn generate(device: &Device, curve: Curve) -> Result<Self, IotkmError> {
-        let cx = Cx { now: 0, wall: None, place: Vec::new() };
+        let cx = Cx::none();
         let rng = |_| IotkmError::Rng { reason: String::new() };
         let key = device.with(&cx, |cx| {
             Ok(match curve {

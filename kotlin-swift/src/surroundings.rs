@@ -101,6 +101,13 @@ pub struct Cx {
     pub place: Vec<u8>,
 }
 
+impl Cx {
+    /// For calls that need randomness alone.
+    pub(crate) const fn none() -> Self {
+        Self { now: 0, wall: None, place: Vec::new() }
+    }
+}
+
 /// What the vault's secret gives.
 #[derive(Clone)]
 pub(crate) struct Known {

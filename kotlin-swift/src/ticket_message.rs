@@ -149,7 +149,7 @@ pub fn ticket_request(
     scope: String,
     lifetime: u64,
 ) -> Result<Vec<u8>, IotkmError> {
-    let cx = Cx { now: 0, wall: None, place: Vec::new() };
+    let cx = Cx::none();
     let share = device.with(&cx, |cx| {
         let kem = curve.kem();
         let mut share = vec![0; kem.group().share_len()];

@@ -173,9 +173,11 @@ pub enum Event {
         /// To be compared by people where there is doubt.
         fingerprint: String,
     },
-    /// A key update was agreed; the next exchange runs under the new triple.
+    /// Both sides are authenticated, without a session.
+    Authenticated,
+    /// A key update was agreed; the next exchange runs under the new triple (microcert: key seed).
     UpdateAgreed {
-        /// Generation that the new triple will have.
+        /// Generation that the new one will have.
         generation: u32,
     },
     /// A key update failed; the session lives on. `Unknown`, perhaps several times, is normal after the peer's restart: its
@@ -184,9 +186,9 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
-    /// The new triple replaced the old one, which is erased.
+    /// The new triple (microcert: key seed) replaced the old one, which is erased.
     KeyReplaced {
-        /// Generation of the triple now in use.
+        /// Generation of the one now in use.
         generation: u32,
     },
     /// The peer has answered a ping: it is there and has the common key.
@@ -236,6 +238,7 @@ impl From<iotkm::Event> for Event {
             E::Rekeyed { generation } => Self::Rekeyed { generation },
             E::RekeyNeeded => Self::RekeyNeeded,
             E::Paired { fingerprint } => Self::Paired { fingerprint: fingerprint.to_string() },
+            E::Authenticated => Self::Authenticated,
             E::UpdateAgreed { generation } => Self::UpdateAgreed { generation },
             E::UpdateFailed { reason } => Self::UpdateFailed { reason: reason.into() },
             E::KeyReplaced { generation } => Self::KeyReplaced { generation },
@@ -261,7 +264,7 @@ pub enum Stage {
     Update,
     /// Going on from stored state.
     Resume,
-    /// Showing each other credentials.
+    /// Showing each other credentials, or micro-certificates.
     Authentication,
     /// Asking whether the peer is there.
     Ping,
@@ -288,7 +291,7 @@ impl From<iotkm::Stage> for Stage {
 pub enum Reason {
     /// No answer within all tries.
     NoAnswer,
-    /// This side was rolled back: pair again.
+    /// This side was rolled back (microcert: one side was, past an update): pair, or enrol, again.
     PairAgain,
     /// The peer does not have the record, key or state that was named.
     Unknown,
@@ -310,6 +313,10 @@ pub enum Reason {
     Credential,
     /// One side has a psk for the other, which has none.
     Psk,
+    /// The centre has revoked this device: its key seed is killed.
+    Revoked,
+    /// The key seed is not for this year: enrol the device anew.
+    SeedExpired,
     /// One that is younger than this list.
     Other,
 }
@@ -330,6 +337,8 @@ impl From<iotkm::Reason> for Reason {
             R::NoSuite => Self::NoSuite,
             R::Credential => Self::Credential,
             R::Psk => Self::Psk,
+            R::Revoked => Self::Revoked,
+            R::SeedExpired => Self::SeedExpired,
             _ => Self::Other,
         }
     }
@@ -385,6 +394,8 @@ pub enum Authenticated {
     PairedPeer,
     /// The holder of a ticket or a credential, by its static key.
     Holder,
+    /// The other side of an enrolment with an authentication centre, by the device's key seed.
+    Enrolled,
     /// One that is younger than this list.
     Other,
 }
@@ -396,6 +407,7 @@ impl From<iotkm::Assurance> for Assurance {
                 iotkm::Authenticated::Nobody => Authenticated::Nobody,
                 iotkm::Authenticated::PairedPeer => Authenticated::PairedPeer,
                 iotkm::Authenticated::Holder => Authenticated::Holder,
+                iotkm::Authenticated::Enrolled => Authenticated::Enrolled,
                 _ => Authenticated::Other,
             },
             forward_secrecy_since: assurance.forward_secrecy_since.map(|t| t.0),

@@ -14,5 +14,6 @@ let package = Package(
         .executableTarget(name: "OperatorService", dependencies: ["Room", iotkm]),
         .executableTarget(name: "Credentials", dependencies: ["Room", iotkm]),
         .executableTarget(name: "CredentialService", dependencies: ["Room", iotkm]),
+        .executableTarget(name: "Meters", dependencies: ["Room", iotkm]),
     ]
 )

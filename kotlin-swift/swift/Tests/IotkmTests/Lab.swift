@@ -98,6 +98,10 @@ protocol Talks: AnyObject {
 extension History: Talks {}
 extension Interactive: Talks {}
 extension Noninteractive: Talks {}
+extension Microcert: Talks {}
+extension Served: Talks {
+    func connect(cx: Cx, to: Data) throws { XCTFail("a device connects") }
+}
 
 /// One side: its association and what happened to it.
 final class Side {

@@ -2,6 +2,7 @@ package org.iotkm
 
 import org.iotkm.example.credentialService
 import org.iotkm.example.credentials
+import org.iotkm.example.meters
 import org.iotkm.example.operatorService
 import org.iotkm.example.tickets
 import org.iotkm.example.udpLoopback
@@ -30,4 +31,7 @@ class ExampleTest {
 
     @Test
     fun `credentials that are renewed`() = run(::credentialService, "the operator has seen credentials 4 and 5")
+
+    @Test
+    fun `meters, and their centre`() = run(::meters, "cellar is KILLED")
 }

@@ -93,6 +93,10 @@ class Talks(
         a::connect, a::send, a::handleInput, a::handleTimeout, a::poll, a::persisted, a::export, a::restore, a::exporter, a::isEstablished)
     constructor(a: Noninteractive) : this(
         a::connect, a::send, a::handleInput, a::handleTimeout, a::poll, a::persisted, a::export, a::restore, a::exporter, a::isEstablished)
+    constructor(a: Microcert) : this(
+        a::connect, a::send, a::handleInput, a::handleTimeout, a::poll, a::persisted, a::export, a::restore, a::exporter, a::isEstablished)
+    constructor(a: Served) : this(
+        { _, _ -> error("a device connects") }, a::send, a::handleInput, a::handleTimeout, a::poll, a::persisted, a::export, a::restore, a::exporter, a::isEstablished)
 }
 
 /** One side: its association and what happened to it. */

@@ -1,64 +1,18 @@
 package org.iotkm
 
 import com.google.gson.JsonArray
-import com.google.gson.JsonNull
 import com.google.gson.JsonObject
-import com.google.gson.JsonParser
-import com.google.gson.JsonPrimitive
-import org.junit.jupiter.api.Assertions.assertEquals
-import org.junit.jupiter.api.DynamicTest
 import org.junit.jupiter.api.TestFactory
-import java.io.File
 
 /** Plays tests/vectors: every call with the same time and randomness gives the same bytes as in every other language. */
 class VectorTest {
+    /** History's lie in the folder itself. */
     @TestFactory
-    fun vectors(): List<DynamicTest> {
-        val folder = File("../../tests/vectors")
-        val files = SCHEMES.flatMap { scheme ->
-            folder.resolve(scheme).listFiles { file -> file.name.endsWith(".json") }!!.sorted().also { check(it.isNotEmpty()) }
-        }
-        return files.map { file ->
-            DynamicTest.dynamicTest(file.relativeTo(folder).path) { play(JsonParser.parseString(file.readText()).asJsonObject) }
-        }
-    }
+    fun vectors() = Player.tests("", "interactive", "noninteractive") { _, about -> Node(about) }
 
-    private fun play(vector: JsonObject) {
-        val nodes = listOf("a", "b").associateWith { Node(vector.getAsJsonObject(it)) }
-        vector.getAsJsonArray("steps").map { it.asJsonObject }.forEachIndexed { i, step ->
-            val node = nodes.getValue(step.text("node"))
-            val place = "${vector.text("name")}, step $i: ${step.text("node")} ${step.text("do")}"
-            node.draws.addAll(step.getAsJsonArray("random").map { unhex(it.asString) })
-            assertEquals(step.getAsJsonObject("returns"), node.call(step), "$place: what it returns")
-            val (outputs, wake) = node.drain(step["now"].asLong.toULong())
-            assertEquals(step.getAsJsonArray("outputs"), outputs, "$place: outputs")
-            assertEquals(step["wake"]?.takeUnless { it.isJsonNull }?.asLong?.toULong(), wake, "$place: when to wake up")
-            assertEquals(0, node.draws.size, "$place: randomness left over")
-        }
-    }
-
-    private class Node(private val about: JsonObject) {
-        val draws = ArrayDeque<ByteArray>()
-        private val vault = object : KeyVault {
-            override fun deviceSecret() = unhex(about.text("device"))
-            override fun publicKey(key: UShort, curve: Curve) = keys[key]?.publicKey()
-            override fun agree(key: UShort, curve: Curve, share: ByteArray) = keys[key]?.agree(share)
-            override fun power(key: UShort, curve: Curve, element: ByteArray) = keys[key]?.power(element)
-        }
-        private val keys: MutableMap<UShort, StaticKey> = mutableMapOf<UShort, StaticKey>()
-        private val random = object : RandomSource {
-            override fun random(length: UInt) = draws.removeFirst().also { check(it.size == length.toInt()) }
-        }
-        private val device = Device(vault, random)
+    private class Node(about: JsonObject) : Player(about) {
         private val suites = (about["suites"]?.asJsonArray?.map { it.asString } ?: listOf(about["suite"].asString)).map { suiteOf(it) }
         private val suite = suites[0]
-        private val config = Config(
-            cid = about["cid"]?.let { unhex(it.asString) } ?: byteArrayOf(),
-            mtu = about["mtu"]?.asInt?.toUShort() ?: 1200u,
-            log = 24u,
-            rekeyAfter = about["rekey_after"]?.asInt?.toUInt() ?: (1u shl 20),
-        )
-        private val other = about.text("other").toByteArray()
         private var stored: ByteArray? = null
         private lateinit var talks: Talks
         private var pairing: Pairing? = null
@@ -121,16 +75,9 @@ class VectorTest {
             interactive = Interactive.open(device, peer, wallet!!, setup, config, null).also { talks = Talks(it) }
         }
 
-        private fun wall(now: ULong) = about["wall"]?.takeUnless { it.isJsonNull }?.asLong?.let { it.toULong() + now }
-
-        private fun cx(now: ULong) = Cx(
-            now, wall(now),
-            about["place"]?.let { unhex(it.asString) } ?: byteArrayOf())
-
-        fun call(step: JsonObject): JsonObject {
+        override fun call(step: JsonObject): JsonObject {
             val cx = cx(step["now"].asLong.toULong())
-            val returns = JsonObject()
-            fun bytes(name: String) = unhex(step.text(name))
+            fun bytes(name: String) = step.bytes(name)
             pairing?.let { pairing ->
                 when (step.text("do")) {
                     "listen" -> pairing.listen(cx, SecretBytes(bytes("secret")), step["window"].asLong.toULong())
@@ -139,10 +86,9 @@ class VectorTest {
                     "input" -> pairing.handleInput(cx, other, bytes("bytes"))
                     else -> error("no verb $step")
                 }
-                return returns
+                return json()
             }
             when (step.text("do")) {
-                "connect" -> talks.connect(cx, other)
                 "update" -> history!!.update(cx)
                 "authenticate" -> interactive!!.authenticate(cx, other)
                 "ping" -> interactive!!.ping(cx, other)
@@ -157,18 +103,6 @@ class VectorTest {
                     wallet!!.install(Ticket.peek(bytes("ticket")), cx.wall?.let { it / 1000u })
                     interactive!!.recheck(cx)
                 }
-                "timeout" -> talks.handleTimeout(cx)
-                "input" -> talks.handleInput(cx, other, bytes("bytes"))?.let {
-                    returns.addProperty("payload", hex(it.payload))
-                    returns.add("time", it.time?.let { time -> JsonPrimitive(time.toLong()) } ?: JsonNull.INSTANCE)
-                    returns.addProperty("place", hex(it.place))
-                }
-                "send" -> returns.addProperty("bytes", hex(talks.send(cx, bytes("payload")).bytes))
-                "export" -> returns.addProperty("bytes", hex(talks.export(cx)))
-                "exporter" -> {
-                    val secret = talks.exporter(bytes("label").decodeToString(), bytes("context"), 40u)
-                    returns.addProperty("bytes", hex(secret.expose()))
-                }
                 "restart" -> {
                     val blob = if (step.has("peer")) bytes("peer") else stored!!
                     if (holder != null) {
@@ -180,79 +114,27 @@ class VectorTest {
                     }
                     if (step.has("bytes")) talks.restore(cx, bytes("bytes"))
                 }
-                else -> error("no verb $step")
+                else -> return common(talks, cx, step)
             }
-            return returns
+            return json()
         }
 
-        fun drain(now: ULong): Pair<JsonArray, ULong?> {
+        override fun drain(now: ULong): Pair<JsonArray, ULong?> {
             val outputs = JsonArray()
-            while (true) {
-                val said = JsonObject()
-                when (val output = pairing?.poll(cx(now)) ?: talks.poll(cx(now))) {
-                    is Output.Idle -> return outputs to output.wakeAt
-                    is Output.Datagram -> {
-                        said.addProperty("datagram", output.to.decodeToString())
-                        said.addProperty("bytes", hex(output.bytes))
-                    }
-                    is Output.Persist -> {
-                        said.addProperty("persist", output.slot.toInt())
-                        said.addProperty("version", output.version.toInt())
-                        said.addProperty("bytes", hex(output.bytes))
-                        if (output.slot == 1.toUShort()) stored = output.bytes
-                        pairing?.persisted(output.slot, true) ?: talks.persisted(output.slot, true)
-                    }
-                    is Output.Happened -> event(output.event, said)
-                }
-                outputs.add(said)
-            }
-        }
-
-        private fun event(event: Event, said: JsonObject) {
-            fun name(name: String) = said.addProperty("event", name)
-            fun generation(generation: UInt) = said.addProperty("generation", generation.toInt())
-            when (event) {
-                is Event.Established -> {
-                    name("established")
-                    said.addProperty("fingerprint", event.fingerprint)
-                    said.addProperty("initiator", event.initiator)
-                }
-                is Event.Resumed -> { name("resumed"); generation(event.generation) }
-                is Event.Rekeyed -> { name("rekeyed"); generation(event.generation) }
-                is Event.Paired -> { name("paired"); said.addProperty("fingerprint", event.fingerprint) }
-                is Event.UpdateAgreed -> { name("update_agreed"); generation(event.generation) }
-                is Event.KeyReplaced -> { name("key_replaced"); generation(event.generation) }
-                is Event.PeerAlive -> name("peer_alive")
-                is Event.Hint -> { name("hint"); said.addProperty("reason", event.reason.name.lowercase()) }
-                is Event.Terminated -> name("terminated")
-                is Event.RekeyNeeded -> name("rekey_needed")
-                is Event.UpdateFailed -> { name("update_failed"); said.addProperty("reason", event.reason.name.lowercase()) }
-                is Event.Failed -> {
-                    name("failed")
-                    said.addProperty("stage", event.stage.name.lowercase())
-                    said.addProperty("reason", event.reason.name.lowercase())
-                }
-                else -> error("no vector has $event")
-            }
+            val wake = drain({ pairing?.poll(cx(now)) ?: talks.poll(cx(now)) }, { output ->
+                if (output.slot == 1.toUShort()) stored = output.bytes
+                pairing?.persisted(output.slot, true) ?: talks.persisted(output.slot, true)
+            }, outputs)
+            return outputs to wake
         }
     }
 
     private companion object {
-        /** Folders of tests/vectors; history's lie above. */
-        val SCHEMES = listOf("", "interactive", "noninteractive")
-        fun suiteOf(name: String) = when (name) {
-            "-21" -> Suite.SUITE_FFC2048
-            "-22" -> Suite.SUITE_FFC3072
-            else -> Suite.valueOf("SUITE" + name.uppercase())
-        }
         fun curveOf(suite: Suite) = when (suite) {
             Suite.SUITE2, Suite.SUITE3, Suite.SUITE5 -> Curve.P256
             Suite.SUITE_FFC2048 -> Curve.FFC2048
             Suite.SUITE_FFC3072 -> Curve.FFC3072
             else -> Curve.X25519
         }
-        fun JsonObject.text(name: String): String = this[name].asString
-        fun hex(bytes: ByteArray) = bytes.joinToString("") { "%02x".format(it) }
-        fun unhex(text: String) = ByteArray(text.length / 2) { text.substring(2 * it, 2 * it + 2).toInt(16).toByte() }
     }
 }
