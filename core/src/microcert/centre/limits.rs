@@ -2,7 +2,7 @@
 
 use super::super::wire::REPLY_MAX;
 use crate::association::{Addr, Device, Instant};
-use crate::crypto::Prk;
+use crate::crypto::{Prk, Secret};
 use crate::engine::wire;
 use crate::history::Id;
 use crate::microcert::keys;
@@ -35,20 +35,28 @@ impl Share {
 
 /// The shares of all ids, in a table of the caller's.
 #[derive(Debug)]
-pub(super) struct Limits<B>(pub B);
+pub(super) struct Limits<B> {
+    cells: B,
+    /// What places ids in them, once it is needed.
+    key: Option<Secret<16>>,
+}
 
 impl<B: AsMut<[Share]>> Limits<B> {
+    /// In this table.
+    pub const fn new(cells: B) -> Self {
+        Self { cells, key: None }
+    }
+
     /// The share of an id, or of the id from an address that has shown to be its.
     fn cell(&mut self, device: &Device, id: &Id, proven: Option<&Addr>) -> Option<&mut Share> {
-        let mut key = [0; 16];
-        Prk::new(keys::NAME, device.0.expose()).expand("cell", &[], &mut key);
-        let mut hasher = SipHasher13::new_with_key(&key);
+        let key = self.key.get_or_insert_with(|| Prk::new(keys::NAME, device.0.expose()).secret("cell", &[]));
+        let mut hasher = SipHasher13::new_with_key(key.expose());
         hasher.write(id.as_bytes());
         if let Some(addr) = proven {
             hasher.write_u8(0);
             hasher.write(addr.as_bytes());
         }
-        let cells = self.0.as_mut();
+        let cells = self.cells.as_mut();
         let at = hasher.finish().checked_rem(cells.len() as u64)?;
         cells.get_mut(at as usize)
     }

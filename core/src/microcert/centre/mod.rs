@@ -212,7 +212,7 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
         if suites.is_empty() || suites.iter().any(|suite| suite.dh.is_some()) {
             return Err(Error::BadArgument);
         }
-        let (limits, answers) = (Limits(shares), Answers(answers));
+        let (limits, answers) = (Limits::new(shares), Answers(answers));
         Ok(Self { id, suites, config, limits, answers, drops: Drops::new() })
     }
 

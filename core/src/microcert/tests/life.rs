@@ -339,3 +339,17 @@ fn a_killed_seed_is_told_of_until_the_centre_has_heard() {
     assert_eq!(city.hear("mallory", &dead), None);
     assert_eq!(city.row("door").standing(), Standing::Revoked);
 }
+
+#[test]
+fn seconds_are_those_of_a_division() {
+    let of = crate::microcert::chip::seconds;
+    for bit in 0..64 {
+        for around in 0..4_000 {
+            let ms = (1u64 << bit).wrapping_add(around * 999).wrapping_sub(2_000_000);
+            assert_eq!(of(ms), u32::try_from(ms / 1_000).unwrap_or(u32::MAX), "{ms}");
+        }
+    }
+    for ms in [u64::from(u32::MAX) * 1_000 + 999, u64::from(u32::MAX) * 1_000 + 1_000, 999, 1_000, 1_771_549_600_123] {
+        assert_eq!(of(ms), u32::try_from(ms / 1_000).unwrap_or(u32::MAX), "{ms}");
+    }
+}
