@@ -3693,12 +3693,12 @@ int iotkm_chip_wipe(iotkm_chip *chip);
 //     uint32_t number;
 //     uint64_t now;
 //     iotkm_microcert_open(&a, &chip, &iotkm_suite_4_symmetric, NULL, &memory);
+//     iotkm_microcert_join(&a, &hub, IOTKM_HUB_NOBODY, &number);
 //     iotkm_microcert_authenticate(&a, &cx, &to);
 //     iotkm_drain(&a, &cx, buffer, sizeof buffer, &wake_at);
 //     while (iotkm_microcert_sign(&a, &cx, payload, payload_len, signature, sizeof signature, &len) == IOTKM_E_UNDRAINED)
 //         iotkm_drain(&a, &cx, buffer, sizeof buffer, &wake_at);
 //     iotkm_microcert_connect(&a, &cx, &to);
-//     iotkm_microcert_join(&a, &hub, IOTKM_HUB_NOBODY, &number);
 //     iotkm_microcert_time(&a, cx.now_ms, &now);
 //     if (now != 0) cx.wall_ms = now;
 //     if (iotkm_microcert_release(&a) == IOTKM_OK) iotkm_microcert_lend(&a, &memory);
@@ -3892,12 +3892,13 @@ int iotkm_centre_wipe(iotkm_centre *centre);
 
 // Example:
 //
-//     /* A session that a device was granted, in the hub with all others; and one from before a restart. */
+//     /* A session that a device was granted, in the hub with all others, at the place that its connection id (of iotkm_centre_receive()) names;
+//      * and one from before a restart. */
 //     static iotkm_served_memory memory, other_memory;
 //     iotkm_config config = {0};
 //     uint32_t number;
 //     iotkm_served_open(&a, &session, NULL, &memory);
-//     iotkm_served_join(&a, &hub, IOTKM_HUB_NOBODY, &number);
+//     iotkm_served_join(&a, &hub, 9, &number);
 //     if (iotkm_served_release(&a) == IOTKM_OK) iotkm_served_lend(&a, &memory);
 //     config.struct_size = sizeof config;
 //     config.cid_len = 4;
@@ -3930,8 +3931,12 @@ int iotkm_served_release(iotkm_association *association);
 // iotkm_microcert_lend() for a centre's session.
 int iotkm_served_lend(iotkm_association *association, iotkm_served_memory *memory);
 
-// iotkm_history_join() for a centre's session.
-int iotkm_served_join(iotkm_association *association, iotkm_hub *hub, uint32_t wanted, uint32_t *member);
+// iotkm_history_join() for a centre's session: `wanted` is the place that the connection id names under which it began, as a
+// big-endian number.
+int iotkm_served_join(iotkm_association *association,
+                      iotkm_hub *hub,
+                      uint32_t wanted,
+                      uint32_t *member);
 
 #ifdef __cplusplus
 }  // extern "C"

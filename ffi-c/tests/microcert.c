@@ -477,20 +477,24 @@ static void a_token(void) {
     end();
 }
 
-/* Two sessions of a centre's in a hub, beside a gateway's association with it. */
+/* A session of a centre's in a hub, at the place that its connection id names; and a gateway's association with a centre. */
 static void in_a_hub(void) {
     static iotkm_hub hub;
-    static iotkm_hub_member members[2];
+    static iotkm_hub_member members[8];
     uint32_t number;
     begin(&iotkm_suite_4_symmetric, false);
-    OK(iotkm_hub_open(&hub, &desk.cx, members, 2, 0));
+    OK(iotkm_hub_open(&hub, &desk.cx, members, 8, 0));
     OK(iotkm_microcert_connect(&meter.a, &meter.cx, &desk.addr));
     talk();
     OK(iotkm_served_open(&desk.a, &session, NULL, &served_memory));
     has_session = 0;
-    IS(iotkm_served_join(&meter.a, &hub, IOTKM_HUB_NOBODY, &number), IOTKM_E_SCHEME);
-    OK(iotkm_served_join(&desk.a, &hub, IOTKM_HUB_NOBODY, &number));
+    IS(iotkm_served_join(&meter.a, &hub, 5, &number), IOTKM_E_SCHEME);
+    IS(iotkm_served_join(&desk.a, &hub, IOTKM_HUB_NOBODY, &number), IOTKM_E_WRONG_STATE);
+    OK(iotkm_served_join(&desk.a, &hub, 5, &number));
+    CHECK(number == 5);
     OK(iotkm_hub_leave(&hub, number));
+    IS(iotkm_microcert_join(&meter.a, &hub, IOTKM_HUB_NOBODY, &number), IOTKM_E_WRONG_STATE);
+    restart();
     OK(iotkm_microcert_join(&meter.a, &hub, IOTKM_HUB_NOBODY, &number));
     IS(iotkm_wipe(&meter.a), IOTKM_E_BUSY);
     OK(iotkm_hub_leave(&hub, number));

@@ -135,7 +135,8 @@ pub unsafe extern "C" fn iotkm_served_lend(
     returned(with_verbs(association, KIND, |a| a.lend(raw::room(memory)?)))
 }
 
-/// iotkm_history_join() for a centre's session.
+/// iotkm_history_join() for a centre's session: `wanted` is the place that the connection id names under which it began, as a
+/// big-endian number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_served_join(
     association: *mut iotkm_association,
