@@ -269,6 +269,7 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
         stores: &mut Stores<'_>,
         (from, proven): (&Addr, bool),
         bytes: &[u8],
+        out: &mut [u8],
     ) -> Result<Done, Stop> {
         let dead = Dead::read(bytes)?;
         let mut row = Row::none();
@@ -284,8 +285,8 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
             Named::Before => true,
             _ => return Err(Dropped::Unexpected.into()),
         };
-        if !self.limits.take(cx.device, cx.now, &dead.id, proven.then_some(from)) {
-            return Err(Dropped::RateLimited.into());
+        if !self.take_share(cx, &dead.id, from, proven) {
+            return self.limited(cx, from, proven, out);
         }
         let (generation, gone) = self.gone_key(stores, &row, before)?;
         if !ct_eq(&keys::dead_tag(&gone, &keys::th_0(&row.terms(&self.id, generation))), &dead.tag) {

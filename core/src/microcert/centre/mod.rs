@@ -306,7 +306,7 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
                 self.certificate(cx, now, stores, (from, proven, cid), bytes, out)
             }
             Kind::Handshake { scheme: super::wire::NUMBER, message: message::DEAD, .. } => {
-                self.dead(cx, stores, (from, proven), bytes)
+                self.dead(cx, stores, (from, proven), bytes, out)
             }
             _ => Err(Dropped::Version.into()),
         }
@@ -352,29 +352,20 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
         let challenge = is_proof.then(|| challenge(cx, &row, cert.serial, cert.stamp.time));
         let from = *from;
         let case = |which| Case { cert, suite, digest, which, now, challenge, from, proven };
-        let which = match named {
-            Named::Seed(which) => which,
-            Named::Before | Named::After => {
-                self.take_share(cx, &case(Which::Current))?;
-                let len = self.gone(stores, &row, &case(Which::Current), out)?;
-                return Ok((len, None, None));
-            }
-        };
-        let case = case(which);
-        if has_no_year(&row, which, cert.stamp.time) {
+        let which = if let Named::Seed(which) = named { Some(which) } else { None };
+        let case = case(which.unwrap_or(Which::Current));
+        if which.is_some_and(|which| has_no_year(&row, which, cert.stamp.time)) {
             let event = CentreEvent::SeedExpired;
             return Err(match freshness {
                 Freshness::Fresh => Stop::Tell(row.id, event, Dropped::NoKey),
                 _ => Dropped::NoKey.into(),
             });
         }
-        if let Err(stop) = self.take_share(cx, &case) {
-            // Whoever shows to receive at its address has a share of its own.
-            if proven || stop != Stop::Drop(Dropped::RateLimited) {
-                return Err(stop);
-            }
-            self.drops.count(Dropped::RateLimited);
-            return Ok((wire::copy(out, &cookie::request(cx.device, cx.now, &from)), None, None));
+        if !self.take_share(cx, &cert.id, &from, proven) {
+            return self.limited(cx, &from, proven, out);
+        }
+        if which.is_none() {
+            return Ok((self.gone(stores, &row, &case, out)?, None, None));
         }
         match freshness {
             Freshness::Fresh => self.accept(cx, stores, &mut row, &case, cid, out),
@@ -396,10 +387,17 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
         timely && cert.stamp.counter >= row.counter && cert.stamp.counter < u32::MAX
     }
 
-    fn take_share(&mut self, cx: &Cx<'_>, case: &Case<'_>) -> Result<(), Stop> {
-        let proven = case.proven.then_some(&case.from);
-        let left = self.limits.take(cx.device, cx.now, &case.cert.id, proven);
-        if left { Ok(()) } else { Err(Dropped::RateLimited.into()) }
+    fn take_share(&mut self, cx: &Cx<'_>, id: &Id, from: &Addr, proven: bool) -> bool {
+        self.limits.take(cx.device, cx.now, id, proven.then_some(from))
+    }
+
+    /// An id's share is used up. Whoever shows to receive at its address has a share of its own.
+    fn limited(&mut self, cx: &Cx<'_>, from: &Addr, proven: bool, out: &mut [u8]) -> Result<Done, Stop> {
+        if proven {
+            return Err(Dropped::RateLimited.into());
+        }
+        self.drops.count(Dropped::RateLimited);
+        Ok((wire::copy(out, &cookie::request(cx.device, cx.now, from)), None, None))
     }
 
     /// CSK, from the rows that are unwrapped for it.

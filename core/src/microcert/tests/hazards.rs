@@ -175,6 +175,29 @@ fn a_flood_of_claims_has_a_limit() {
     lamp.is_well(&mut city);
 }
 
+/// Also a device that has to be told that the centre has another seed is asked for a cookie in a flood.
+#[test]
+fn in_a_flood_a_device_with_another_seed_is_asked_for_a_cookie() {
+    let mut city = City::new();
+    let mut lamp = Lamp::new(&mut city, "lamp");
+    lamp.is_well(&mut city);
+    let old = lamp.stored.clone();
+    city.with(|c, stores, _| c.update(stores, &id("lamp"))).unwrap();
+    lamp.is_well(&mut city);
+    lamp.stored = old;
+    lamp.reboot();
+    lamp.with(&city, |a, cx| a.authenticate(cx, &addr("centre"))).unwrap();
+    let real = lamp.flush(&city).remove(0);
+    let mut forged = real.clone();
+    forged[6] = 1;
+    for n in 0..8 {
+        forged[11] = n;
+        city.hear("mallory", &forged);
+    }
+    let reply = city.hear("lamp", &real);
+    assert_eq!(reply.map(|reply| reply.len()), Some(10), "a cookie request");
+}
+
 #[test]
 fn a_wrong_clock_is_set_right() {
     for off in [-400, 400, -86_400 * 40, 86_400 * 200, 86_400 * 365 * 3] {
