@@ -112,6 +112,7 @@ class AuthCenter:
         self._sealing = keys.native if isinstance(keys, FileKeyStore) else keys
         self._mutex = threading.RLock()
         self._cid = secrets.token_bytes(_CID)
+        self._over: set[bytes] = set()
 
     def invite(self, id: bytes, *, suite: Suite | None = None, clockless: bool = False) -> bytes:
         """What makes a chip one of this centre's, at most 59 bytes: its id, suite, the first of its seed's five years, and its
@@ -258,7 +259,8 @@ class AuthCenter:
             self._change(lambda rows: self._core.update(rows, self._sealing, id))
 
     def revoke(self, id: bytes) -> None:
-        """Revokes this device: from now on it is not authenticated, and it is told to kill its seed when it comes next.
+        """Revokes this device: from now on it is not authenticated, and it is told to kill its seed when it comes next. Its
+        sessions end where a `Server` holds them; whoever else does closes them.
 
         Raises:
             BadArgumentError: the id has no row.
@@ -268,6 +270,8 @@ class AuthCenter:
         """
         with _unknown(id):
             self._change(lambda rows: self._core.revoke(rows, self._sealing, id))
+        with self._mutex:
+            self._over.add(id)
 
     def verify(self, signature: bytes, data: bytes) -> Signed | None:
         """Whether this is a signature of data (`Microcert.sign`) by a device of this centre's: by whom and when. ``None`` where it
@@ -311,7 +315,8 @@ class AuthCenter:
             return [read_row(row.state, row.seed) for row in self._store.page(after, limit)]
 
     def forget(self, id: bytes) -> None:
-        """Removes this device's row: it is nobody's any more, and its id may be invited again.
+        """Removes this device's row: it is nobody's any more, and its id may be invited again. Destroy the old invitation and
+        deposit, or the old seed can be enrolled once more.
 
         Raises:
             BadArgumentError: the id has no row.
@@ -323,8 +328,15 @@ class AuthCenter:
                 if row is None:
                     raise BadArgumentError
                 if any(self._store.commit([Change(id, row.version, remove=True)])):
+                    self._over.add(id)
                     return
         raise _raced()
+
+    def over(self) -> set[bytes]:
+        """The devices that were revoked or forgotten since this was last asked: whose sessions are to end."""
+        with self._mutex:
+            over, self._over = self._over, set()
+        return over
 
     def _change(self, work: Callable[[Batch], T]) -> T:
         with self._mutex:

@@ -34,16 +34,17 @@ _encode, _decode = lru_cache(8192)(encode), lru_cache(8192)(decode)
 
 
 class _Session:
-    def __init__(self, served: Served) -> None:
-        self.served = served
+    def __init__(self, served: Served, cid: bytes) -> None:
+        self.served, self.cid = served, cid
         self.id = served.id
         self.wake_at: int | None = None
+        self.before: bytes | None = None  # the one that it takes the place of once the device is heard in it
 
 
 class Server:
     """Answers devices on a UDP socket: those that come together, with one commit before any answer leaves. Sessions that they
-    start are held here, as many as there is room for; a new one takes the place of that device's last, and of the one that
-    said nothing for the longest time.
+    start are held here, as many as there is room for; a new one takes the place of that device's last as soon as the device is
+    heard in it, and of the one that said nothing for the longest time. Revoking or forgetting a device ends them.
 
     The work is done in a thread of its own. Callbacks are called in the loop's.
 
@@ -205,6 +206,7 @@ class Server:
 
     def _handle(self, datagrams: Sequence[tuple[bytes, bytes]]) -> "_Outcome":
         outcome = _Outcome()
+        self._end_over()
         asking = []
         for source, data in datagrams:
             cid = _cid_of(data)
@@ -232,26 +234,40 @@ class Server:
                 outcome.sent.append(Datagram(source, one.reply))
             if one.id is not None and one.event is not None:
                 outcome.events.append((one.id, one.event))
+            if one.id is not None and one.event in (CentreEvent.REVOKED, CentreEvent.KILLED):
+                self._end(one.id)
             if one.session is not None:
-                session = _Session(Served(self.platform, one.session))
-                self._drop(self._by_id.get(session.id))
+                session = _Session(Served(self.platform, one.session), one.session.cid)
+                session.before = self._heard_last(session.id)
                 while len(self._sessions) >= self._room:
-                    self._drop(next(iter(self._sessions)))
-                self._sessions[one.session.cid] = session
-                self._by_id[session.id] = one.session.cid
+                    self._drop(next(iter(self._sessions.values())))
+                self._sessions[session.cid] = session
+                self._by_id[session.id] = session.cid
                 outcome.sent += self._drain(session)[0]
         return outcome
+
+    def _heard_last(self, id: bytes) -> bytes | None:
+        """The session that this device was heard in last, if it has one. Of a later one its answer may have been lost."""
+        last = self._sessions.get(self._by_id.get(id, b""))
+        if last is None or last.before is None:
+            return last.cid if last else None
+        self._drop(last)
+        return self._by_id.get(id)
 
     def _hear(self, session: _Session, source: bytes, data: bytes, outcome: "_Outcome") -> None:
         try:
             received = session.served.handle_input(source, data)
             if received is not None:
                 outcome.messages.append((session.id, received))
+                before, session.before = self._sessions.get(session.before or b""), None
+                if before is not None:
+                    self._drop(before)
             self._settled(session, outcome)
         except IotkmError as error:
             outcome.trouble.append(error)
 
     def _timeouts(self) -> "_Outcome":
+        self._end_over()
         outcome, now = _Outcome(), self.platform.now()
         for session in list(self._sessions.values()):
             if session.wake_at is not None and session.wake_at <= now:
@@ -266,7 +282,7 @@ class Server:
         sent, events = self._drain(session)
         outcome.sent += sent
         if any(isinstance(event, Terminated) for event in events):
-            self._drop(self._by_id.get(session.id))
+            self._drop(session)
 
     def _drain(self, session: _Session) -> tuple[list[Datagram], list[Event]]:
         sent: list[Datagram] = []
@@ -281,11 +297,23 @@ class Server:
             elif isinstance(output, Event):
                 events.append(output)
 
-    def _drop(self, cid: bytes | None) -> None:
-        session = self._sessions.pop(cid, None) if cid is not None else None
-        if session is not None:
-            self._by_id.pop(session.id, None)
-            session.served.wipe()
+    def _end_over(self) -> None:
+        for id in self.centre.over():
+            self._end(id)
+
+    def _end(self, id: bytes) -> None:
+        """Drops every session of this device's."""
+        while (session := self._sessions.get(self._by_id.get(id, b""))) is not None:
+            self._drop(session)
+
+    def _drop(self, session: _Session) -> None:
+        del self._sessions[session.cid]
+        session.served.wipe()
+        if self._by_id.get(session.id) == session.cid:
+            if session.before in self._sessions:
+                self._by_id[session.id] = session.before
+            else:
+                del self._by_id[session.id]
 
     # ---- in the loop ----
 

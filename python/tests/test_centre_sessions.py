@@ -1,0 +1,67 @@
+"""What a centre's server keeps of a session when the device is revoked, or asks for another."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("argon2")
+
+from test_centre_server import Device, until  # noqa: E402
+from town import City, Lamp  # noqa: E402
+
+from iotkm import Established  # noqa: E402
+from iotkm.centre import Server  # noqa: E402
+
+
+def served(tmp_path: Path, then: str) -> list[bytes]:
+    """What the centre hears in a session that there is when something else happens."""
+    heard: list[bytes] = []
+
+    async def work() -> None:
+        city = City(tmp_path)
+        started = time.time()
+        lamp = Lamp(city, b"lamp")
+        server = Server(
+            city.centre, city.platform, bind=("127.0.0.1", 0), on_message=lambda _, message: heard.append(message.payload)
+        )
+
+        def clock() -> None:
+            city.clock.now = 5_000 + int((time.time() - started) * 1_000)
+
+        async with server:
+            device = Device(lamp.platform, lamp.chip(), server.address)
+            device.a.connect(b"centre")
+
+            def established() -> bool:
+                clock()
+                return device.saw(Established)
+
+            await until([device], established)
+            if then == "revoked":
+                city.centre.revoke(b"lamp")
+            if then == "asks":
+                # It asks for another session; the answer and all that come after it are lost, and it goes on with the one it has.
+                device.a.connect(b"centre")
+                device.step()
+                await asyncio.sleep(0.5)
+            device.socket.send(device.a.send(b"20.5 degrees").data)
+            await asyncio.sleep(0.5)
+            device.close()
+        city.close()
+
+    asyncio.run(work())
+    return heard
+
+
+def test_it_is_there(tmp_path: Path) -> None:
+    assert served(tmp_path, "nothing") == [b"20.5 degrees"]
+
+
+def test_a_revoked_devices_session_ends(tmp_path: Path) -> None:
+    assert served(tmp_path, "revoked") == []
+
+
+def test_a_session_goes_on_until_the_device_has_the_next(tmp_path: Path) -> None:
+    assert served(tmp_path, "asks") == [b"20.5 degrees"]
