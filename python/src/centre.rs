@@ -20,6 +20,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 type Core = core::AuthCenter<Vec<Share>, Vec<Kept>>;
 type ServedCore = core::Served<Box<ServedMemory>>;
@@ -220,7 +221,7 @@ impl AuthCenter {
                         once(platform, core, &mut seeds, keys, |core, cx, stores, _| {
                             let mut out = [0; 128];
                             let handled = core.handle_input(cx, stores, from, &its, datagram, &mut out)?;
-                            let session = handled.session.map(|inner| Accepted { inner, cid: its });
+                            let session = handled.session.map(|session| Accepted::new(session, its));
                             Ok(Came { reply: handled.reply.map(<[u8]>::to_vec), event: handled.event, session })
                         })
                     });
@@ -342,11 +343,26 @@ const fn event_name(event: CentreEvent) -> &'static str {
     }
 }
 
-/// A session that a device was granted: `Served` makes an association of it.
+/// A session that a device was granted: `Served` makes an association of it, once.
 #[pyclass(module = "iotkm.centre", frozen)]
 pub struct Accepted {
-    inner: core::Accepted,
+    /// Taken when it is opened: twice, two records would have one key and nonce.
+    session: Mutex<Option<core::Accepted>>,
+    id: Id,
     cid: ConnectionId,
+}
+
+impl Accepted {
+    fn new(session: core::Accepted, cid: ConnectionId) -> Self {
+        Self { id: *session.id(), session: Mutex::new(Some(session)), cid }
+    }
+
+    fn open(&self, config: Config) -> Result<ServedCore, Error> {
+        let mut session = self.session.lock().map_err(|_| Error::WrongState)?;
+        let opened = ServedCore::open(session.as_ref().ok_or(Error::WrongState)?, config, Box::default())?;
+        *session = None;
+        Ok(opened)
+    }
 }
 
 #[pymethods]
@@ -354,7 +370,7 @@ impl Accepted {
     /// The device's id.
     #[getter]
     fn id<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        bytes(py, self.inner.id().as_bytes())
+        bytes(py, self.id.as_bytes())
     }
     /// The connection id under which the centre receives its records.
     #[getter]
@@ -378,6 +394,7 @@ impl Accepted {
 ///
 /// Raises:
 ///     BadArgumentError: one of them is out of range.
+///     WrongStateError: the session was opened before.
 #[pyclass(module = "iotkm.centre", frozen, extends = Association)]
 #[derive(Debug)]
 pub struct Served {}
@@ -404,7 +421,7 @@ impl Served {
         rekey_after: Option<u32>,
     ) -> Made<Self> {
         let config: Config = config(py, mtu, tries, &[], rekey_after)?;
-        Self::made(py, platform, ServedCore::open(&session.inner, config, Box::default()))
+        Self::made(py, platform, session.open(config))
     }
 
     /// An association with this device that has no session yet: to `restore` one that was exported.

@@ -9,10 +9,10 @@ import pytest
 pytest.importorskip("argon2")
 
 from test_centre_server import Device, until  # noqa: E402
-from town import City, Lamp  # noqa: E402
+from town import CITY, City, Lamp  # noqa: E402
 
-from iotkm import Established  # noqa: E402
-from iotkm.centre import Server  # noqa: E402
+from iotkm import Established, WrongStateError  # noqa: E402
+from iotkm.centre import Served, Server  # noqa: E402
 
 
 def served(tmp_path: Path, then: str) -> list[bytes]:
@@ -65,3 +65,17 @@ def test_a_revoked_devices_session_ends(tmp_path: Path) -> None:
 
 def test_a_session_goes_on_until_the_device_has_the_next(tmp_path: Path) -> None:
     assert served(tmp_path, "asks") == [b"20.5 degrees"]
+
+
+def test_a_grant_is_opened_once(tmp_path: Path) -> None:
+    """Twice, two messages would be sealed under one key and nonce."""
+    city = City(tmp_path)
+    lamp = Lamp(city, b"lamp")
+    lamp.a.connect(CITY)
+    [auth] = lamp.drain()
+    granted = city.centre.handle_input(b"lamp", auth).session
+    assert granted is not None
+    assert Served(city.platform, granted).id == granted.id
+    with pytest.raises(WrongStateError):
+        Served(city.platform, granted)
+    city.close()
