@@ -336,7 +336,9 @@ impl AuthCenter {
             let mut out = [0; REPLY];
             let handled = desk.centre.handle_input(cx, stores, &from, &given, &datagram, &mut out)?;
             let (id, event) = handled.event.unzip();
-            let session = handled.session.map(|inner| Arc::new(Accepted { inner, cid: given }));
+            let session = handled
+                .session
+                .map(|inner| Arc::new(Accepted { id: *inner.id(), inner: Shared::new(Some(inner)), cid: given }));
             if session.is_some() && cid.is_none() {
                 desk.cid = Some(own.wrapping_add(1));
             }
@@ -453,10 +455,11 @@ impl fmt::Display for AuthCenter {
     }
 }
 
-/// A session that a device was granted: `Served` makes an association of it.
+/// A session that a device was granted: `Served` makes an association of it, once.
 #[derive(Debug, uniffi::Object)]
 pub struct Accepted {
-    inner: core::Accepted,
+    inner: Shared<Option<core::Accepted>>,
+    id: Id,
     cid: ConnectionId,
 }
 
@@ -464,7 +467,7 @@ pub struct Accepted {
 impl Accepted {
     /// The device's id.
     pub fn id(&self) -> Vec<u8> {
-        self.inner.id().as_bytes().to_vec()
+        self.id.as_bytes().to_vec()
     }
 
     /// The connection id under which the centre receives its records.
@@ -492,10 +495,11 @@ impl Served {
     /// The association. `config.cid` does not count: the centre gave the session its own.
     ///
     /// # Errors
-    /// `BadArgument` for a configuration out of range.
+    /// `BadArgument` for a configuration out of range, `WrongState` where the session was opened before.
     #[uniffi::constructor]
     pub fn open(device: Arc<Device>, accepted: &Accepted, config: Config) -> Result<Self, IotkmError> {
-        let core = ServedCore::open(&accepted.inner, config.core()?, Box::default())?;
+        let of = config.core()?;
+        let core = accepted.inner.with(|granted| Ok(ServedCore::open(granted, of, Box::default())?))?;
         Ok(Self::of(device, config.mtu, core))
     }
 

@@ -346,7 +346,6 @@ const fn event_name(event: CentreEvent) -> &'static str {
 /// A session that a device was granted: `Served` makes an association of it, once.
 #[pyclass(module = "iotkm.centre", frozen)]
 pub struct Accepted {
-    /// Taken when it is opened: twice, two records would have one key and nonce.
     session: Mutex<Option<core::Accepted>>,
     id: Id,
     cid: ConnectionId,
@@ -359,9 +358,7 @@ impl Accepted {
 
     fn open(&self, config: Config) -> Result<ServedCore, Error> {
         let mut session = self.session.lock().map_err(|_| Error::WrongState)?;
-        let opened = ServedCore::open(session.as_ref().ok_or(Error::WrongState)?, config, Box::default())?;
-        *session = None;
-        Ok(opened)
+        ServedCore::open(&mut session, config, Box::default())
     }
 }
 

@@ -34,7 +34,7 @@ type Kind = Served<LentMemory<Serving>>;
 type Runs = centre::ServedMemory;
 const KIND: u32 = DEVICE | 1 << 8;
 
-type Granted = Held<Accepted>;
+type Granted = Held<Option<Accepted>>;
 fits!(Granted, iotkm_accepted);
 fits!(Made<Kind>, iotkm_association);
 fits!(Runs, iotkm_served_memory);
@@ -46,7 +46,7 @@ pub(super) fn place(session: *mut iotkm_accepted) -> Outcome<Out<Granted>> {
 
 /// A session for its place.
 pub(super) const fn held(accepted: Accepted) -> Granted {
-    Granted::new(Magic::ACCEPTED, accepted)
+    Granted::new(Magic::ACCEPTED, Some(accepted))
 }
 
 impl Verbs for Kind {
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn iotkm_served_open(
     let opened = raw::inside(|| {
         let (place, config) = (raw::some(association)?, iotkm_config::get(config)?);
         let memory = raw::some(memory)?.cast::<Runs>();
-        Granted::look(session.cast(), Magic::ACCEPTED, |accepted| {
+        Granted::change(session.cast(), Magic::ACCEPTED, |accepted| {
             make(place, KIND, Kind::open(accepted, config, LentMemory::new(memory))?)
         })
     });

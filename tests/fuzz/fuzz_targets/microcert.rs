@@ -95,11 +95,11 @@ impl City {
             let mut stores = Stores { seeds: &mut self.rows, keys: &mut self.keys };
             let cid = ConnectionId::new(&[7]).expect("short");
             match self.centre.handle_input(&mut cx, &mut stores, &addr(from), &cid, bytes, &mut out) {
-                Ok(handled) => {
+                Ok(mut handled) => {
                     self.sent.extend(handled.reply.map(<[u8]>::to_vec));
-                    if let Some(accepted) = &handled.session {
-                        self.served =
-                            Some(Served::open(accepted, Config::default(), ServedMemory::new()).expect("valid"));
+                    if handled.session.is_some() {
+                        let served = Served::open(&mut handled.session, Config::default(), ServedMemory::new());
+                        self.served = Some(served.expect("valid"));
                     }
                 }
                 Err(error) => assert!(matches!(error, Error::Store | Error::Rng), "{error:?}"),

@@ -218,18 +218,18 @@ impl City {
         let mut cx = Cx { now, wall, place: &[], rng, device, keys: &NoKeys };
         let mut out = [0; 128];
         let cid = ConnectionId::new(&[7]).expect("short");
-        let handled = self.centre.handle_input(&mut cx, &mut stores, &addr(from), &cid, datagram, &mut out)?;
+        let mut handled = self.centre.handle_input(&mut cx, &mut stores, &addr(from), &cid, datagram, &mut out)?;
         let name = |id: &Id| String::from_utf8_lossy(id.as_bytes()).into_owned();
         if let Some((id, event)) = handled.event {
             self.events.push((name(&id), event));
         }
-        if let Some(accepted) = &handled.session {
-            self.sessions.insert(name(accepted.id()), Self::session(accepted));
+        if let Some(id) = handled.session.as_ref().map(|accepted| *accepted.id()) {
+            self.sessions.insert(name(&id), Self::session(&mut handled.session));
         }
         Ok(handled.reply.map(<[u8]>::to_vec))
     }
 
-    fn session(accepted: &Accepted) -> Session {
+    fn session(accepted: &mut Option<Accepted>) -> Session {
         Served::open(accepted, Config::default(), Box::default()).expect("valid")
     }
 

@@ -95,8 +95,9 @@ impl City {
             let to = std::str::from_utf8(from.as_bytes()).expect("a name");
             self.outputs.push(json!({ "datagram": to, "bytes": hex(reply) }));
         }
-        if let Some(accepted) = handled.session {
-            self.served = Some(Served::open(&accepted, config(about), Box::default()).expect("valid"));
+        let mut session = handled.session;
+        if session.is_some() {
+            self.served = Some(Served::open(&mut session, config(about), Box::default()).expect("valid"));
         }
         Ok(())
     }

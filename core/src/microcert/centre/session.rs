@@ -26,8 +26,8 @@ pub struct Serving {
     suite: &'static Suite,
 }
 
-/// A session that a device was granted: to be made an association of.
-#[derive(Clone, Debug)]
+/// A session that a device was granted: to be made an association of, once: twice, two records would have one key and nonce.
+#[derive(Debug)]
 pub struct Accepted {
     pub(super) id: Id,
     pub(super) suite: &'static Suite,
@@ -46,17 +46,18 @@ impl Accepted {
 
 impl<M: Scratch<Serving>> Served<M> {
     /// The association; [`Event::Established`](crate::Event::Established) is its first output. Its connection id is the one that
-    /// the centre offered, whatever `config` says.
+    /// the centre offered, whatever `config` says. Takes the grant, and leaves it where the configuration is refused.
     ///
     /// # Errors
-    /// [`Error::BadArgument`] for a configuration out of range.
-    pub fn open(accepted: &Accepted, config: Config, memory: M) -> Result<Self, Error> {
-        let Accepted { id, suite, keys, terms, from, cid } = accepted;
+    /// [`Error::BadArgument`] for a configuration out of range, [`Error::WrongState`] where there is no grant (any more).
+    pub fn open(accepted: &mut Option<Accepted>, config: Config, memory: M) -> Result<Self, Error> {
+        let Accepted { id, suite, keys, terms, from, cid } = accepted.as_ref().ok_or(Error::WrongState)?;
         let mut served = Self::at_rest(*id, suite, Config { cid: *cid, ..config }, memory)?;
         served.with(|_, io| {
             io.establish(suite, keys, terms, *from);
             io.note(Note::Established);
         });
+        *accepted = None;
         Ok(served)
     }
 

@@ -437,5 +437,8 @@ pub(super) fn established(events: &[Event]) -> bool {
 
 /// The centre's side of the newest session.
 pub(super) fn served(city: &mut City) -> Served<Box<ServedMemory>> {
-    Served::open(&city.session.take().unwrap(), Config::default(), Box::default()).unwrap()
+    let mut granted = city.session.take();
+    let served = Served::open(&mut granted, Config::default(), Box::default()).unwrap();
+    assert!(matches!(Served::open(&mut granted, Config::default(), ServedMemory::new()), Err(Error::WrongState)));
+    served
 }
