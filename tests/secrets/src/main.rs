@@ -20,6 +20,7 @@
 mod history;
 mod interactive;
 mod memcheck;
+mod microcert;
 mod noninteractive;
 mod pairing;
 mod primitives;
@@ -41,8 +42,14 @@ enum Verdict {
 type Scenario = (&'static str, Verdict, fn());
 
 /// All scenarios, the self-test's apart.
-const SCENARIOS: &[&[Scenario]] =
-    &[primitives::SCENARIOS, pairing::SCENARIOS, history::SCENARIOS, interactive::SCENARIOS, noninteractive::SCENARIOS];
+const SCENARIOS: &[&[Scenario]] = &[
+    primitives::SCENARIOS,
+    pairing::SCENARIOS,
+    history::SCENARIOS,
+    interactive::SCENARIOS,
+    noninteractive::SCENARIOS,
+    microcert::SCENARIOS,
+];
 
 fn main() -> ExitCode {
     let wanted = std::env::args().nth(1).unwrap_or_default();

@@ -1,8 +1,9 @@
 //! The net's own holes: leaks made on purpose, each of which must be seen, and what is no leak and must not be.
 
-use crate::side::{key, published, shown};
+use crate::side::{SecretRng, key, published, shown};
 use crate::{Scenario, Verdict};
 use iotkm::crypto::Secret;
+use iotkm::microcert::{Date, Seed};
 use std::fmt::{self, Write};
 use std::hint::black_box;
 
@@ -23,6 +24,11 @@ pub const LEAKS: &[Scenario] = &[
         if black_box(tag.expose().as_slice()) == black_box([1u8; 16].as_slice()) {
             println!("equal");
         }
+    }),
+    ("rows of a seed picked by a secret", Verdict::Leaks, || {
+        let seed = Seed::generate(&mut SecretRng::new(1), 2026).expect("randomness");
+        let [at] = *black_box(key::<1>(1)).expose();
+        black_box(seed.select(&Date::of(1_771_549_600 + u32::from(at) * 86_400))).expect("one of its years");
     }),
     ("a secret printed as a number", Verdict::Leaks, || {
         black_box(format!("{:02x?}", key::<4>(1).expose()));

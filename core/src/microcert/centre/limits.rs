@@ -2,6 +2,7 @@
 
 use super::super::wire::REPLY_MAX;
 use crate::association::{Addr, Device, Instant};
+use crate::crypto::secret::declassify;
 use crate::crypto::{Prk, Secret};
 use crate::engine::wire;
 use crate::history::Id;
@@ -56,8 +57,10 @@ impl<B: AsMut<[Share]>> Limits<B> {
             hasher.write_u8(0);
             hasher.write(addr.as_bytes());
         }
+        // Where it lies is a keyed hash of what is public, and tells nothing of the key.
+        let hash = hasher.finish().to_be_bytes();
         let cells = self.cells.as_mut();
-        let at = hasher.finish().checked_rem(cells.len() as u64)?;
+        let at = u64::from_be_bytes(*declassify(&hash)).checked_rem(cells.len() as u64)?;
         cells.get_mut(at as usize)
     }
 
