@@ -106,12 +106,13 @@ impl Party for City {
         let mut stores = Stores { seeds: &mut self.rows, keys: &mut self.keys };
         let cid = ConnectionId::new(&[7]).expect("short");
         let handled = self.centre.handle_input(&mut cx, &mut stores, from, &cid, datagram, &mut out);
-        let handled = handled.unwrap_or_else(fails);
+        let mut handled = handled.unwrap_or_else(fails);
         show(&handled.event);
         self.leaving.extend(handled.reply.map(|reply| (*from, published(reply))));
-        if let Some(accepted) = &handled.session {
-            show(accepted);
-            self.served = Some(Served::open(accepted, Config::default(), ServedMemory::new()).unwrap_or_else(fails));
+        show(&handled.session);
+        if handled.session.is_some() {
+            let served = Served::open(&mut handled.session, Config::default(), ServedMemory::new());
+            self.served = Some(served.unwrap_or_else(fails));
         }
         show(self.centre.drops());
     }
