@@ -1401,7 +1401,7 @@ typedef struct {
 
 // Memory for the runs of a centre's session.
 typedef struct {
-    uint64_t opaque[32];
+    uint64_t opaque[64];
 } iotkm_served_memory;
 
 // A part of what is to be signed.

@@ -27,7 +27,7 @@ pub struct iotkm_accepted {
 #[repr(C)]
 #[derive(Debug)]
 pub struct iotkm_served_memory {
-    opaque: [u64; 32],
+    opaque: [u64; 64],
 }
 
 type Kind = Served<LentMemory<Serving>>;

@@ -310,7 +310,7 @@ class Server:
         del self._sessions[session.cid]
         session.served.wipe()
         if self._by_id.get(session.id) == session.cid:
-            if session.before in self._sessions:
+            if session.before is not None and session.before in self._sessions:
                 self._by_id[session.id] = session.before
             else:
                 del self._by_id[session.id]

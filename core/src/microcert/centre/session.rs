@@ -16,8 +16,8 @@ use crate::microcert::{keys, wire};
 /// A session with a device. `M` is the runs' memory ([`ServedMemory`], owned, boxed or lent): for a resume or a new address.
 pub type Served<M> = Endpoint<Serving, M>;
 
-/// Memory for a [`Served`].
-pub type ServedMemory = Memory<Serving, 1, 0>;
+/// Memory for a [`Served`]: where both sides are restored, it answers the device's resume beside its own.
+pub type ServedMemory = Memory<Serving, 2, 0>;
 
 /// The scheme's part of a [`Served`]: nothing but its name, and whose session it is.
 #[derive(Debug)]

@@ -81,6 +81,45 @@ fn a_session_both_ways() {
     }
 }
 
+/// Both lost their power: the device goes first, as it had started the session, and the centre has room to answer it.
+#[test]
+fn both_sides_go_on_from_stored_state() {
+    let mut city = City::new();
+    let mut lamp = Lamp::new(&mut city, "lamp");
+    lamp.connect(&mut city);
+    let mut served = served(&mut city);
+    let device = city.device.clone();
+    let mut rng = Seeded(78);
+    let mut cx = Cx { now: Instant(city.now), wall: None, place: &[], rng: &mut rng, device: &device, keys: &NoKeys };
+    let mut out = [0; 200];
+    while !matches!(served.poll(&mut cx, &mut out), Output::Idle { .. }) {}
+    let mut theirs = [0; crate::engine::BLOB_MAX];
+    let len = served.export(&mut cx, &mut theirs).unwrap();
+    let mut again = Served::at_rest(id("lamp"), lamp.suite, Config::default(), Box::<ServedMemory>::default()).unwrap();
+    again.restore(&mut cx, &theirs[..len]).unwrap();
+
+    let mut own = [0; crate::engine::BLOB_MAX];
+    let len = lamp.with(&city, |a, cx| a.export(cx, &mut own)).unwrap();
+    lamp.reboot();
+    lamp.with(&city, |a, cx| a.restore(cx, &own[..len])).unwrap();
+    for _ in 0..4 {
+        for mut datagram in lamp.flush(&city) {
+            let _ = again.handle_input(&mut cx, &addr("lamp"), &mut datagram);
+        }
+        loop {
+            match again.poll(&mut cx, &mut out) {
+                Output::Datagram { bytes, .. } => drop(lamp.hear(&city, bytes)),
+                Output::Idle { .. } => break,
+                _ => {}
+            }
+        }
+    }
+    assert!(again.is_established());
+    assert_eq!(again.fingerprint(), lamp.with(&city, |a, _| a.fingerprint()));
+    let mut up = lamp.with(&city, |a, cx| a.send(cx, b"dusk", &mut [0; 200]).unwrap().bytes.to_vec());
+    assert_eq!(again.handle_input(&mut cx, &addr("lamp"), &mut up).unwrap().unwrap().payload, b"dusk");
+}
+
 #[test]
 fn without_a_clock_a_challenge_comes_first() {
     let mut city = City::new();
