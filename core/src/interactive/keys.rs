@@ -9,8 +9,8 @@ use crate::phase1::{
     keys::{HARDENED, HINT_LEN, LONG_TAG, N_LEN, NONCE_LEN, Numbers},
 };
 
-/// The scheme's name in every info string.
-pub const NAME: &str = "interactive";
+/// The scheme's name in every info string: short, so that a label of four letters and a transcript fit one block of SHA-256.
+pub const NAME: &str = "inter";
 
 /// `PMK = KDF(lv(N_A1, N_S1, K_DH, psk), 0, "pmk", th_3)`: what phase 1 is for.
 pub fn pmk(a: &Numbers, s: &Numbers, dh: &[u8], psk: Option<&Secret<32>>, th_3: &Transcript) -> Secret<32> {
@@ -80,7 +80,7 @@ pub struct Terms {
     pub bind: Transcript,
 }
 
-/// `th_0 = H(lv("interactive", profile || 2 || suite || psk, step, side, bind))`, moved on by K1 without its tag: `th_1`.
+/// `th_0 = H(lv("inter", profile || 2 || suite || psk, step, side, bind))`, moved on by K1 without its tag: `th_1`.
 pub fn run_th_1(terms: &Terms, k1: &[u8]) -> Transcript {
     let kind = [HARDENED, 2, terms.suite as u8, u8::from(terms.psk)];
     let (step, side) = (terms.step.to_be_bytes(), [u8::from(terms.side)]);

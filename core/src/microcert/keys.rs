@@ -8,8 +8,8 @@ use crate::crypto::{Prk, Secret, kdf};
 use crate::engine::transcript::Transcript;
 use crate::history::Id;
 
-/// The scheme's name in every info string.
-pub const NAME: &str = "microcert";
+/// The scheme's name in every info string: short, so that a label of four letters and a transcript fit one block of SHA-256.
+pub const NAME: &str = "mcert";
 /// Length of a random number in bytes: 64 bits, 16 hexadecimal digits.
 pub const RANDOM_LEN: usize = 8;
 /// Length of a challenge in bytes.
@@ -41,7 +41,7 @@ pub struct Terms {
     pub centre: Id,
 }
 
-/// `th_0 = SHA-256(lv("microcert", 01 || suite || flags, generation, id_D, id_C))`, profile 1: Hardened.
+/// `th_0 = SHA-256(lv("mcert", 01 || suite || flags, generation, id_D, id_C))`, profile 1: Hardened.
 pub fn th_0(terms: &Terms) -> Transcript {
     let fixed = [1, terms.suite as u8, terms.flags & CLOCKLESS];
     let (device, centre) = (terms.device.as_bytes(), terms.centre.as_bytes());

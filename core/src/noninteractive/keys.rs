@@ -7,8 +7,8 @@ use crate::crypto::{Prk, Secret};
 use crate::engine::transcript::Transcript;
 use crate::phase1::keys::Numbers;
 
-/// The scheme's name in every info string.
-pub const NAME: &str = "noninteractive";
+/// The scheme's name in every info string: short, so that a label of four letters and a transcript fit one block of SHA-256.
+pub const NAME: &str = "nonint";
 /// Length of a lag message's tag in bytes.
 pub const LAG_LEN: usize = 16;
 /// Length of a lag message's pre-tag in bytes.

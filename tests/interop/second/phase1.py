@@ -7,7 +7,7 @@ from .crypto import SUITES, extract, kdf, lv, require, same, seen, sha256, short
 from .hpke import KEMS
 from .wire import Reader
 
-SCHEME = b"interactive"
+SCHEME = b"inter"
 M1, M2, M3, M4, K1, K2, K3, K4, HINT, GONE, REFUSE, PING, PONG = range(1, 14)
 TICKET, KNOWN, REKEY, PSK = 1, 2, 4, 8
 LONG = 16

@@ -7,7 +7,7 @@ from .groups import P256 as CURVE
 from .groups import Ristretto255 as CURVE_25519
 from .hpke import Kem
 
-SCHEME = b"noninteractive"
+SCHEME = b"nonint"
 expand = kdf(SCHEME)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from .crypto import Dropped, extract, kdf, lv, require, sha256, short, u16, u32
 from .wire import Reader
 
-SCHEME = b"microcert"
+SCHEME = b"mcert"
 expand = kdf(SCHEME)
 
 AUTH, ANSWER, CHALLENGE, PROOF, GONE, DEAD, SIGNATURE = 1, 2, 3, 4, 5, 6, 8
