@@ -1,7 +1,7 @@
 //! The one key derivation: HKDF-SHA256 (RFC 5869) with iotkm's info string.
 //!
-//! `info = u16(L) || "iotkm1 " || scheme || " " || label || 0x00 || context` (PROTOCOLS, *KDF*). With `scheme` =
-//! `history`, a label of at most four characters and a 32-byte context, one output block of HKDF-Expand is four SHA-256
+//! `info = u16(L) || "iotkm1 " || scheme || " " || label || 0x00 || context` (PROTOCOLS, *KDF*). With a scheme
+//! of at most seven characters, a label of at most four and a 32-byte context, one output block of HKDF-Expand is four SHA-256
 //! blocks, two where the [`Prk`] is used again: the key schedules are laid out for that.
 
 use super::secret::Secret;
