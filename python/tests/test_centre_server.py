@@ -358,7 +358,8 @@ def test_metrics_and_a_log_without_secrets(tmp_path: Path) -> None:
     assert figures['iotkm_centre_events_total{event="revoked"}'] >= 1 and figures["iotkm_centre_devices"] == 1
     assert figures["iotkm_centre_messages_total"] == 1 and figures["iotkm_centre_troubles_total"] == 0
     assert figures["iotkm_centre_datagrams_total"] >= figures["iotkm_centre_batches_total"] >= 2
-    assert figures["iotkm_centre_sessions"] == 1 and "process_resident_memory_bytes" in figures
+    # Whoever is revoked has no session any more.
+    assert figures["iotkm_centre_sessions"] == 0 and "process_resident_memory_bytes" in figures
     lines = [json.loads(line) for line in log.splitlines()]
     assert out == b"" and all({"time", "level", "event"} <= line.keys() for line in lines)
     events = [line["event"] for line in lines]
