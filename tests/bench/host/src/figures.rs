@@ -3,15 +3,16 @@
 use iotkm::crypto::SUITE_0_SYMMETRIC;
 
 use crate::lab::{Lab, Measured, Problem};
-use crate::m4;
 use crate::ours::{history, interactive, microcert, noninteractive, record};
+use crate::{centre, m4};
 
 pub struct Figure {
     /// A dotted path, which stays.
     pub name: &'static str,
     pub unit: &'static str,
-    /// At most this, where there is a goal.
+    /// At most this, where there is a goal; at least this, where more is better.
     pub goal: Option<f64>,
+    pub more_is_better: bool,
     pub measure: fn(&mut Lab) -> Result<Measured, Problem>,
 }
 
@@ -21,7 +22,23 @@ pub const fn figure(
     goal: Option<f64>,
     measure: fn(&mut Lab) -> Result<Measured, Problem>,
 ) -> Figure {
-    Figure { name, unit, goal, measure }
+    Figure { name, unit, goal, more_is_better: false, measure }
+}
+
+pub const fn at_least(
+    name: &'static str,
+    unit: &'static str,
+    goal: f64,
+    measure: fn(&mut Lab) -> Result<Measured, Problem>,
+) -> Figure {
+    Figure { name, unit, goal: Some(goal), more_is_better: true, measure }
+}
+
+impl Figure {
+    /// Whether its goal is met, where it has one.
+    pub fn met(&self, value: f64) -> Option<bool> {
+        self.goal.map(|goal| if self.more_is_better { value >= goal } else { value <= goal })
+    }
 }
 
 /// Bytes, time and instructions of a peer's handshake, both sides.
@@ -50,7 +67,7 @@ macro_rules! record {
 }
 
 pub fn all() -> impl Iterator<Item = &'static Figure> {
-    FIGURES.iter().chain(m4::FIGURES).copied().flatten()
+    FIGURES.iter().chain(centre::FIGURES).chain(m4::FIGURES).copied().flatten()
 }
 
 static FIGURES: &[&[Figure]] = &[

@@ -6,8 +6,8 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::m4;
 use crate::ops::{self, Op};
+use crate::{centre, m4};
 
 pub struct Measured {
     pub value: f64,
@@ -24,7 +24,7 @@ impl From<f64> for Measured {
 /// Why there is no figure.
 #[derive(Clone)]
 pub enum Problem {
-    /// A Debian package that would bring what this needs.
+    /// A Debian package that would bring what this needs, or what else would.
     Missing(&'static str),
     Failed(String),
 }
@@ -32,7 +32,7 @@ pub enum Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing(package) => write!(f, "needs the package {package}"),
+            Self::Missing(what) => write!(f, "needs {what}"),
             Self::Failed(why) => f.write_str(why),
         }
     }
@@ -48,11 +48,16 @@ pub fn failed(why: impl ToString) -> Problem {
     Problem::Failed(why.to_string())
 }
 
+/// Figures that are taken together, when the first is asked for.
+type Taken = Option<Result<HashMap<String, f64>, Problem>>;
+
 /// Measures, and remembers what is the same each time.
 #[derive(Default)]
 pub struct Lab {
     instructions: HashMap<&'static str, Result<f64, Problem>>,
-    m4: Option<Result<HashMap<String, f64>, Problem>>,
+    m4: Taken,
+    centre: Taken,
+    centre_enrol: Taken,
 }
 
 impl Lab {
@@ -79,11 +84,19 @@ impl Lab {
         time(op, peer, 1.0)
     }
 
-    /// A figure of the Cortex-M4; all of them are taken when the first is asked for.
+    /// A figure of the Cortex-M4.
     pub fn m4(&mut self, name: &'static str, peer: Option<&'static str>) -> Result<Measured, Problem> {
-        let all = self.m4.get_or_insert_with(m4::figures).as_ref().map_err(Problem::clone)?;
-        let find = |name| all.get(name).copied().ok_or_else(|| failed(format!("tests/bench/m4/run has no {name}")));
-        with_peer(find(name)?, peer, find)
+        find(self.m4.get_or_insert_with(m4::figures), name, peer)
+    }
+
+    /// A figure of the authentication centre under load.
+    pub fn centre(&mut self, name: &'static str, peer: Option<&'static str>) -> Result<Measured, Problem> {
+        find(self.centre.get_or_insert_with(|| centre::figures(&[])), name, peer)
+    }
+
+    /// A figure of the authentication centre that enrols many devices, and audits them.
+    pub fn centre_enrol(&mut self, name: &'static str) -> Result<Measured, Problem> {
+        find(self.centre_enrol.get_or_insert_with(|| centre::figures(&["--enrol", "100000"])), name, None)
     }
 
     /// One of them over its peer's.
@@ -98,6 +111,16 @@ impl Lab {
         let value = median(rounds.iter().map(|round| round[0] / round[1]));
         Ok(Measured { value, peer: Some((peer, 1.0)) })
     }
+}
+
+fn find(
+    taken: &Result<HashMap<String, f64>, Problem>,
+    name: &'static str,
+    peer: Option<&'static str>,
+) -> Result<Measured, Problem> {
+    let all = taken.as_ref().map_err(Problem::clone)?;
+    let one = |name| all.get(name).copied().ok_or_else(|| failed(format!("what was measured has no {name}")));
+    with_peer(one(name)?, peer, one)
 }
 
 /// A peer that is not here costs its column, not the figure.

@@ -3,9 +3,10 @@
 //! - [`figures`] is the registry: one row a figure. To add one, add a row there, and what it repeats to [`ops`].
 //! - [`ops`] names what can be repeated: [`ours`], the [`peers`] in Rust, and those in C, which are processes of their own.
 //! - [`lab`] measures an op: time by turns with its peer, instructions under callgrind, bytes on the wire.
-//! - [`m4`] has what `tests/bench/m4/run` measures.
+//! - [`m4`] has what `tests/bench/m4/run` measures, [`centre`] what `tests/bench/centre.py` does.
 //! - [`report`] prints.
 
+mod centre;
 mod figures;
 mod lab;
 mod m4;

@@ -18,8 +18,10 @@ pub fn table(rows: &[Row]) {
             figure.name.into(),
             number(measured.value),
             figure.unit.into(),
-            figure.goal.map_or(String::new(), |goal| format!("<= {}", number(goal))),
-            figure.goal.map_or(String::new(), |goal| verdict(measured.value, goal)),
+            figure.goal.map_or(String::new(), |goal| {
+                format!("{} {}", if figure.more_is_better { ">=" } else { "<=" }, number(goal))
+            }),
+            verdict(figure, measured.value),
             peer.into(),
             peer_value,
         ]);
@@ -35,20 +37,20 @@ pub fn table(rows: &[Row]) {
             .collect();
         println!("{}", cells.join("  ").trim_end());
     }
-    let goals = rows.iter().filter(|row| row.figure.goal.is_some()).count();
-    let met = rows.iter().filter(|row| row.figure.goal.is_some_and(|goal| row.measured.value <= goal)).count();
-    if goals > 0 {
-        println!("\n{met} of {goals} goals met");
+    let met: Vec<bool> = rows.iter().filter_map(|row| row.figure.met(row.measured.value)).collect();
+    if !met.is_empty() {
+        println!("\n{} of {} goals met", met.iter().filter(|met| **met).count(), met.len());
     }
 }
 
-fn verdict(value: f64, goal: f64) -> String {
+fn verdict(figure: &Figure, value: f64) -> String {
+    let (Some(goal), Some(met)) = (figure.goal, figure.met(value)) else { return String::new() };
     let percent = (value - goal).abs() / goal * 100.0;
-    match value {
-        v if v == goal => "met".into(),
-        v if v <= goal => format!("met by {percent:.0} %"),
+    match met {
+        true if value == goal => "met".into(),
+        true => format!("met by {percent:.0} %"),
         // One missed by very little is missed all the same.
-        _ => format!("MISSED by {:.0} %", percent.ceil()),
+        false => format!("MISSED by {:.0} %", percent.ceil()),
     }
 }
 
