@@ -11,7 +11,7 @@
 //! are plenty; the table forgets old ones, it never grows). A datagram costs one lookup, however many associations there are.
 
 use crate::association::{Addr, Association, Cx, Error, Instant, Output, Received, Sent, Slot, StoreError};
-use crate::crypto::secret::declassify;
+use crate::crypto::Secret;
 use crate::engine::cookie;
 use crate::engine::drops::{Dropped, Drops};
 use crate::engine::memory::Scratch;
@@ -19,10 +19,10 @@ use crate::engine::session::ConnectionId;
 use crate::engine::timers::{Timer, Timers};
 use crate::engine::wire::{self, Kind, classify, engine};
 use crate::engine::{Endpoint, Scheme};
-use core::fmt;
-use core::hash::Hasher;
 use core::marker::PhantomData;
-use siphasher::sip::SipHasher13;
+use routes::{Routes, WAYS};
+
+pub use routes::Route;
 
 /// Reads the name in a first message of a scheme's, if it is one.
 pub type Namer = fn(&[u8]) -> Option<u32>;
@@ -112,19 +112,9 @@ impl<A> Place<A> {
     }
 }
 
-/// A remembered route. A table of them is a cache: a route that was forgotten costs a retransmission or a search.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Route {
-    tag: u32,
-    /// The place and one; 0: empty.
-    place: u32,
-}
-
 const NONE: u32 = u32::MAX;
 /// The engine and the schemes have numbers below this.
 const SCHEMES: usize = 8;
-/// Routes that share a bucket.
-const WAYS: usize = 8;
 /// Places that one search for an unknown name looks at, at most.
 const SEARCH: usize = 8192;
 /// Time between two searches in ms.
@@ -143,23 +133,13 @@ impl Default for Limits {
     }
 }
 
-/// The key of the table of routes: whoever knew it could make names that meet in one bucket.
-struct TableKey(u64, u64);
-
-impl fmt::Debug for TableKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TableKey(..)")
-    }
-}
-
 /// The hub over a caller's memory: `P` are [`Place`]s, `T` as many [`Timer`]s, `R` [`Route`]s.
 #[derive(Debug)]
 pub struct Hub<A, P, T, R> {
     associations: PhantomData<A>,
     places: P,
     timers: Timers<T>,
-    routes: R,
-    key: TableKey,
+    routes: Routes<R>,
     limits: Limits,
     cid_len: usize,
     first_queued: u32,
@@ -185,16 +165,13 @@ where
     ///
     /// # Errors
     /// [`Error::BadArgument`] where there are no places, fewer timers than places, or no routes; [`Error::Rng`].
-    pub fn new(cx: &mut Cx<'_>, places: P, timers: T, mut routes: R, limits: Limits) -> Result<Self, Error> {
+    pub fn new(cx: &mut Cx<'_>, places: P, timers: T, routes: R, limits: Limits) -> Result<Self, Error> {
         let count = places.as_ref().len();
         if count == 0 || count >= NONE as usize || timers.as_ref().len() < count || routes.as_ref().len() < WAYS {
             return Err(Error::BadArgument);
         }
-        let mut key = [0; 16];
-        cx.rng.fill(&mut key)?;
-        let [low, high] =
-            [key.first_chunk::<8>(), key.last_chunk::<8>()].map(|k| u64::from_le_bytes(*k.unwrap_or(&[0; 8])));
-        routes.as_mut().fill(Route::default());
+        let mut key = Secret::zero();
+        cx.rng.fill(key.as_mut())?;
         let cid_len = match count {
             0..=0x100 => 1,
             0x101..=0x1_0000 => 2,
@@ -205,8 +182,7 @@ where
             associations: PhantomData,
             places,
             timers: Timers::new(timers),
-            routes,
-            key: TableKey(low, high),
+            routes: Routes::new(key, routes),
             limits,
             cid_len,
             first_queued: NONE,
@@ -340,7 +316,7 @@ where
         self.enqueue(index);
         let record = matches!(classify(datagram), Ok(Kind::Record));
         if !record {
-            self.remember(self.hash(&[from.as_bytes()]), index);
+            self.routes.remember(self.routes.hash(&[from.as_bytes()]), index);
         }
         let place = self.places.as_mut().get_mut(index).ok_or(Error::BadArgument)?;
         let Place { association, busy, unsettled, .. } = place;
@@ -403,7 +379,7 @@ where
                     let len = bytes.len();
                     // Where this side starts a run, the answers come from there.
                     if !matches!(classify(bytes), Ok(Kind::Record)) {
-                        self.remember(self.hash(&[to.as_bytes()]), index);
+                        self.routes.remember(self.routes.hash(&[to.as_bytes()]), index);
                     }
                     return (Some(index), Output::Datagram { to, bytes: out.get(..len).unwrap_or(&[]) });
                 }
@@ -452,7 +428,7 @@ where
             },
             Kind::Handshake { .. } => (datagram, false),
         };
-        let address = self.hash(&[from.as_bytes()]);
+        let address = self.routes.hash(&[from.as_bytes()]);
         let Some(name) = self.first_name(message) else {
             return match self.find(address, |a| a.has_run_with(from) || a.peer_addr() == Some(*from)) {
                 Some(index) => Ok(index),
@@ -464,8 +440,9 @@ where
             self.cookie_to = Some(*from);
             return Err(Dropped::RateLimited);
         }
-        let hash = self.hash(&[b"name", &name.to_be_bytes()]);
-        let mut found = self.candidates(hash).into_iter().flatten().filter(|i| self.test(*i, |a| a.is_named(message)));
+        let hash = self.routes.hash(&[b"name", &name.to_be_bytes()]);
+        let mut found =
+            self.routes.candidates(hash).into_iter().flatten().filter(|i| self.test(*i, |a| a.is_named(message)));
         match (found.next(), found.next()) {
             (Some(index), None) => Ok(index),
             (None, _) => self.search(cx.now, |a| a.is_named(message) && a.is_from_peer(message)),
@@ -498,50 +475,12 @@ where
         Err(Dropped::NoKey)
     }
 
-    fn hash(&self, parts: &[&[u8]]) -> u64 {
-        let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
-        parts.iter().for_each(|part| hasher.write(part));
-        // Where a name lies in the table, and no more of the key than that.
-        u64::from_ne_bytes(*declassify(&hasher.finish().to_ne_bytes()))
-    }
-
-    fn bucket(&mut self, hash: u64) -> &mut [Route] {
-        let routes = self.routes.as_mut();
-        let buckets = (routes.len() / WAYS).max(1);
-        let start = ((hash >> 32) as usize).checked_rem(buckets).unwrap_or(0).saturating_mul(WAYS);
-        routes.get_mut(start..start.saturating_add(WAYS)).unwrap_or(&mut [])
-    }
-
-    /// The places that a hash may stand for.
-    fn candidates(&mut self, hash: u64) -> [Option<usize>; WAYS] {
-        let mut found = [None; WAYS];
-        let tag = hash as u32;
-        for (to, route) in found.iter_mut().zip(self.bucket(hash).iter().filter(|r| r.tag == tag)) {
-            *to = route.place.checked_sub(1).map(|p| p as usize);
-        }
-        found
-    }
-
     fn test(&mut self, index: usize, test: impl Fn(&mut A) -> bool) -> bool {
         self.places.as_mut().get_mut(index).and_then(|p| p.association.as_mut()).is_some_and(test)
     }
 
     fn find(&mut self, hash: u64, test: impl Fn(&mut A) -> bool) -> Option<usize> {
-        self.candidates(hash).into_iter().flatten().find(|index| self.test(*index, &test))
-    }
-
-    fn remember(&mut self, hash: u64, index: usize) {
-        let new = Route { tag: hash as u32, place: (index as u32).saturating_add(1) };
-        let bucket = self.bucket(hash);
-        // The oldest stands first. What is known moves to the end; where all is full, the oldest goes.
-        let used = bucket.iter().take_while(|r| r.place != 0).count();
-        let known = bucket.iter().take(used).position(|r| r.tag == new.tag && r.place == new.place);
-        let end = if known.is_none() && used < bucket.len() { used.saturating_add(1) } else { used };
-        let from = known.unwrap_or(if end > used { used } else { 0 });
-        if let Some(moving) = bucket.get_mut(from..end) {
-            moving.rotate_left(1);
-            moving.last_mut().into_iter().for_each(|r| *r = new);
-        }
+        self.routes.candidates(hash).into_iter().flatten().find(|index| self.test(*index, &test))
     }
 
     // ---- who has something to do ----
@@ -575,7 +514,7 @@ where
                 });
             }
             for name in names.iter().take(count) {
-                self.remember(self.hash(&[b"name", &name.to_be_bytes()]), index);
+                self.routes.remember(self.routes.hash(&[b"name", &name.to_be_bytes()]), index);
             }
         }
     }
@@ -619,6 +558,7 @@ where
     }
 }
 
+mod routes;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests;

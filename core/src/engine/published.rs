@@ -11,7 +11,7 @@
 
 use super::drops::{Dropped, Drops};
 use super::flight::{Due, Flight};
-use super::scheme::Store;
+use super::outbox::Store;
 use super::state;
 use super::wire::{HEADER_LEN, Writer};
 use crate::association::{

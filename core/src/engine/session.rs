@@ -10,13 +10,12 @@
 //! Rekeying costs no message: a side that has used a generation up seals under the next one, the peer sees it by the
 //! generation bits, verifies, and follows. R_g is replaced by R_{g+1}, so earlier generations cannot be computed again.
 
+use super::direction::{Direction, traffic};
 use super::drops::Dropped;
 use super::transcript::Transcript;
 use super::window::Window;
 use super::wire;
 use crate::association::{Error, Fingerprint, Instant};
-use crate::crypto::aead::{MAX_KEY, MAX_KEY_AND_NONCE, MAX_NONCE};
-use crate::crypto::secret::declassify;
 use crate::crypto::sha256::Hmac;
 use crate::crypto::{Prk, Secret, Suite};
 use core::fmt;
@@ -106,55 +105,12 @@ pub struct Common {
     pub rekey_after: u32,
 }
 
-/// One direction's key, and its IV behind it.
-#[derive(Clone, Debug)]
-struct Direction(Secret<MAX_KEY_AND_NONCE>);
-
-impl Direction {
-    const fn none() -> Self {
-        Self(Secret::zero())
-    }
-
-    fn put(&mut self, start: usize, bytes: &[u8]) {
-        wire::copy(self.0.as_mut().get_mut(start..).unwrap_or(&mut []), bytes);
-    }
-
-    fn key(&self, suite: &Suite) -> &[u8] {
-        self.0.expose().get(..suite.aead.key_len()).unwrap_or(&[])
-    }
-
-    /// IV xor sequence number, the latter in the last four bytes. The number is never used twice under one key.
-    fn nonce(&self, suite: &Suite, number: u32) -> ([u8; MAX_NONCE], usize) {
-        let (mut nonce, len) = ([0; MAX_NONCE], suite.aead.nonce_len());
-        let place = nonce.get_mut(..len).unwrap_or(&mut []);
-        wire::copy(place, self.0.expose().get(suite.aead.key_len()..).unwrap_or(&[]));
-        if let Some(tail) = place.last_chunk_mut() {
-            *tail = (u32::from_be_bytes(*tail) ^ number).to_be_bytes();
-        }
-        (nonce, len)
-    }
-}
-
 /// What opens the records of a generation that this side has left.
 #[derive(Debug)]
 pub struct Left {
     generation: u32,
     recv: Direction,
     window: Window,
-}
-
-/// Key and IV of both directions, the initiator's first.
-fn traffic(suite: &Suite, prk: &Prk, context: &[&[u8]], initiator: bool, send: &mut Direction, recv: &mut Direction) {
-    let (key, nonce) = (suite.aead.key_len(), suite.aead.nonce_len());
-    let mut both = Secret::<{ 2 * MAX_KEY }>::zero();
-    for (label, start, len) in [("key", 0, key), ("iv", key, nonce)] {
-        let both = both.as_mut().get_mut(..len.saturating_mul(2)).unwrap_or(&mut []);
-        prk.expand(label, context, both);
-        let (first, second) = both.split_at_checked(len).unwrap_or((&[], &[]));
-        let (ours, theirs) = if initiator { (first, second) } else { (second, first) };
-        send.put(start, ours);
-        recv.put(start, theirs);
-    }
 }
 
 /// What belongs to one generation.
@@ -372,19 +328,12 @@ impl Session {
         }
         let ratcheted = self.prepare(common)?;
         let (header, header_len) = self.header(control, self.sent as u16);
-        let (aad, aad_len) = associated(&header, header_len, self.generation);
-        let (nonce, nonce_len) = self.send.nonce(suite, self.sent);
-        wire::copy(out, header.get(..header_len).unwrap_or(&[]));
+        let header = header.get(..header_len).unwrap_or(&[]);
+        wire::copy(out, header);
         let (_, body) = out.split_at_mut_checked(header_len).ok_or(Error::BufferTooSmall { needed })?;
         let (text, rest) = body.split_at_mut_checked(len).ok_or(Error::BufferTooSmall { needed })?;
         let tag = rest.get_mut(..suite.aead.tag_len()).ok_or(Error::BufferTooSmall { needed })?;
-        suite.aead.seal(
-            self.send.key(suite),
-            nonce.get(..nonce_len).unwrap_or(&[]),
-            aad.get(..aad_len).unwrap_or(&[]),
-            text,
-            tag,
-        );
+        self.send.seal(suite, self.sent, self.generation, header, text, tag);
         self.sent = self.sent.saturating_add(1);
         Ok((needed, ratcheted))
     }
@@ -435,7 +384,7 @@ impl Session {
         let steps = distance > u32::from(ahead);
         let next = if same { None } else { Some(self.peek(common, steps)) };
         let direction = next.as_ref().map_or(&self.recv, |next| &next.recv);
-        if !unseal(suite, direction, number, generation, header, text, tag) {
+        if !direction.open(suite, number, generation, header, text, tag) {
             self.failures = self.failures.saturating_add(1);
             return Err(Dropped::Forged);
         }
@@ -502,9 +451,9 @@ impl Session {
         // A number that was seen does not make it a copy: two bits say little of the generation.
         let replayed = !window.is_new(number);
         let opened = match (distance, &left, next) {
-            (3, Some(left), _) => unseal(suite, &left.recv, number, generation, header, text, tag),
-            (1, _, Some(next)) => unseal(suite, &self.made(common, next).1, number, generation, header, text, tag),
-            _ => unseal(suite, &self.recv, number, generation, header, text, tag),
+            (3, Some(left), _) => left.recv.open(suite, number, generation, header, text, tag),
+            (1, _, Some(next)) => self.made(common, next).1.open(suite, number, generation, header, text, tag),
+            _ => self.recv.open(suite, number, generation, header, text, tag),
         };
         if !opened {
             self.failures = self.failures.saturating_add(1);
@@ -584,41 +533,4 @@ impl Session {
         let len = w.len();
         (header, len)
     }
-}
-
-/// Opens a text in place; whether it verified.
-fn unseal(
-    suite: &Suite,
-    direction: &Direction,
-    number: u32,
-    generation: u32,
-    header: &[u8],
-    text: &mut [u8],
-    tag: &[u8],
-) -> bool {
-    let (nonce, nonce_len) = direction.nonce(suite, number);
-    let (aad, aad_len) = associated(header, header.len(), generation);
-    let opened = suite.aead.open(
-        direction.key(suite),
-        nonce.get(..nonce_len).unwrap_or(&[]),
-        aad.get(..aad_len).unwrap_or(&[]),
-        text,
-        tag,
-    );
-    if opened.is_ok() {
-        // What the peer says is the application's, or decides what this side does next; no key is in it.
-        declassify(text);
-    }
-    opened.is_ok()
-}
-
-const AAD_MAX: usize = 3 + ConnectionId::MAX + 4;
-
-/// Header (with connection id and shortened number) and the whole generation number.
-fn associated(header: &[u8], header_len: usize, generation: u32) -> ([u8; AAD_MAX], usize) {
-    let mut aad = [0; AAD_MAX];
-    let mut w = wire::Writer::new(&mut aad);
-    w.put(header.get(..header_len).unwrap_or(&[])).put(&generation.to_be_bytes());
-    let len = w.len();
-    (aad, len)
 }

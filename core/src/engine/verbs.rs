@@ -4,7 +4,8 @@ use super::drops::{Dropped, Drops};
 use super::endpoint::{Endpoint, STORE_AGAIN, handshake};
 use super::flight::{Due, NEVER};
 use super::memory::{Half, Parts, Scratch};
-use super::scheme::{Note, Scheme, Store};
+use super::outbox::{Note, Store};
+use super::scheme::Scheme;
 use super::session::Session;
 use super::wire::{self, Kind};
 use crate::association::{

@@ -7,6 +7,7 @@
 )]
 
 use super::*;
+use crate::Device;
 use crate::crypto::kdf::hash;
 use crate::engine::transcript::Transcript;
 use crate::interactive::master::Origin;
