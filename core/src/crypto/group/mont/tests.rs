@@ -43,8 +43,14 @@ proptest! {
         let mut product = entered;
         modulus.mul(&mut product, form_b.as_montgomery().as_words(), &mut wide);
         prop_assert_eq!(product, (form_a * form_b).to_montgomery().to_words());
+        let mut product = entered;
+        modulus.portable_mul(&mut product, form_b.as_montgomery().as_words(), &mut wide);
+        prop_assert_eq!(product, (form_a * form_b).to_montgomery().to_words());
         let mut square = entered;
         modulus.square(&mut square, &mut wide);
+        prop_assert_eq!(square, form_a.square().to_montgomery().to_words());
+        let mut square = entered;
+        modulus.portable_square(&mut square, &mut wide);
         prop_assert_eq!(square, form_a.square().to_montgomery().to_words());
         prop_assert_eq!(less(a.as_words(), b.as_words()) != 0, a < b);
     }
