@@ -177,5 +177,7 @@ fn signatures() {
         let auth = lamp.sent.last().unwrap().clone();
         assert_eq!(verify(&mut city, &auth, b""), None);
         assert_eq!(city.hear("lamp", &first), None);
+        city.with(|c, stores, _| c.revoke(stores, &id("lamp"))).unwrap();
+        assert_eq!(verify(&mut city, &first, b"42 degrees"), None, "revoked");
     }
 }

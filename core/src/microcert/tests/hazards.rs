@@ -266,6 +266,84 @@ fn held_back_datagrams_are_worth_nothing_later() {
     assert!(established(&meter.events));
 }
 
+/// A PROOF of a time that is still to come: the centre's clock was ahead when it gave the challenge, and is set right now.
+#[test]
+fn a_proof_is_not_kept_for_later() {
+    let mut city = City::new();
+    let mut meter = Lamp::of(&mut city, "meter", &SUITE_0_SYMMETRIC, true);
+    city.wall += 3_600_000;
+    let first = auth(&mut meter, &city);
+    let opening = city.hear("meter", &first).unwrap();
+    meter.hear(&city, &opening);
+    let proof = meter.flush(&city).remove(0);
+    city.wall -= 3_600_000;
+    assert_eq!(city.hear("meter", &proof), None);
+    city.wall += 3_600_000;
+    assert_eq!(city.hear("meter", &proof).unwrap()[1] >> 4, 2, "an hour later it would have been good");
+}
+
+/// What ends an association's hope is believed to its last bit only.
+#[test]
+fn every_bit_of_gone_counts() {
+    let mut city = City::new();
+    let mut lamp = Lamp::new(&mut city, "lamp");
+    lamp.is_well(&mut city);
+    let old = lamp.stored.clone();
+    city.with(|c, stores, _| c.update(stores, &id("lamp"))).unwrap();
+    lamp.is_well(&mut city);
+    lamp.stored = old;
+    lamp.reboot();
+    lamp.events.clear();
+    let auth = auth(&mut lamp, &city);
+    let gone = city.hear("lamp", &auth).unwrap();
+    assert_eq!((gone[1] >> 4, gone.len()), (5, 22));
+    for bit in 0..gone.len() * 8 {
+        let mut forged = gone.clone();
+        forged[bit / 8] ^= 1 << (bit % 8);
+        lamp.hear(&city, &forged);
+        assert!(lamp.flush(&city).is_empty() && lamp.events.is_empty(), "bit {bit}");
+    }
+    lamp.hear(&city, &gone);
+    lamp.flush(&city);
+    assert_eq!(lamp.events, [Event::Failed { stage: Stage::Authentication, reason: Reason::PairAgain }]);
+}
+
+#[test]
+fn a_deposit_is_worth_nothing_once_its_device_has_come() {
+    let mut city = City::new();
+    let mut lamp = Lamp::new(&mut city, "lamp");
+    let mut deposit = [0; Chip::DEPOSIT_MAX];
+    let len = lamp.chip().deposit(&mut deposit).unwrap();
+    city.enrol(&deposit[..len]).unwrap();
+    lamp.is_well(&mut city);
+    assert_eq!(city.enrol(&deposit[..len]), Err(Error::WrongState));
+}
+
+/// Neither a centre whose clock is behind nor one whose clock is years ahead moves a device's floor; a restart takes no more than an
+/// hour of it back.
+#[test]
+fn a_floor_only_rises() {
+    let mut city = City::new();
+    let mut lamp = Lamp::new(&mut city, "lamp");
+    city.pass(7_200);
+    lamp.is_well(&mut city);
+    let floor = lamp.chip().floor();
+    assert_eq!(floor.0, city.wall);
+    lamp.flush(&city);
+    lamp.reboot();
+    assert_eq!(lamp.chip().floor(), floor, "stored");
+    (city.wall, lamp.clock) = (city.wall - 100_000, Some(100));
+    lamp.is_well(&mut city);
+    assert_eq!(lamp.chip().floor(), floor);
+    (city.wall, lamp.clock) = (city.wall + 6 * 365 * 86_400_000, None);
+    lamp.events.clear();
+    lamp.authenticate(&mut city);
+    assert_eq!(lamp.events, [Event::Failed { stage: Stage::Authentication, reason: Reason::SeedExpired }]);
+    assert_eq!((lamp.chip().floor(), lamp.chip().years()), (floor, (2026, 2030)));
+    (city.wall, lamp.clock) = (city.wall + 100_000 - 6 * 365 * 86_400_000, Some(0));
+    lamp.is_well(&mut city);
+}
+
 #[test]
 fn reflections_are_nobodys() {
     let mut city = City::new();

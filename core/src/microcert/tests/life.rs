@@ -71,6 +71,20 @@ fn erased_years_are_gone_on_either_side() {
 }
 
 #[test]
+fn what_is_erased_is_zero() {
+    use crate::microcert::Seed;
+    use crate::microcert::seed::{Expired, SEED_LEN};
+    let mut seed = Seed::new(Secret::new([7; SEED_LEN]), 2026);
+    let day = |year| Date::of(Date::new_year(year));
+    assert!(seed.erase_before(2028) && !seed.erase_before(2028));
+    assert!(seed.rows()[..32] == [0; 32] && seed.rows()[32..] == [7; SEED_LEN - 32]);
+    assert!(seed.select(&day(2027)) == Err(Expired) && seed.select(&day(2028)).is_ok());
+    seed.erase();
+    assert_eq!(seed.rows(), &[0; SEED_LEN]);
+    assert!((2025..2033).all(|year| seed.select(&day(year)) == Err(Expired)));
+}
+
+#[test]
 fn an_update_replaces_the_seed() {
     for (suite, clockless) in [(&SUITE_0_SYMMETRIC, false), (&SUITE_4_SYMMETRIC, true)] {
         let mut city = City::new();
@@ -259,6 +273,29 @@ fn a_device_that_is_revoked_within_an_update() {
         assert!(lamp.chip().is_dead());
         assert_eq!(city.row("lamp").standing(), Standing::Killed, "after {kept} round trips");
     }
+}
+
+/// Of a killed device nothing is left at the centre: neither the seed, nor what was sealed beside it, nor the wish for another.
+#[test]
+fn a_killed_devices_row_is_empty() {
+    let mut city = City::new();
+    let mut lamp = Lamp::new(&mut city, "lamp");
+    lamp.is_well(&mut city);
+    update(&mut city, &lamp);
+    lamp.is_well(&mut city);
+    let before = city.rows.clone();
+    assert!(spare(&before.rows[&b"lamp"[..]].0).is_some());
+    update(&mut city, &lamp);
+    city.with(|c, stores, _| c.revoke(stores, &id("lamp"))).unwrap();
+    assert!(!city.row("lamp").is_updating());
+    lamp.connect(&mut city);
+    let (state, seed) = &city.rows.rows[&b"lamp"[..]];
+    assert!(spare(state).is_none() && seed[..] == [0; Row::SEED_LEN]);
+    // It says so to a database that was put back, too, which has not revoked it: its row stays as it is, for the audit.
+    city.rows = before.clone();
+    lamp.reboot();
+    lamp.connect(&mut city);
+    assert_eq!(city.rows.rows, before.rows);
 }
 
 /// The centre has moved to the new seed, and the device was not told so before it is revoked.

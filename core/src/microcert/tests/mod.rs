@@ -62,6 +62,12 @@ pub(super) struct Rows {
     pub swaps: u32,
 }
 
+/// What is sealed in a row's state.
+fn spare(state: &[u8]) -> Option<&[u8; 80]> {
+    let flags = state[6 + usize::from(state[4])];
+    if flags & 0x10 != 0 { state.last_chunk() } else { None }
+}
+
 impl SeedStore for Rows {
     fn get(&mut self, id: &Id, row: &mut Row) -> Result<bool, StoreError> {
         match self.rows.get(id.as_bytes()) {
@@ -86,11 +92,13 @@ impl SeedStore for Rows {
             state[..4].copy_from_slice(&(version + 1).to_be_bytes());
             return Ok(false);
         }
-        if change == Change::State {
-            assert_eq!(there.unwrap().1, row.seed(), "the seed has not changed");
-        }
         let mut state = [0; Row::STATE_MAX];
         let len = row.write_state(&mut state).unwrap();
+        if change == Change::State {
+            let (before, seed) = there.unwrap();
+            assert_eq!(seed, row.seed(), "the seed has not changed");
+            assert_eq!(spare(before), spare(&state[..len]), "nor has the next one");
+        }
         self.rows.insert(row.id().as_bytes().to_vec(), (state[..len].to_vec(), row.seed().to_vec()));
         self.swaps += 1;
         Ok(true)

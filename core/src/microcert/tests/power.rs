@@ -73,6 +73,32 @@ fn no_counter_comes_twice() {
     assert!(!city.events.iter().any(|(_, event)| *event != CentreEvent::Authenticated));
 }
 
+/// The power goes whenever something has left: its counter is reserved in storage by then.
+#[test]
+fn no_counter_comes_twice_after_any_cut() {
+    for signs in [false, true] {
+        let mut city = City::new();
+        let mut lamp = Lamp::new(&mut city, "lamp");
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..20 {
+            let said = if signs {
+                let mut out = [0; 200];
+                let mut sign = |lamp: &mut Lamp| lamp.with(&city, |a, cx| a.sign(cx, b"x", &mut out));
+                if sign(&mut lamp) == Err(Error::Undrained) {
+                    lamp.flush(&city);
+                    sign(&mut lamp).unwrap();
+                }
+                out.to_vec()
+            } else {
+                lamp.with(&city, |a, cx| a.authenticate(cx, &addr("centre"))).unwrap();
+                lamp.flush(&city).remove(0)
+            };
+            assert!(seen.insert(said[19..23].to_vec()), "signs: {signs}");
+            lamp.reboot();
+        }
+    }
+}
+
 #[test]
 fn the_power_goes_while_a_seed_is_killed() {
     for writes in 0..4 {
