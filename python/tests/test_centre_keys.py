@@ -219,7 +219,21 @@ def test_keys_do_not_leave_the_token(softhsm: SoftHsm) -> None:
                 with pytest.raises(pkcs11.PKCS11Error):
                     key[pkcs11.Attribute.SENSITIVE] = False
             another.destroy()
+
+        class Looking:
+            """K_store, and whether the seed that it is to wrap can be read."""
+
+            def wrap_key(self, seed: object, **how: object) -> bytes:
+                with pytest.raises(pkcs11.AttributeSensitive):
+                    seed[pkcs11.Attribute.VALUE]  # type: ignore[index]
+                uses = pkcs11.Attribute
+                for attribute in (uses.DECRYPT, uses.SIGN, uses.DERIVE, uses.TOKEN):
+                    assert not seed[attribute]  # type: ignore[index]
+                return bytes(store.wrap_key(seed, **how))
+
+        keys._keys["store"] = Looking()
         keys.transcrypt(b"lamp", bytes(16), sealed(keys, b"lamp"))
+        keys._keys["store"] = store
         with keys.token.session("a look") as session:
             left = [*session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.SECRET_KEY})]
             assert len(left) == len(found), "the seed is not left in the token"
@@ -236,8 +250,10 @@ def test_keys_do_not_leave_the_token(softhsm: SoftHsm) -> None:
 
 
 def test_second_card(softhsm: SoftHsm) -> None:
-    pytest.importorskip("pkcs11")
-    from iotkm.centre.token import TokenKeyStore, install_card, request_card, trust_card
+    pkcs11 = pytest.importorskip("pkcs11")
+    from pkcs11.util.rsa import decode_rsa_public_key
+
+    from iotkm.centre.token import _OAEP, TokenKeyStore, install_card, request_card, trust_card
     from iotkm.pkcs11 import TokenError
 
     bind = bytes(16)
@@ -247,6 +263,22 @@ def test_second_card(softhsm: SoftHsm) -> None:
         stored = main.transcrypt(b"lamp", bind, sealed(main, b"lamp"))
         with pytest.raises(TokenError, match="security officer"):
             main.copy(order)
+        # Who has the user's PIN brings that key in himself: it has nobody's trust, the token wraps nothing to it, and gives it none.
+        with main.token.session("a user's work") as session:
+            own = {pkcs11.Attribute.WRAP: True, pkcs11.Attribute.TOKEN: False, pkcs11.Attribute.LABEL: "of the user"}
+            own |= {pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PUBLIC_KEY, pkcs11.Attribute.KEY_TYPE: pkcs11.KeyType.RSA}
+            own |= {a: decode_rsa_public_key(order)[a] for a in (pkcs11.Attribute.MODULUS, pkcs11.Attribute.PUBLIC_EXPONENT)}
+            with pytest.raises(pkcs11.PKCS11Error):
+                session.create_object(own | {pkcs11.Attribute.TRUSTED: True})
+            brought = session.create_object(own)
+            for kept in main._keys.values():
+                with pytest.raises(pkcs11.KeyNotWrappable):
+                    brought.wrap_key(kept, **_OAEP)
+                with pytest.raises(pkcs11.PKCS11Error):
+                    kept.copy({pkcs11.Attribute.WRAP_WITH_TRUSTED: False, pkcs11.Attribute.TOKEN: False})
+        with pytest.raises(TokenError, match="security officer"):
+            main.copy(order)
+        brought.destroy()
     with pytest.raises(TokenError):
         trust_card(softhsm.module, "main", "87654321", order, "centre")
     with pytest.raises(BadArgumentError):

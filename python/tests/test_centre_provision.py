@@ -122,6 +122,14 @@ def test_a_batch_is_used_once(tmp_path: Path) -> None:
         assert (sent.devices, sent.back, sent.digest) == (250, 248, digest)
         with pytest.raises(BadArgumentError, match="enrolled"):
             export_batch(desk, ledger, b"city", [ids[0]], key, tmp_path / "no")
+        # Forgotten since: the deposit that made it a device does not make it one again.
+        desk.forget(ids[3])
+        confirmations.unlink()
+        done = import_deposits(desk, ledger, deposits, confirmations)
+        assert done.taken == 247 == city.store.count() and ids[3] in {id for id, _ in done.refused}
+        write_lines(tmp_path / "others", bytes(16), "deposit", lines)
+        with pytest.raises(BadArgumentError, match="no batch of this centre"):
+            import_deposits(desk, ledger, tmp_path / "others", tmp_path / "no")
         with pytest.raises(BadArgumentError, match="not come back"):
             export_batch(desk, ledger, b"city", [ids[7]], key, tmp_path / "no")
         export_batch(desk, ledger, b"city", [ids[7]], key, tmp_path / "second", again=True)

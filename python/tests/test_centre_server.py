@@ -282,6 +282,7 @@ def test_centre_on_the_command_line(tmp_path: Path) -> None:
         ask("forget", "lamp-9")
         third.close()
         assert json.loads(centre("audit", "--json"))["rows"] == 2
+        assert len([*kept.glob("snapshot-*.db")]) == 1, "it makes one when it is time, so when there is none"
         centre("backup")
         serving.send_signal(signal.SIGTERM)
         assert serving.wait(30) == 0 and serving.stdout is not None
@@ -319,6 +320,17 @@ def test_centre_on_the_command_line(tmp_path: Path) -> None:
     centre("forget", "lamp-8")
     assert "not enrolled" in centre("status", "lamp-8", status=1)
     assert "no centre" in iotkm("centre", "status", tmp_path / "elsewhere", status=1)
+
+
+def test_alarms_are_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    from iotkm.cli._centre_serve import _Said
+
+    said = _Said(False, True, True)
+    for event in CentreEvent:
+        said.event(b"lamp", event)
+    levels = {line["event"]: line["level"] for line in map(json.loads, capsys.readouterr().err.splitlines())}
+    assert levels.keys() == {event.value for event in CentreEvent} - {"authenticated"}, "which --quiet leaves out"
+    assert {event for event, level in levels.items() if level == "warning"} == {"clone_suspected", "tampered"}
 
 
 def test_metrics_and_a_log_without_secrets(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ def served(tmp_path: Path, then: str) -> list[bytes]:
             await until([device], established)
             if then == "revoked":
                 city.centre.revoke(b"lamp")
+            if then == "forgotten":
+                city.centre.forget(b"lamp")
             if then == "asks":
                 # It asks for another session; the answer and all that come after it are lost, and it goes on with the one it has.
                 device.a.connect(b"centre")
@@ -59,8 +61,9 @@ def test_it_is_there(tmp_path: Path) -> None:
     assert served(tmp_path, "nothing") == [b"20.5 degrees"]
 
 
-def test_a_revoked_devices_session_ends(tmp_path: Path) -> None:
-    assert served(tmp_path, "revoked") == []
+@pytest.mark.parametrize("then", ["revoked", "forgotten"])
+def test_who_is_revoked_or_forgotten_has_no_session(tmp_path: Path, then: str) -> None:
+    assert served(tmp_path, then) == []
 
 
 def test_a_session_goes_on_until_the_device_has_the_next(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from iotkm._errors import BadArgumentError
 from iotkm.centre._keystore import Anchor, KeyStore
 from iotkm.centre._merkle import Builder
 from iotkm.centre._sqlite import Leaf, Rows, lock_rows
-from iotkm.centre._store import BackupFailedError, StoreFailedError
+from iotkm.centre._store import BackupFailedError, RolledBackError, StoreFailedError
 from iotkm.storage import sync_directory
 
 _BATCH = 500
@@ -101,10 +101,18 @@ class Backups:
         """After a crash, or where the mirror is new: brings all that is newer into it.
 
         Raises:
+            RolledBackError: it is newer than the key database.
             BackupFailedError: it cannot be written.
         """
-        if self.mirror.head() == head:
+        there = self.mirror.head()
+        if there == head:
             return
+        if there is not None and there.version > head.version:
+            # What the keystore remembers was put back with it.
+            raise RolledBackError(
+                f"{rows.path} is at version {head.version}, its back-up at {there.version}: "
+                "an old copy was put back: iotkm centre audit"
+            )
         newer: list[bytes] = []
         for id, ours, theirs in _both(rows, self.mirror):
             if ours is None or theirs is None or ours.written > theirs.written:

@@ -191,8 +191,8 @@ _CONTEXT = b"iotkm keystore\0"
 class FileKeyStore(KeyStore):
     """Keys in a file, sealed under a passphrase (Argon2id). Unlocked, they are in this process's memory.
 
-    The anchor is a file beside it, named ``.anchor``. Who can put back an old one with old records is not noticed: keep the two
-    files on another medium than the records, or the keys in a token.
+    The anchor is a file beside it, named ``.anchor``. Who can put back an old one with old records is noticed by the back-up alone:
+    keep that on another medium, or the keys in a token.
     """
 
     def __init__(self, path: str | os.PathLike[str], passphrase: bytes) -> None:

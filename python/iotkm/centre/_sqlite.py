@@ -331,6 +331,8 @@ class SqliteSeedStore:
         self._anchored = time.monotonic()
         self._version, self._tree = 0, Tree()
         self._read = _Read({}, {}, set())
+        # Whose seeds keystore or back-up do not have yet: nothing of theirs leaves before.
+        self._owed: set[bytes] = set()
 
     @classmethod
     def create(
@@ -517,7 +519,10 @@ class SqliteSeedStore:
         if not self.rows.put_states(states):
             raise TamperedError(f"rows of {self.path} were removed: iotkm centre audit")
 
-    def _after(self, ids: Iterable[bytes], seeds: bool) -> None:
+    def _after(self, ids: Sequence[bytes], seeds: bool) -> None:
+        seeds = seeds or bool(self._owed and not self._owed.isdisjoint(ids))
+        if seeds:
+            self._owed.update(ids)
         if self._backups is not None:
             self._backups.changed(ids)
             if seeds:
@@ -526,6 +531,8 @@ class SqliteSeedStore:
                 self._backups.follow(self.rows, self.head)
         if seeds or time.monotonic() - self._anchored >= self._anchor_seconds:
             self._anchor()
+        if seeds:
+            self._owed.clear()
 
     def flush(self) -> None:
         """Brings keystore and back-up up to date, at the end of a day's work.

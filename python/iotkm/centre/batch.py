@@ -228,6 +228,10 @@ class Ledger:
         found = self._db.execute("SELECT batch FROM device WHERE id = ?", (id,)).fetchone()
         return found[0] if found else None
 
+    def is_back(self, id: bytes) -> bool:
+        """Whether a device's deposit came back, and was taken."""
+        return self._db.execute("SELECT 1 FROM device WHERE id = ? AND back = 1", (id,)).fetchone() is not None
+
     def batches(self) -> "list[Sent]":
         """All that have left."""
         found = self._db.execute(
@@ -340,6 +344,8 @@ def import_deposits(
                     refused.append((id, "it is not in this batch"))
                 elif deposited(deposit) != id:
                     refused.append((id, "this is another device's deposit"))
+                elif ledger.is_back(id) and desk.device(id) is None:
+                    refused.append((id, "it was taken before, and the device forgotten since: export it anew"))
                 else:
                     new.append((id, deposit))
             enrolled = []
