@@ -26,7 +26,7 @@ from iotkm._iotkm import read_row  # noqa: E402
 from iotkm.centre import FileKeyStore, RemoteDesk  # noqa: E402
 from iotkm.centre._sqlite import Rows  # noqa: E402
 
-KILLS = int(os.environ.get("IOTKM_KILLS", "25"))
+KILLS = int(os.environ.get("IOTKM_KILLS", "200" if os.environ.get("CI") == "true" else "25"))
 SEED = int(os.environ.get("IOTKM_SEED", time.time_ns() % 1_000_000))
 DEVICES = 40
 WORD = b"correct horse"

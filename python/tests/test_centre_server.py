@@ -211,6 +211,19 @@ def test_what_nobody_should_say_to_the_control_socket(tmp_path: Path) -> None:
     city.close()
 
 
+def test_a_centre_that_ends_while_it_is_asked(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as serving:
+        serving.bind(str(tmp_path / "control"))
+        serving.listen()
+        desk = RemoteDesk(tmp_path / "control")
+        serving.accept()[0].close()
+        for _ in range(2):
+            with pytest.raises(ConnectionError):
+                desk.device(b"lamp")
+        desk.close()
+        assert desk._socket.fileno() == -1
+
+
 def test_centre_on_the_command_line(tmp_path: Path) -> None:
     city, kept = tmp_path / "city", tmp_path / "kept"
     word = ("--passphrase-file", "-")

@@ -125,8 +125,11 @@ class RemoteDesk:
 
     def close(self) -> None:
         """Hangs up."""
-        self._file.close()
-        self._socket.close()
+        try:
+            with suppress(OSError):  # what it did not take
+                self._file.close()
+        finally:
+            self._socket.close()
 
     def invite(self, ids: Sequence[bytes], suite: str, clockless: bool) -> "list[bytes | IotkmError]":
         """See `Desk.invite`."""
