@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from iotkm._errors import BadArgumentError
+from iotkm._errors import BadArgumentError, TicketRefusedError
 from iotkm._iotkm import RevocationList, SigningKey, VerifyKey
 from iotkm._sealed import Cost, PassphraseError, seal, unseal
 
@@ -110,14 +110,17 @@ class Records:
         """Makes a new agent with a new key: sealed under the passphrase, or in a PKCS#11 token, whose PIN it is then.
 
         Raises:
-            BadArgumentError: the passphrase is empty.
+            BadArgumentError: the passphrase is empty, or no ticket can have the name.
             FileExistsError: there is a file of that name.
             TokenError: the token refuses it, or has a key of that label.
         """
         if not passphrase:
             raise BadArgumentError("the passphrase is empty")
         # A name that no ticket can have is refused here, not at the first ticket.
-        RevocationList.issue(SigningKey("EdDSA", bytes(32)), agent=name, number=0, issued_at=0, serials=[])
+        try:
+            RevocationList.issue(SigningKey("EdDSA", bytes(32)), agent=name, number=0, issued_at=0, serials=[])
+        except TicketRefusedError as refused:
+            raise BadArgumentError("an agent's name is 1 to 32 bytes of text without control characters") from refused
         with open(path, "xb"):
             pass
         try:

@@ -194,6 +194,20 @@ class Authority(Records):
         found = self._db.execute("SELECT ticket FROM ticket WHERE serial = ?", (serial,)).fetchone()
         return Ticket.peek(found[0]) if found else None
 
+    def device_of(self, serial: int) -> str | None:
+        """Whose ticket or credential that serial is."""
+        query = "SELECT device FROM ticket WHERE serial = ?1 UNION SELECT device FROM credential WHERE serial = ?1"
+        found = self._db.execute(query, (serial,)).fetchone()
+        return str(found[0]) if found else None
+
+    def is_revoked(self, serial: int) -> bool:
+        """Whether the ticket or credential of that serial is revoked."""
+        query = (
+            "SELECT 1 FROM ticket WHERE serial = ?1 AND revoked_at IS NOT NULL UNION "
+            "SELECT 1 FROM credential WHERE serial = ?1 AND revoked_at IS NOT NULL"
+        )
+        return self._db.execute(query, (serial,)).fetchone() is not None
+
     def revocation_list(self) -> RevocationList | None:
         """The newest list."""
         found = self._db.execute("SELECT list FROM list ORDER BY number DESC LIMIT 1").fetchone()

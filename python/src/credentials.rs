@@ -11,7 +11,6 @@ use iotkm::crypto::{Rng, RngError, Secret, Suite as CoreSuite};
 use iotkm::engine::wire::Writer;
 use iotkm::noninteractive::credential::reference;
 use iotkm::noninteractive::{self as core, Setting, issue, setting};
-use iotkm::phase1::Subject;
 use iotkm::{Device, Error};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -408,16 +407,12 @@ impl CredentialRequest {
 #[pyo3(signature = (request, *, suite=None))]
 fn requested_device(py: Python<'_>, request: Bytes, suite: Option<&Suite>) -> PyResult<String> {
     let setting = setting_of(py, suite)?;
-    let read = || {
-        let (len, rest) = request.split_first()?;
-        let (name, share) = rest.split_at_checked(usize::from(*len))?;
-        let mut element = vec![0; setting.group.element_len()];
-        let fits = share.len() == setting.group.share_len();
-        (fits && setting.group.element_of_share(share, &mut element).is_ok()).then_some(())?;
-        let name = std::str::from_utf8(name).ok()?;
-        Subject::new(name).map(|_| name.to_owned())
-    };
-    read().ok_or_else(|| ticket_refused(py, Refused::Claims))
+    let (name, share) = issue::read_request(&request, setting).map_err(|reason| ticket_refused(py, reason))?;
+    let mut element = vec![0; setting.group.element_len()];
+    match setting.group.element_of_share(share, &mut element) {
+        Ok(()) => Ok(name.to_owned()),
+        Err(_) => Err(ticket_refused(py, Refused::Claims)),
+    }
 }
 
 /// Adds what this file has for Python.

@@ -5,6 +5,7 @@ use iotkm::cose::{Message, RevocationList, Ticket};
 use iotkm::engine::drops::Dropped;
 use iotkm::engine::state;
 use iotkm::engine::wire::{self, Kind, Reader, engine};
+use iotkm::noninteractive::issue::read_request;
 use iotkm::noninteractive::setting::{SETTING_2, SETTING_FFC2048, SETTING_FFC3072};
 use iotkm::noninteractive::{Credential, credential};
 use iotkm::{history, interactive, microcert, noninteractive, phase1};
@@ -49,7 +50,7 @@ impl From<Dropped> for Unread {
     }
 }
 
-/// What anybody may read off a datagram, a ticket, a revocation list, a credential, a message about tickets or a stored
+/// What anybody may read off a datagram, a ticket, a revocation list, a credential, a request, a message about tickets or a stored
 /// blob: a dict of names and values, first of all ``what``. No signature is looked at, and nothing secret is in it.
 ///
 /// Args:
@@ -78,8 +79,8 @@ pub fn inspect<'py>(py: Python<'py>, data: Bytes, cid_len: usize) -> PyResult<Bo
         let beside = if state::has_beside(&data) { Some(state::Beside::in_blob(&data).len()) } else { None };
         let clear = beside.map_or(0, |len| len.saturating_add(state::LENGTH_LEN));
         seen.put("sealed_bytes", data.len().saturating_sub(state::OVERHEAD).saturating_sub(clear))?;
-        if let Some(len) = beside {
-            seen.put("ticket_bytes", len)?;
+        if beside.is_some_and(|len| len > 0) {
+            shown_ticket(&seen, "ticket", state::Beside::in_blob(&data))?;
         }
         return Ok(seen.0);
     }
@@ -103,7 +104,10 @@ pub fn inspect<'py>(py: Python<'py>, data: Bytes, cid_len: usize) -> PyResult<Bo
                 Err(Unread::Python(error)) => Err(error),
             }
         }
-        Err(_) => Err(bad_argument(py, "neither a datagram of wire version 1, nor a ticket, nor a stored blob")),
+        Err(_) => {
+            let known = "a ticket, a revocation list, a credential, a request, nor a stored blob";
+            Err(bad_argument(py, &format!("neither a datagram of wire version 1, nor {known}")))
+        }
     }
 }
 
@@ -151,8 +155,24 @@ fn object<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Option<Seen<'py>>> {
     if let Ok(message) = Message::read(data) {
         return said(py, data, &message).map(Some);
     }
-    // A credential begins with its serial: one above 2^24 could be taken for something else, and is not shown.
-    if data.first() == Some(&0) { self_certified(py, data) } else { Ok(None) }
+    // Names and lengths have to fit: a datagram begins above, a blob's version is no text.
+    if data.first().is_some_and(|first| *first < 0x10)
+        && let Some(seen) = self_certified(py, data)?
+    {
+        return Ok(Some(seen));
+    }
+    asked(py, data)
+}
+
+/// A device's request for a credential.
+fn asked<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Option<Seen<'py>>> {
+    let settings = [&SETTING_2, &SETTING_FFC2048, &SETTING_FFC3072];
+    let read = settings.into_iter().find_map(|setting| read_request(data, setting).ok());
+    let Some((name, share)) = read else { return Ok(None) };
+    let seen = Seen::new(py, "request for a credential", data)?;
+    seen.put("device", name)?;
+    seen.hex("share", share)?;
+    Ok(Some(seen))
 }
 
 fn self_certified<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Option<Seen<'py>>> {
@@ -196,15 +216,17 @@ fn put_credential(seen: &Seen<'_>, credential: &Credential<'_>, data: &[u8]) -> 
     seen.hex("reference", &credential::reference(data).0)
 }
 
+/// What holds something else.
+fn held<'py>(py: Python<'py>, what: &str, data: &[u8], inner: Option<Seen<'py>>) -> PyResult<Seen<'py>> {
+    let seen = Seen::new(py, what, data)?;
+    match inner {
+        Some(inner) => seen.put("holds", inner.0)?,
+        None => seen.put("malformed", true)?,
+    }
+    Ok(seen)
+}
+
 fn said<'py>(py: Python<'py>, data: &[u8], message: &Message<'_>) -> PyResult<Seen<'py>> {
-    let inner = |what: &str, object: &[u8]| -> PyResult<Seen<'py>> {
-        let seen = Seen::new(py, what, data)?;
-        match signed(py, object)? {
-            Some(inner) => seen.put("holds", inner.0)?,
-            None => seen.put("malformed", true)?,
-        }
-        Ok(seen)
-    };
     match message {
         Message::Request(request) => {
             let seen = Seen::new(py, "ticket request", data)?;
@@ -215,8 +237,8 @@ fn said<'py>(py: Python<'py>, data: &[u8], message: &Message<'_>) -> PyResult<Se
             seen.hex("key", request.key.as_bytes())?;
             Ok(seen)
         }
-        Message::Ticket(ticket) => inner("message with a ticket", ticket),
-        Message::List(list) => inner("message with a revocation list", list),
+        Message::Ticket(ticket) => held(py, "message with a ticket", data, signed(py, ticket)?),
+        Message::List(list) => held(py, "message with a revocation list", data, signed(py, list)?),
         Message::Acknowledged(held) => {
             let seen = Seen::new(py, "acknowledgement of a ticket", data)?;
             seen.hex("ticket", &held.ticket.0)?;
@@ -227,6 +249,13 @@ fn said<'py>(py: Python<'py>, data: &[u8], message: &Message<'_>) -> PyResult<Se
             let seen = Seen::new(py, "refusal of a ticket", data)?;
             seen.put("code", *code)?;
             Ok(seen)
+        }
+        Message::CredentialDue => Seen::new(py, "message: ask for a credential", data),
+        Message::CredentialRequest(request) => {
+            held(py, "message with a request for a credential", data, asked(py, request)?)
+        }
+        Message::CredentialAnswer(answer) => {
+            held(py, "message with an answer to a request for a credential", data, self_certified(py, answer)?)
         }
         _ => Seen::new(py, "message about tickets", data),
     }

@@ -263,7 +263,8 @@ pub fn bad_argument(py: Python<'_>, message: &str) -> PyErr {
 /// `TicketRefusedError` with its reason and code.
 pub fn ticket_refused(py: Python<'_>, refused: iotkm::cose::Refused) -> PyErr {
     let build = || -> PyResult<PyErr> {
-        let raised = new_error(py, "TicketRefusedError", &format!("refused: {}", refused.name().replace('_', " ")))?;
+        let message = format!("{} ({})", refused.advice(), refused.name().replace('_', " "));
+        let raised = new_error(py, "TicketRefusedError", &message)?;
         raised.value(py).setattr("reason", refused.name())?;
         raised.value(py).setattr("code", refused.code())?;
         Ok(raised)

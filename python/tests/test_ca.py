@@ -157,18 +157,29 @@ def test_command(tmp_path: Path) -> None:
     assert lock["expires"] - lock["issued_at"] == 3 * DAY
     out = tmp_path / "ticket"
     shown = json.loads(iotkm("ca", "show", path, "lamp", "--out", out, "--json"))
-    assert shown == json.loads(iotkm("inspect", out, "--json")) and shown["scope"] == "light"
+    assert shown == json.loads(iotkm("inspect", out, "--json")) | {"revoked": False} and shown["scope"] == "light"
     listed = [json.loads(line) for line in iotkm("ca", "list", path, "--json").splitlines()]
     assert len(listed) == 5 and "lamp" in iotkm("ca", "list", path)
     serial = shown["serial"]
+    assert json.loads(iotkm("ca", "renew", path, "--within", "360", "--days", "370", *secret, "--json"))["renewed"] == 1
+    said = iotkm("ca", "revoke", path, str(lock["serial"]), *secret, stderr=True)
+    assert "lock has ticket 6 too, which is not revoked" in said
     revoked = json.loads(iotkm("ca", "revoke", path, str(serial), *secret, "--json"))
-    assert revoked["serials"] == [serial]
+    assert revoked["serials"] == sorted([serial, lock["serial"]])
     assert json.loads(iotkm("ca", "show", path, "revocations", "--json")) == revoked
     word.write_bytes(b"wrong\n")
     assert "not the agent's" in iotkm("ca", "issue", path, *secret, status=1)
     assert "no nobody" in iotkm("ca", "show", path, "nobody", status=1)
     assert "hex digits" in iotkm("ca", "request", path, "x", "--key", "zz", status=1)
-    assert "refused: key" in iotkm("ca", "request", path, "x", "--key", "00", status=1)
+    assert "a key of x25519 has 32 bytes, not 1" in iotkm("ca", "request", path, "x", "--key", "00", status=1)
+    assert "1 to 32 bytes of text" in iotkm("ca", "request", path, "x" * 33, "--key", KEY.hex(), status=1)
+    assert "1 to 32 bytes of text" in iotkm("ca", "init", tmp_path / "long", "--name", "x" * 33, *secret, status=1)
+    assert not (tmp_path / "long").exists()
+    assert "x25519" in iotkm("ca", "request", path, "x", "--group", "x448", "--key", "00", status=2)
+    for line, what in (('{"device": ', "line 2 is no JSON"), ("[1]", "line 2: an object"), ('{"device": "y"}', "request for y")):
+        many.write_text(f'{{"device": "x", "key": "{KEY.hex()}"}}\n{line}\n')
+        assert what in iotkm("ca", "request", path, "--fleet", many, status=1)
+    assert json.loads(iotkm("ca", "show", path, str(serial), "--json"))["revoked"] is True
     assert "ca init" in iotkm("ca", "list", tmp_path / "none", status=1)
 
 
@@ -369,6 +380,8 @@ def test_command_of_printed_issue(tmp_path: Path) -> None:
     assert printed.stat().st_mode & 0o077 == 0
     take = ("ca", "accept", tmp_path / "meter", "meter", printed, "--operator", known)
     assert "is not the one that sealed it" in iotkm(*take, *secret, status=1)
+    seen = json.loads(iotkm("inspect", printed, "--json"))
+    assert seen["credential"]["device"] == "meter" and "not shown" in seen["key"] and seen["suite"] == "SUITE_2"
     assert json.loads(iotkm(*take, "--passphrase-file", seal, "--json"))["serial"] == made["serial"]
     # It is in the records: shown, revoked; but there is no answer, and no key.
     shown = json.loads(iotkm("ca", "show", path, "meter", *scheme, "--json"))

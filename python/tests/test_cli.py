@@ -24,11 +24,11 @@ from iotkm import cli  # noqa: E402
 ENVIRONMENT = {**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb"}
 
 
-def iotkm(*arguments: str | Path, given: bytes = b"", status: int = 0) -> str:
-    """Runs it in this process; what it printed."""
+def iotkm(*arguments: str | Path, given: bytes = b"", status: int = 0, stderr: bool = False) -> str:
+    """Runs it in this process; what it printed, on standard error where it failed or that is asked for."""
     done = CliRunner().invoke(cli.app, [*map(str, arguments)], input=given, env=ENVIRONMENT, prog_name="iotkm")
     assert done.exit_code == status, done.output
-    return done.stderr if status else done.stdout
+    return done.stderr if status or stderr else done.stdout
 
 
 @contextmanager

@@ -8,8 +8,14 @@ from typing import Any
 import pytest
 
 from iotkm import (
+    SUITE_0,
+    SUITE_2,
+    SUITE_FFC2048,
     Acknowledged,
     BadArgumentError,
+    CredentialAnswer,
+    CredentialAsked,
+    CredentialDue,
     CredentialRequest,
     Platform,
     Refusal,
@@ -112,6 +118,22 @@ def test_objects_and_what_is_said_about_them() -> None:
     for data, what in ((credential, "credential"), (credential + bytes(32), "answer to a request for a credential")):
         shown = inspect(data)
         assert (shown["what"], shown["device"], shown["serial"], shown["expires"]) == (what, "lamp", 7, 1700086400)
+    high = inspect(b"\x0b\xff" + credential[2:])
+    assert (high["what"], high["serial"]) == ("credential", 0x0BFF0007)
+
+
+def test_requests_and_answers_of_credentials() -> None:
+    # The length of a name is a kind of blob's number too, or a datagram's first byte.
+    for length in range(1, 33):
+        for suite in (SUITE_0, SUITE_2, SUITE_FFC2048):
+            asked = CredentialRequest(Platform(bytes(32)), "x" * length, suite=suite).request
+            shown = inspect(asked)
+            assert (shown["what"], shown["device"]) == ("request for a credential", "x" * length)
+            assert inspect(write_ticket_message(CredentialAsked(asked)))["holds"] == shown
+    answer = bytes.fromhex("00000007 6553f100 0018") + b"\x04lamp" + bytes([2]) * 32 + bytes(32)
+    assert inspect(write_ticket_message(CredentialAnswer(answer)))["holds"] == inspect(answer)
+    assert inspect(write_ticket_message(CredentialDue()))["what"] == "message: ask for a credential"
+    assert inspect(write_ticket_message(CredentialAsked(b"\x04lamp")))["malformed"]
 
 
 def test_blobs() -> None:

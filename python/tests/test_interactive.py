@@ -162,8 +162,8 @@ def test_a_restart() -> None:
         peer = TicketPeer.restore(node.platform, slot=1, blob=node.stored[1])
         assert peer.info.generation == 2 and "device-" in repr(peer)
         seen = iotkm.inspect(node.stored[1])
-        assert seen["what"] == "stored interactive peer" and seen["ticket_bytes"] > 150
-        assert seen["bytes"] == 1 + 4 + 16 + seen["sealed_bytes"] + seen["ticket_bytes"] + 2
+        assert seen["what"] == "stored interactive peer" and seen["ticket"]["bytes"] > 150
+        assert seen["bytes"] == 1 + 4 + 16 + seen["sealed_bytes"] + seen["ticket"]["bytes"] + 2
         node.association = Interactive(node.platform, peer, node.wallet)
     net.cut()
     net.trace.clear()

@@ -89,6 +89,24 @@ impl Refused {
             Self::Older => "older",
         }
     }
+
+    /// The reason for people.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Encoding(_) => "refused: not the deterministic CBOR of a ticket or list",
+            Self::Algorithm => "refused: signed with another algorithm than the agent's",
+            Self::Header => "refused: a header that must be known and is not, or that nobody signed",
+            Self::Claims => "refused: a claim is missing, out of range, or contradicts another one",
+            Self::Key => "refused: the device's key is of a kind that is not known here",
+            Self::Agent => "refused: another agent issued it",
+            Self::Subject => "refused: it is about another device",
+            Self::Signature => "refused: the signature does not verify",
+            Self::Expired => "refused: it is over",
+            Self::NotYetValid => "refused: it begins later",
+            Self::Revoked => "refused: the newest revocation list names it",
+            Self::Older => "refused: a newer one is here already",
+        }
+    }
 }
 
 impl From<CborError> for Refused {

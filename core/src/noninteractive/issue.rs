@@ -224,7 +224,7 @@ pub fn read_request<'a>(request: &'a [u8], setting: &Setting) -> Result<(&'a str
     let read: Result<_, crate::engine::drops::Dropped> = fields();
     let (subject, share) = read.map_err(|_| Refused::Claims)?;
     r.end().map_err(|_| Refused::Claims)?;
-    let subject = str::from_utf8(subject).map_err(|_| Refused::Claims)?;
+    let subject = str::from_utf8(subject).ok().filter(|name| is_name(name)).ok_or(Refused::Claims)?;
     Ok((subject, share))
 }
 

@@ -11,7 +11,7 @@ from rich.progress import track
 
 import iotkm
 from iotkm import Platform, sim
-from iotkm.cli import _ca, _centre, _chip, _history
+from iotkm.cli import _ca, _centre, _chip, _enrol, _history
 from iotkm.cli._common import Json, console, fail, for_people, friendly, show, suite_of
 from iotkm.storage import Directory
 
@@ -53,7 +53,7 @@ def inspect(
 ) -> None:
     """Say what a datagram, a ticket, a revocation list, a credential, a request or a stored blob is. Secrets are never shown."""
     data = _bytes(source)
-    seen: dict[str, Any] = dict(iotkm.inspect(data, cid_len=cid_len))
+    seen: dict[str, Any] = _enrol.about_printed(data) or dict(iotkm.inspect(data, cid_len=cid_len))
     if state is not None and seen["what"] == "stored peer":
         with Directory(state) as storage:
             peer = iotkm.Peer.restore(Platform(storage.device_secret()), slot=0, blob=data)

@@ -3,14 +3,24 @@
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from iotkm import Credential, RevocationList, Suite, Ticket, TicketRequest, inspect, read_ticket_message, write_ticket_message
+from iotkm import (
+    Credential,
+    RevocationList,
+    Suite,
+    Ticket,
+    TicketRefusedError,
+    TicketRequest,
+    inspect,
+    read_ticket_message,
+    write_ticket_message,
+)
 from iotkm.cli import _enrol
 from iotkm.cli._common import Json, console, fail, for_people, friendly, show, suite_of
 
@@ -47,7 +57,10 @@ Known = Annotated[
 def _suite(text: str) -> Suite:
     """As `suite_of`, and the groups modulo a prime by their numbers, with or without the sign."""
     names = {"-21": "FFC2048", "21": "FFC2048", "-22": "FFC3072", "22": "FFC3072"}
-    return suite_of(names.get(text, text))
+    name = names.get(text, text.upper())
+    if name not in ("0", "1", "2", "3", "4", "5", "FFC2048", "FFC3072"):
+        fail(f"there is no suite {text} for credentials: 0 to 5, FFC2048, FFC3072")
+    return suite_of(name)
 
 
 def _passphrase(file: Path | None, confirm: bool = False) -> bytes:
@@ -146,7 +159,7 @@ def suite_(
 def request(
     file: Annotated[Path, typer.Argument(help="The agent's SQLite file; the folder of a device that makes its request.")],
     device: Device = None,
-    group: Annotated[str, typer.Option(help="x25519, p256, ffc2048 or ffc3072.")] = "x25519",
+    group: Annotated[Literal["x25519", "p256", "ffc2048", "ffc3072"], typer.Option(help="Of the key.")] = "x25519",
     key: Annotated[str, typer.Option(help="The device's public key in hex digits.")] = "",
     scope: Annotated[str, typer.Option(help="What the device may do.")] = "",
     days: Annotated[float, typer.Option(min=0.001, help="How long it shall be valid, in days.")] = 365,
@@ -190,16 +203,8 @@ def request(
     if device is not None:
         wanted.append({"device": device, "key": key})
     if fleet is not None:
-        wanted += [json.loads(line) for line in fleet.read_text().splitlines() if line.strip()]
-    asked = []
-    for one in wanted:
-        try:
-            values: dict[str, Any] = {"group": group, "scope": scope, "days": days} | one
-            lifetime = round(float(values["days"]) * 86_400)
-            data = bytes.fromhex(values["key"])
-            asked.append(TicketRequest(str(values["device"]), values["group"], data, lifetime, values["scope"]))
-        except (KeyError, TypeError, ValueError):
-            fail(f"request for {one.get('device', '?')}: device and key (in hex digits) are wanted")
+        wanted += list(_fleet(fleet))
+    asked = [_asked({"group": group, "scope": scope, "days": days} | one) for one in wanted]
     for path in message or []:
         read = read_ticket_message(path.read_bytes())
         if not isinstance(read, TicketRequest):
@@ -214,6 +219,43 @@ def request(
         return
     with _library()(file) as agent:
         agent.request_all(asked)
+
+
+def _fleet(file: Path) -> Iterator[dict[str, Any]]:
+    """The devices of a file, one a line."""
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            one = json.loads(line)
+        except ValueError as error:
+            fail(f"{file}, line {number} is no JSON: {error}")
+        if not isinstance(one, dict):
+            fail(f'{file}, line {number}: an object is wanted, as {{"device": "lamp-7", "key": "5a5a..."}}')
+        yield one
+
+
+_KEY_BYTES = {"x25519": 32, "p256": 32, "ffc2048": 256, "ffc3072": 384}
+
+
+def _asked(one: dict[str, Any]) -> TicketRequest:
+    """A request from what was said, or a word on what is wrong with it."""
+    device, group = one.get("device", "?"), one.get("group")
+    try:
+        key = bytes.fromhex(one["key"])
+        lifetime = round(float(one["days"]) * 86_400)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        fail(f"request for {device}: device and key (in hex digits) are wanted, and days as a number")
+    if group not in _KEY_BYTES:
+        fail(f"request for {device}: there is no group {group}: {', '.join(_KEY_BYTES)}")
+    if len(key) != _KEY_BYTES[group]:
+        fail(f"request for {device}: a key of {group} has {_KEY_BYTES[group]} bytes, not {len(key)}")
+    try:
+        request = TicketRequest(str(device), group, key, lifetime, one["scope"])
+        write_ticket_message(request)
+    except (TicketRefusedError, TypeError, OverflowError):
+        fail(f"request for {device}: names and scopes are 1 to 32 bytes of text without control characters, days above 0")
+    return request
 
 
 class _Bar:
@@ -338,13 +380,27 @@ def revoke(
     with _library()(file) as agent:
         _wanting(agent.unlock, _passphrase(passphrase_file))
         made = agent.revoke(serial, now=_now())
-    _give(made, out, as_json)
+        still = [line for one in serial for line in _still_valid(agent, one)]
+    _give(made, {}, out, as_json)
+    for line in dict.fromkeys(still):
+        console(True).print(f"note: {line}", style="yellow", highlight=False, markup=False)
 
 
-def _give(thing: Ticket | RevocationList, out: Path | None, as_json: bool) -> None:
+def _still_valid(agent: "Authority", serial: int) -> Iterator[str]:
+    """Whoever is to be turned away has to lose all that it has."""
+    device = agent.device_of(serial)
+    for one, revoked in agent.tickets(device):
+        if not revoked and one.expires > _now():
+            yield f"{device} has ticket {one.serial} too, which is not revoked"
+    for issued in agent.credentials(device):
+        if not issued.revoked and issued.credential.expires > _now():
+            yield f"{device} has credential {issued.credential.serial} too, which is not revoked"
+
+
+def _give(thing: Ticket | RevocationList, more: dict[str, Any], out: Path | None, as_json: bool) -> None:
     if out is not None:
         out.write_bytes(bytes(thing))
-    seen = inspect(bytes(thing))
+    seen = inspect(bytes(thing)) | more
     show(seen if as_json else dict(for_people(seen)), as_json)
 
 
@@ -401,6 +457,7 @@ def show_(
             found = agent.ticket(int(what))
         if found is None and what == "revocations":
             found = agent.revocation_list()
+        more = {"revoked": agent.is_revoked(found.serial)} if isinstance(found, Ticket) else {}
     if found is None:
         fail(f"there is no {what}")
-    _give(found, out, as_json)
+    _give(found, more, out, as_json)

@@ -11,7 +11,6 @@ from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 import iotkm
 from iotkm import IotkmError, Suite
@@ -41,8 +40,10 @@ def friendly(command: Callable[_P, _R]) -> Callable[_P, _R]:
     def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
             return command(*args, **kwargs)
-        except (IotkmError, OSError, sqlite3.Error) as error:
+        except (IotkmError, sqlite3.Error) as error:
             fail(str(error))
+        except OSError as error:
+            fail(str(error) if error.filename is None else f"{error.filename}: {error.strerror}")
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
 
@@ -54,11 +55,13 @@ def show(values: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(values), flush=True)
         return
-    table = Table.grid(padding=(0, 2))
+    width = max((len(name) for name in values), default=0)
     for name, value in values.items():
+        if isinstance(value, list | tuple):
+            value = ", ".join(map(str, value)) or "none"
         shown = f"{value:.2f}" if isinstance(value, float) else str(value)
-        table.add_row(name.replace("_", " "), shown)
-    console().print(table, highlight=False, markup=False)
+        # Not a table of rich's: that one cuts keys off.
+        console().print(f"{name.replace('_', ' '):{width}}  {shown}".rstrip(), highlight=False, markup=False)
 
 
 def for_people(seen: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

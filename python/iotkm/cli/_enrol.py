@@ -162,6 +162,19 @@ def _printed(data: bytes) -> dict[str, Any] | None:
     return about if isinstance(about, dict) and about.get("what") == _PRINTED else None
 
 
+def about_printed(data: bytes) -> dict[str, Any] | None:
+    """What anybody may see of a credential that was issued with its key; None: it is something else."""
+    if (printed := _printed(data)) is None:
+        return None
+    try:
+        credential = bytes.fromhex(printed["credential"])
+        sealed = "under a passphrase" if "under" in printed else "for a device's secret"
+        about: dict[str, Any] = {"what": _PRINTED, "suite": printed["suite"], "key": f"(sealed {sealed}, not shown)"}
+        return about | {"credential": inspect(credential)}
+    except (KeyError, TypeError, ValueError) as error:
+        fail(f"the printed credential is damaged: {error}")
+
+
 def is_printed_under_a_passphrase(file: Path) -> bool:
     """Whether it takes a passphrase to accept what is in a file."""
     printed = _printed(file.read_bytes())
