@@ -3,11 +3,14 @@
 import json
 import multiprocessing
 import os
+import re
+import resource
 import socket
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -285,6 +288,7 @@ def test_a_disk_that_is_full_or_read_only(tmp_path: Path) -> None:
         town = Town(tmp_path / "disk", tmp_path, call, seen)
         word = ("--passphrase-file", town.word)
         rest = seen(tmp_path / "disk" / "rest")
+        metrics = f"127.0.0.1:{free_port()}"
 
         def authenticated(seconds: float) -> bool:
             for device in town.devices:
@@ -297,6 +301,11 @@ def test_a_disk_that_is_full_or_read_only(tmp_path: Path) -> None:
                 time.sleep(0.005)
             return all(device.count for device in town.devices)
 
+        def figures() -> dict[str, float]:
+            with urllib.request.urlopen(f"http://{metrics}/metrics") as answer:
+                shown = answer.read().decode()
+            return {name: float(value) for name, value in re.findall(r"^([^#\s]\S*) (\S+)$", shown, re.M)}
+
         def fill() -> None:
             with open(rest, "ab", buffering=0) as file:
                 for size in (65_536, 512, 1):
@@ -306,7 +315,7 @@ def test_a_disk_that_is_full_or_read_only(tmp_path: Path) -> None:
 
         with (
             open(tmp_path / "said", "wb") as said_by,
-            subprocess.Popen([*there, *town.command()], stdout=said_by, stderr=said_by, env=ENVIRONMENT) as serving,
+            subprocess.Popen([*there, *town.command(), "--metrics", metrics], stdout=said_by, stderr=said_by, env=ENVIRONMENT) as serving,
             killed_at_the_end(serving),
             desk_of(town) as desk,
         ):
@@ -323,11 +332,27 @@ def test_a_disk_that_is_full_or_read_only(tmp_path: Path) -> None:
             for was, device in zip(before, town.devices, strict=True):
                 now = desk.device(device.id)
                 assert was is not None and now is not None and now.counter > was.counter
+
+            # None of its writes goes through any more, wherever and to whatever file, its log's too.
+            limits = resource.prlimit(serving.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(serving.pid, resource.RLIMIT_FSIZE, (0, limits[1]))
+            authenticated(0.5)  # what was on its way
+            before = [desk.device(device.id) for device in town.devices]
+            assert not authenticated(1.5) and not any(device.count or device.failed for device in town.devices)
+            for wanted in (lambda: desk.update(b"device 1"), lambda: desk.revoke(b"device 2"), lambda: desk.forget(b"device 3")):
+                with pytest.raises(IotkmError, match="cannot be written"):
+                    wanted()
+            assert [desk.device(device.id) for device in town.devices] == before
+            assert figures()["iotkm_centre_database_failing"] == 1 and figures()["iotkm_centre_troubles_total"] > 1
+            resource.prlimit(serving.pid, resource.RLIMIT_FSIZE, limits)
+            assert authenticated(20), "it may be written again"
+            assert figures()["iotkm_centre_database_failing"] == 0
             desk.update(b"device 1")
             serving.terminate()
             assert serving.wait(30) == 0
             noise = (tmp_path / "said").read_text()
-            assert "cannot be written" in noise and "Traceback" not in noise
+            assert "cannot be written" in noise and "Traceback" not in noise and "it goes on" in noise
+            assert len(noise) < 20_000, "the same again and again"
 
         remount("ro")
         for name, *more in (("update", "device 1"), ("status",), ("audit", "--repair")):

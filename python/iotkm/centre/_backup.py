@@ -192,7 +192,8 @@ class Backups:
             for old in self.snapshots()[max(1, self._keep) :]:
                 old.unlink()
         except (sqlite3.Error, OSError) as error:
-            new.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                new.unlink(missing_ok=True)
             raise BackupFailedError(f"the snapshot in {self.folder} failed: {error}") from error
         return made
 

@@ -46,7 +46,7 @@ class Server:
     start are held here, as many as there is room for; a new one takes the place of that device's last as soon as the device is
     heard in it, and of the one that said nothing for the longest time. Revoking or forgetting a device ends them.
 
-    The work is done in a thread of its own. Callbacks are called in the loop's.
+    The work is done in a thread of its own. Callbacks are called in the loop's; one that raises is logged, and ends nothing.
 
         async with Server(centre, platform, bind=("0.0.0.0", 5683), on_event=print) as server:
             await asyncio.Event().wait()
@@ -323,14 +323,12 @@ class Server:
         self.counts.messages += len(outcome.messages)
         self.counts.troubles += len(outcome.trouble)
         for id, event in outcome.events:
-            if self._on_event is not None:
-                self._on_event(id, event)
+            _tell(self._on_event, id, event)
         for id, message in outcome.messages:
-            if self._on_message is not None:
-                self._on_message(id, message)
+            _tell(self._on_message, id, message)
         for error in outcome.trouble:
             if self._on_trouble is not None:
-                self._on_trouble(error)
+                _tell(self._on_trouble, error)
             else:
                 _log.warning("nothing was answered: %s", error)
 
@@ -372,6 +370,14 @@ class _Outcome:
         self.events: list[tuple[bytes, CentreEvent]] = []
         self.messages: list[tuple[bytes, Received]] = []
         self.trouble: list[IotkmError] = []
+
+
+def _tell(callback: Callable[..., None] | None, *what: Any) -> None:
+    if callback is not None:
+        try:
+            callback(*what)
+        except Exception:
+            _log.exception("a callback failed")
 
 
 def _cid_of(data: bytes) -> bytes | None:

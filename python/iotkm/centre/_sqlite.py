@@ -321,6 +321,8 @@ class SqliteSeedStore:
         self, path: Path, keys: KeyStore, backups: "Backups | None", anchor_seconds: float, *, create: bool
     ) -> None:
         self.path, self._keys, self._backups, self._anchor_seconds = path, keys, backups, anchor_seconds
+        self.trouble: StoreFailedError | None = None
+        """Why it could not be written when it was tried last."""
         self._mutex = threading.RLock()
         self._lock = lock_rows(path)
         try:
@@ -473,10 +475,12 @@ class SqliteSeedStore:
                     before = self._tree.update({n: bucket_digest(leaf.tag for leaf in found[n]) for n in touched})
                     self._write(work, version)
                     self.rows.set_head(Anchor(version, self._tree.root))
-            except BaseException:
+            except BaseException as error:
                 self._tree.update(before)
+                if isinstance(error, StoreFailedError):
+                    self.trouble = error
                 raise
-            self._version = version
+            self._version, self.trouble = version, None
             both = [*zip(changes, done, strict=True)]
             seeds = any(was and (change.seed is not None or change.remove) for change, was in both)
             self._after([change.id for change, was in both if was], seeds)

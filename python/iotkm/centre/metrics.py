@@ -57,6 +57,7 @@ class CentreCollector(Collector):
         gauges = [
             ("sessions", "Sessions held", len(server.sessions)),
             ("database_version", "Commits that the key database has had", self._store.head.version),
+            ("database_failing", "1: the key database could not be written when it was tried last", self._store.trouble is not None),
             ("backup_pending", "Rows whose last change is not in the back-up yet", self._backups.pending),
             ("backup_failing", "1: the back-up could not be written when it was tried last", self._backups.trouble is not None),
             ("snapshot_age_seconds", "Age of the newest snapshot", time.time() - newest.stat().st_mtime if newest else None),

@@ -5,8 +5,9 @@ import contextlib
 import json
 import signal
 import sys
+import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -19,17 +20,24 @@ if TYPE_CHECKING:
     from iotkm.centre import CentreEvent, Server
 
 _SNAPSHOT_SECONDS = 600.0
+_TROUBLE_SECONDS = 10.0
 _ALARMS = ("clone_suspected", "tampered")
 
 
 class _Said:
-    """What is told of the work, in words, as JSON or as lines of a log: of each secret, nothing."""
+    """What is told of the work, in words, as JSON or as lines of a log: of each secret, nothing. That it cannot be written, on a
+    disk that is full, stops no work."""
 
     def __init__(self, as_json: bool, log: bool, quiet: bool) -> None:
         self._json, self._log, self._quiet = as_json, log, quiet
+        self._last, self._again, self._times = "", 0.0, 0
 
     def event(self, id: bytes, event: "CentreEvent") -> None:
         name = event.value
+        if self._last:
+            self._last, self._times = "", 0
+            if not self.log("info", "goes_on"):
+                _print("iotkm: it goes on", sys.stderr)
         alarm = name in _ALARMS
         if self._quiet and name == "authenticated":
             return
@@ -37,7 +45,7 @@ class _Said:
         if self._json:
             self._line({"device": text_of(id), "event": name})
         elif not self._log:
-            print(f"{text_of(id)}: {name.replace('_', ' ')}", flush=True)
+            _print(f"{text_of(id)}: {name.replace('_', ' ')}")
 
     def message(self, id: bytes, message: Received) -> None:
         # What devices say is theirs: of no log.
@@ -47,28 +55,40 @@ class _Said:
             said = {"time": message.time, "place": message.place.decode(errors="replace"), "text": text}
             self._line({"device": text_of(id), "event": "message", **said, "hex": message.payload.hex()})
         elif not self._log:
-            print(f"{text_of(id)}> {text}", flush=True)
+            _print(f"{text_of(id)}> {text}")
 
     def trouble(self, error: Exception) -> None:
-        if not self.log("error", "trouble", error=type(error).__name__, text=str(error)):
-            print(f"iotkm: {error}", file=sys.stderr, flush=True)
+        """Each datagram meets the same one while it lasts: that is a line now and then, with how often it was."""
+        text, now = str(error), time.monotonic()
+        self._times += 1
+        if text == self._last and now < self._again:
+            return
+        more = {"times": self._times} if self._times > 1 else {}
+        self._last, self._again, self._times = text, now + _TROUBLE_SECONDS, 0
+        if not self.log("error", "trouble", error=type(error).__name__, text=text, **more):
+            _print(f"iotkm: {text}" + (f" ({more['times']} times)" if more else ""), sys.stderr)
 
     def control(self, call: str, id: bytes | None) -> None:
         self.log("info", "control", call=call, **({"device": text_of(id)} if id is not None else {}))
 
     def started(self, host: str, port: int) -> None:
         if not self.log("info", "serving", address=f"{host}:{port}"):
-            print(f"serving on {host}:{port}", file=sys.stderr, flush=True)
+            _print(f"serving on {host}:{port}", sys.stderr)
 
     def log(self, level: str, event: str, **more: Any) -> bool:
         """A line of the log, where there is one."""
         if self._log:
-            time = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
-            print(json.dumps({"time": time, "level": level, "event": event, **more}), file=sys.stderr, flush=True)
+            at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+            _print(json.dumps({"time": at, "level": level, "event": event, **more}), sys.stderr)
         return self._log
 
     def _line(self, values: dict[str, Any]) -> None:
-        print(json.dumps(values), flush=True)
+        _print(json.dumps(values))
+
+
+def _print(line: str, to: TextIO | None = None) -> None:
+    with contextlib.suppress(OSError):
+        print(line, file=to or sys.stdout, flush=True)
 
 
 @friendly
@@ -149,10 +169,10 @@ def _metrics(server: "Server", at: Open, address: tuple[str, int] | None) -> Any
 
 async def _snapshots(at: Open, said: _Said) -> None:
     while True:
-        if at.backups.snapshot_due():
-            try:
+        try:
+            if at.backups.snapshot_due():
                 await asyncio.to_thread(at.backups.snapshot, at.files.rows)
                 said.log("info", "snapshot")
-            except IotkmError as error:
-                said.trouble(error)
+        except (IotkmError, OSError) as error:
+            said.trouble(error)
         await asyncio.sleep(_SNAPSHOT_SECONDS)
