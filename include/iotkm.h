@@ -229,7 +229,7 @@
 #define IOTKM_SIGNATURE_MAX 83
 
 // The smallest MTU in bytes for iotkm_microcert_open().
-#define IOTKM_MICROCERT_MTU_MIN 120
+#define IOTKM_MICROCERT_MTU_MIN 108
 
 // What `row_swap` returns where another version is stored than the one that it replaces: nothing was written.
 #define IOTKM_CENTRE_STALE 1

@@ -337,7 +337,7 @@ static void what_is_refused(void) {
         iotkm_config config;
         memset(&config, 0, sizeof config);
         config.struct_size = sizeof config;
-        config.mtu = 60;
+        config.mtu = IOTKM_MICROCERT_MTU_MIN - 1;
         IS(iotkm_microcert_open(&meter.a, &chip, suite, &config, &memory), IOTKM_E_BAD_ARGUMENT);
         config.mtu = IOTKM_MICROCERT_MTU_MIN;
         OK(iotkm_microcert_open(&meter.a, &chip, suite, &config, &memory));

@@ -55,6 +55,8 @@ pub enum IotkmError {
         /// What it said.
         reason: String,
     },
+    /// A centre's keys cannot work now: unlock them, or put the token in.
+    KeyStore,
     /// A ticket, list or message is not acceptable.
     Refused {
         /// The stable number of the reason, from -201 down.
@@ -125,6 +127,7 @@ impl IotkmError {
             Self::SeedExpired => Error::SeedExpired,
             Self::Revoked => Error::Revoked,
             Self::SeedStore { .. } => Error::Store,
+            Self::KeyStore => Error::KeyStore,
             _ => return None,
         })
     }
@@ -178,6 +181,7 @@ impl From<iotkm::Error> for IotkmError {
             Error::SeedExpired => Self::SeedExpired,
             Error::Revoked => Self::Revoked,
             Error::Store => Self::SeedStore { reason: String::new() },
+            Error::KeyStore => Self::KeyStore,
             other => Self::Other { number: other.code(), advice: other.advice().to_owned() },
         }
     }

@@ -261,7 +261,7 @@ verbs!(Microcert);
 #[uniffi::export]
 impl Microcert {
     /// An association at rest, of the chip's suite. It takes the chip over; what that has to store comes first. With a `store`,
-    /// `poll` writes to it by itself; without, it hands out `Persist`. An MTU of 120 bytes will do.
+    /// `poll` writes to it by itself; without, it hands out `Persist`. The MTU is 108 bytes at least.
     ///
     /// # Errors
     /// `BadArgument` for a configuration out of range; `WrongState` for a chip in use. The chip is still there then.

@@ -246,7 +246,7 @@ impl Chip {
 /// Args:
 ///     platform: the surroundings. Without a wall clock (``wall=lambda: None``) each run takes two more messages.
 ///     chip: it belongs to the association from now on; what it has to store comes first (`Persist`).
-///     mtu: the longest datagram in bytes that the network carries, at least 111.
+///     mtu: the longest datagram in bytes that the network carries, at least 108.
 ///     tries: how often a message is sent before giving up, with pauses of 1, 2, 4, 8, 8, ... seconds.
 ///     cid: the connection id under which this side wants to receive, 0 to 8 bytes.
 ///     rekey_after: records under one key before the next begins, at most 2**20.

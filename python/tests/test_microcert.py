@@ -328,7 +328,7 @@ def test_misuse(city: City) -> None:
         lambda: enrol(b""),
         lambda: enrol(state_slot=1),
         lambda: enrol().confirm(bytes(20)),
-        lambda: Microcert(platform, chip, mtu=100),
+        lambda: Microcert(platform, chip, mtu=107),
         lambda: Microcert(platform, chip, tries=0),
         lambda: lamp.a.connect(bytes(23)),
         lambda: city.centre.invite(b""),
@@ -361,7 +361,7 @@ def test_misuse(city: City) -> None:
     for call in wrong:
         with pytest.raises(iotkm.WrongStateError):
             call()
-    Microcert(platform, chip)
+    Microcert(platform, chip, mtu=108)
     for given_away in (lambda: chip.info, lambda: Microcert(platform, chip)):
         with pytest.raises(iotkm.WrongStateError, match="given"):
             given_away()

@@ -26,8 +26,8 @@ pub struct iotkm_microcert_memory {
 /// The longest signature in bytes.
 pub const IOTKM_SIGNATURE_MAX: usize = 83;
 /// The smallest MTU in bytes for iotkm_microcert_open().
-pub const IOTKM_MICROCERT_MTU_MIN: usize = 120;
-const _: () = assert!(IOTKM_SIGNATURE_MAX == wire::SIGNATURE_MAX && IOTKM_MICROCERT_MTU_MIN >= wire::FLIGHT_MAX);
+pub const IOTKM_MICROCERT_MTU_MIN: usize = 108;
+const _: () = assert!(IOTKM_SIGNATURE_MAX == wire::SIGNATURE_MAX && IOTKM_MICROCERT_MTU_MIN == wire::FLIGHT_MAX);
 
 type Kind = Microcert<LentChip, LentMemory<Exchange<LentChip>>>;
 type Runs = MicrocertMemory<LentChip>;

@@ -263,8 +263,8 @@ final class MicrocertTests: XCTestCase {
         func open(_ mtu: UInt16) throws -> Microcert {
             try Microcert.open(device: device, chip: chip, config: Config(mtu: mtu), store: TestStore())
         }
-        XCTAssertEqual(thrown { try open(100) }, .BadArgument)
-        let meter = try open(120)
+        XCTAssertEqual(thrown { try open(107) }, .BadArgument)
+        let meter = try open(108)
         XCTAssertEqual(thrown { try chip.info() }, .WrongState)
         XCTAssertEqual(thrown { try meter.send(cx: house.cx, payload: data) }, .NotEstablished)
         XCTAssertEqual(try meter.intoChip().info().id, Data("m".utf8))

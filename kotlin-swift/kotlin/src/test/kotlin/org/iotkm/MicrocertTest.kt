@@ -295,9 +295,9 @@ class MicrocertTest {
         val another = Chip.enrol(device, 1u, 2u, House().let { it.centre.invite(it.cx(), "m".toByteArray(), Suite.SUITE0_SYMMETRIC, false) })
         assertEquals(-3, code { centre.enrol(house.cx(), another.deposit()) }) // each invitation is used once
 
-        assertEquals(-6, code { Microcert.open(device, chip, Config(mtu = 100u), null) })
+        assertEquals(-6, code { Microcert.open(device, chip, Config(mtu = 107u), null) })
         assertEquals(-108, code { Chip.restore(device, TestStore(), 1u, 2u) })
-        val meter = Microcert.open(device, chip, Config(mtu = 120u), TestStore())
+        val meter = Microcert.open(device, chip, Config(mtu = 108u), TestStore())
         assertTrue(thrown<IotkmException> { chip.info() } is IotkmException.WrongState)
         assertEquals(-3, code { chip.seal(device) })
         assertEquals("Chip(in use)", "$chip")
