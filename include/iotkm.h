@@ -520,9 +520,9 @@ typedef enum {
     IOTKM_CENTRE_CHALLENGED = 4,
     // As before, and it used a counter that another one with the same seed has used: one of the two is a clone.
     IOTKM_CENTRE_CLONE_SUSPECTED = 5,
-    // It is revoked, and has been told so.
+    // It is revoked, and has been told so: end its sessions.
     IOTKM_CENTRE_REVOKED = 6,
-    // It has killed its seed.
+    // It has killed its seed: end its sessions.
     IOTKM_CENTRE_KILLED = 7,
     // Its seed is not for this year: enrol it anew. Nobody vouches for this.
     IOTKM_CENTRE_SEED_EXPIRED = 8,
@@ -3854,7 +3854,8 @@ int iotkm_centre_update(iotkm_centre *centre,
                         const iotkm_cx *cx,
                         const iotkm_history_id *id);
 
-// Revokes this device: from now on it is not authenticated, and told to kill its seed when it comes next.
+// Revokes this device: from now on it is not authenticated, and told to kill its seed when it comes next. Sessions that it has
+// are yours to end, by iotkm_close() and iotkm_wipe(): they do not know.
 // Errors: IOTKM_E_BAD_ARGUMENT for an id without a row; IOTKM_E_WRONG_STATE where somebody else wrote the row in between: call again;
 // IOTKM_E_STORE, IOTKM_E_KEY_STORE.
 int iotkm_centre_revoke(iotkm_centre *centre,

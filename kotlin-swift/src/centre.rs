@@ -75,9 +75,9 @@ pub enum CentreEvent {
     Challenged,
     /// As before, and it used a counter that another one with the same seed has used: one of the two is a clone.
     CloneSuspected,
-    /// It is revoked, and has been told so.
+    /// It is revoked, and has been told so: end its sessions.
     Revoked,
-    /// It has killed its seed.
+    /// It has killed its seed: end its sessions.
     Killed,
     /// Its seed is not for this year: enrol it anew. Nobody vouches for this.
     SeedExpired,
@@ -372,7 +372,8 @@ impl AuthCenter {
         self.order(|centre, stores| centre.update(stores, &id))
     }
 
-    /// Revokes this device: from now on it is not authenticated, and it is told to kill its seed when it comes next.
+    /// Revokes this device: from now on it is not authenticated, and it is told to kill its seed when it comes next. Sessions that it
+    /// has are yours to end (`Served.wipe`): they do not know.
     ///
     /// # Errors
     /// As `update`; `Revoked` where it has killed its seed already.

@@ -92,7 +92,7 @@ async def until(devices: list[Device], done: Callable[[], bool], seconds: float 
             await asyncio.sleep(0.01)
 
 
-def test_many_devices_over_udp(tmp_path: Path) -> None:
+def test_many_devices_over_udp(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def work() -> None:
         city = City(tmp_path)
         started = time.time()
@@ -101,13 +101,18 @@ def test_many_devices_over_udp(tmp_path: Path) -> None:
         events: list[tuple[bytes, CentreEvent]] = []
         heard: list[tuple[bytes, bytes]] = []
         trouble: list[Exception] = []
+
+        def told(error: Exception) -> None:
+            trouble.append(error)
+            raise OSError("the log's disk is full too")
+
         server = Server(
             city.centre,
             city.platform,
             bind=("127.0.0.1", 0),
             on_event=lambda id, event: events.append((id, event)),
             on_message=lambda id, message: heard.append((id, message.payload)),
-            on_trouble=trouble.append,
+            on_trouble=told,
             batch=8,
             sessions=10,
         )
@@ -165,6 +170,7 @@ def test_many_devices_over_udp(tmp_path: Path) -> None:
         city.close()
 
     run(work(), 120)
+    assert {record.message for record in caplog.records} == {"a callback failed"}, "and it ends nothing"
 
 
 def test_what_nobody_should_say_to_the_control_socket(tmp_path: Path) -> None:

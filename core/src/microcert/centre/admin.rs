@@ -138,7 +138,8 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
         write(stores, &mut row, Change::State)
     }
 
-    /// Revokes this device: from now on it is not authenticated, and it is told to kill its seed when it comes next.
+    /// Revokes this device: from now on it is not authenticated, and it is told to kill its seed when it comes next. Sessions that it
+    /// has are the caller's to end: they do not know.
     ///
     /// # Errors
     /// [`Error::BadArgument`] for an id without a row; [`Error::WrongState`] where somebody else wrote the row in between: call

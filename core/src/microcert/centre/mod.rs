@@ -109,9 +109,9 @@ pub enum CentreEvent {
     Challenged,
     /// As before, and it used a counter that another one with the same seed has used: one of the two is a clone.
     CloneSuspected,
-    /// It is revoked, and has been told so.
+    /// It is revoked, and has been told so: end its sessions.
     Revoked,
-    /// It has killed its seed.
+    /// It has killed its seed: end its sessions.
     Killed,
     /// Its seed is not for this year: enrol it anew. Nobody vouches for this.
     SeedExpired,
