@@ -3802,7 +3802,10 @@ int iotkm_microcert_join(iotkm_association *association, iotkm_hub *hub, uint32_
 //     iotkm_centre_forget_answers(&centre);                   // the database lost a commit
 //     iotkm_centre_wipe(&centre);
 
-// Sets a centre up. Errors: IOTKM_E_BAD_ARGUMENT without suites or without cells, or for a suite with Diffie-Hellman.
+// Sets a centre up.
+// Servers of one centre behind one address share database, keys and device secret (the platform's): so one takes the proof to
+// another's challenge. Tables and sessions are each server's own: lead what a session sends to the server that has it.
+// Errors: IOTKM_E_BAD_ARGUMENT without suites or without cells, or for a suite with Diffie-Hellman.
 int iotkm_centre_open(iotkm_centre *centre,
                       const iotkm_centre_setup *setup);
 

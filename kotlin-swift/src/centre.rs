@@ -188,6 +188,9 @@ struct Desk {
 /// revokes, verifies what they sign. One for a city's devices, with a keystore of its own, a SQLite database, audits and a server, is
 /// `iotkm centre` in the Python package. Every method may throw `Busy`.
 ///
+/// Servers of one centre behind one address share database, keys and the `Device`'s secret (its vault): so one takes the proof to
+/// another's challenge. Sessions are each server's own: lead what they send to the server that has them.
+///
 /// ```text
 /// let centre = AuthCenter.open(device, "house", SoftKeys(secret), database, CentreSetup())
 /// let invitation = centre.invite(cx, "meter-7", Suite0Symmetric, false)          // to the meter, offline

@@ -150,7 +150,7 @@ def test_a_batch_on_the_command_line(tmp_path: Path) -> None:
     batch, chips, deposits, back = (tmp_path / name for name in ("batch", "chips", "deposits", "back"))
     export = ("centre", "export", city, tmp_path / "ids", "--to", tmp_path / "key.pub", "--out", batch, "--json", *word)
     digest = json.loads(iotkm(*export, given=WORD))["digest"]
-    assert "not come back" in iotkm(*export, given=WORD, status=1)
+    assert "--again" in iotkm(*export, given=WORD, status=1)
     write = ("chip", "batch", batch, "--key", tmp_path / "key", "--chips", chips, "--out", deposits, "--json", "--digest")
     assert "another file" in iotkm(*write, digest[::-1], status=1)
     for _ in range(2):  # as if it had been interrupted

@@ -238,6 +238,10 @@ def test_centre_on_the_command_line(tmp_path: Path) -> None:
         command, *rest = arguments
         return iotkm("centre", command, city, *rest, *word, given=WORD, status=status)
 
+    (tmp_path / "file").touch()
+    assert "file" in centre("init", "--id", "city", "--backups", tmp_path / "file", status=1)
+    assert not (city / "keys").exists(), "no keys before all else is right"
+    assert "--passphrase-file" in iotkm("centre", "init", city, "--id", "city", status=1)
     made = json.loads(centre("init", "--id", "city", "--backups", kept, "--json"))
     assert made["centre"] == "city" and made["backups"] == str(kept)
     assert "already" in centre("init", "--id", "city", status=1)
@@ -271,6 +275,8 @@ def test_centre_on_the_command_line(tmp_path: Path) -> None:
         devices[1].events.clear()
         run(until(devices, lambda: devices[1].saw(Authenticated)))
         assert "another process" in centre("serve", "--bind", where, status=1)
+        iotkm("centre", "init", tmp_path / "other", "--id", "other", *word, given=WORD)
+        assert f"{where}, over UDP" in iotkm("centre", "serve", tmp_path / "other", "--bind", where, *word, given=WORD, status=1)
         # Through the one that serves; the passphrase is not asked for, and not known.
         assert (city / "control").stat().st_mode & 0o777 == 0o600
 
@@ -395,6 +401,7 @@ def test_metrics_and_a_log_without_secrets(tmp_path: Path) -> None:
     assert out == b"" and all({"time", "level", "event"} <= line.keys() for line in lines)
     events = [line["event"] for line in lines]
     assert {"authenticated", "message", "control", "stopped"} <= {*events}, events
+    assert {"call": "enrol", "device": "lamp-7"}.items() <= next(one for one in lines if one.get("call") == "enrol").items()
     assert {"call": "revoke", "device": "lamp-7"}.items() <= next(one for one in lines if one.get("call") == "revoke").items()
 
     # Nothing that is secret, in no form, in what leaves the process.

@@ -321,7 +321,10 @@ unsafe fn table<T: Default>(start: *mut T, count: usize) -> Outcome<Lent<T>> {
     Ok(Lent::new(start.cast(), count, T::default))
 }
 
-/// Sets a centre up. Errors: IOTKM_E_BAD_ARGUMENT without suites or without cells, or for a suite with Diffie-Hellman.
+/// Sets a centre up.
+/// Servers of one centre behind one address share database, keys and device secret (the platform's): so one takes the proof to
+/// another's challenge. Tables and sessions are each server's own: lead what a session sends to the server that has it.
+/// Errors: IOTKM_E_BAD_ARGUMENT without suites or without cells, or for a suite with Diffie-Hellman.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_centre_open(centre: *mut iotkm_centre, setup: *const iotkm_centre_setup) -> c_int {
     raw::plainly(|| {

@@ -90,7 +90,8 @@ class AuthCenter:
         """Makes it of what it keeps; nothing is stored.
 
         Args:
-            platform: the surroundings. All servers of one centre have the same device secret.
+            platform: the surroundings. All servers of one centre behind one address have the same device secret: so one takes
+                the proof to another's challenge. Sessions are each server's own.
             id: the centre's, 1 to 16 bytes: part of every key.
             store: the key database.
             keys: the centre's keys.
@@ -193,7 +194,10 @@ class AuthCenter:
         return self._change(work)
 
     def _take(self, rows: Batch, deposit: bytes) -> Enrolled:
-        other = "the device is enrolled with another seed: each invitation is used once; forget it first, and invite it anew"
+        other = (
+            "the device is enrolled with another seed, or has authenticated itself since: each deposit is taken once; forget it "
+            "first, and invite it anew"
+        )
         with (
             _saying(WrongStateError, other),
             _saying(BadArgumentError, "this is no deposit of a chip that this centre invited"),
@@ -315,8 +319,8 @@ class AuthCenter:
             return [read_row(row.state, row.seed) for row in self._store.page(after, limit)]
 
     def forget(self, id: bytes) -> None:
-        """Removes this device's row: it is nobody's any more, and its id may be invited again. Destroy the old invitation and
-        deposit, or the old seed can be enrolled once more.
+        """Removes this device's row: it is nobody's any more, and its id may be invited again. Destroy the old deposit: the
+        centre remembers nothing of it, and read once more it enrols the same chip with the same seed, its counter from zero.
 
         Raises:
             BadArgumentError: the id has no row.

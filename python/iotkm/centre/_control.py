@@ -188,7 +188,7 @@ class Control:
         desk: Desk,
         work: Callable[..., Coroutine[Any, Any, Any]],
         *,
-        on_call: Callable[[str, bytes | None], None] | None = None,
+        on_call: Callable[[str, bytes], None] | None = None,
     ) -> None:
         """Made, it does nothing before ``async with``.
 
@@ -196,7 +196,7 @@ class Control:
             path: the socket's.
             desk: what answers.
             work: calls a function in the thread where datagrams are answered, in turn with them (`Server.work`).
-            on_call: is told of each call that changed something, and of which device where it is for one.
+            on_call: is told of each call that changed something, for each device that it did.
         """
         self._path, self._desk, self._work, self._on_call = path, desk, work, on_call
         self._server: asyncio.Server | None = None
@@ -254,8 +254,12 @@ class Control:
             return error
         except (OSError, TypeError, ValueError, KeyError) as error:
             return BadArgumentError(f"that is no call: {type(error).__name__}")
-        if self._on_call is not None and call in ("update", "revoke", "forget", "enrol"):
-            self._on_call(call, arguments[0] if isinstance(arguments[0], bytes) else None)
+        if self._on_call is not None and call in ("update", "revoke", "forget"):
+            self._on_call(call, arguments[0])
+        elif self._on_call is not None and call == "enrol":
+            for one in done:
+                if isinstance(one, tuple):
+                    self._on_call(call, one[0])
         return done
 
 

@@ -104,7 +104,10 @@ class Server:
             for option in _BUFFERS:
                 with suppress(OSError):
                     self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
-            self._socket.bind(address)
+            try:
+                self._socket.bind(address)
+            except OSError as error:
+                raise OSError(error.errno, f"{error.strerror}: {self._bind[0]}:{self._bind[1]}, over UDP") from None
             try:
                 loop.add_reader(self._socket, self._readable)
             except NotImplementedError:  # Windows

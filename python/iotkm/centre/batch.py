@@ -18,6 +18,7 @@ import os
 import secrets
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -279,9 +280,13 @@ def export_batch(
     if not ids or len(ids) > MOST:
         raise BadArgumentError(f"a batch has 1 to {MOST} devices")
     if len({*ids}) != len(ids):
-        raise BadArgumentError("a device is there twice")
+        twice = next(id for id, count in Counter(ids).items() if count > 1)
+        raise BadArgumentError(f"{twice!r} is there twice")
     if (left := ledger.out(ids)) and not again:
-        raise BadArgumentError(f"{len(left)} are in a batch that has not come back, {left[0]!r} for one")
+        raise BadArgumentError(
+            f"{len(left)} of them are in a batch that has not come back ({left[0]!r} for one): import its deposits, or, if it was "
+            "lost, export them again (--again)"
+        )
     suite_of_hpke = _suite()
     batch = secrets.token_bytes(16)
     lines = [json.dumps({"batch": batch.hex(), "centre": centre.hex(), "devices": len(ids)})]

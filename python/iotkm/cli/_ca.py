@@ -65,6 +65,8 @@ def _suite(text: str) -> Suite:
 
 def _passphrase(file: Path | None, confirm: bool = False) -> bytes:
     if file is None:
+        if not sys.stdin.isatty():
+            fail("there is nobody to ask for the passphrase: --passphrase-file")
         text: str = typer.prompt("passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
         return text.encode()
     data = sys.stdin.buffer.readline() if str(file) == "-" else file.read_bytes().partition(b"\n")[0]

@@ -46,7 +46,14 @@ def init(
         fail(f"there is a centre in {folder} already")
     place = (str(pkcs11.absolute()), token, key_label) if pkcs11 is not None and token is not None else None
     files = Files(folder, id_of(id), (backups or folder / "backups").absolute(), place)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (folder / "keys").exists():
+        fail(
+            f"{folder} has the keys of a centre whose centre.json is lost, or that was not finished: bring centre.json back, or "
+            f"remove {folder}, if no device was enrolled there"
+        )
+    # What can be wrong with them shows before there are keys.
+    for place_of in (folder, files.backups):
+        place_of.mkdir(mode=0o700, parents=True, exist_ok=True)
     device_key = folder / "device.key"
     if not device_key.exists():
         replace_file(device_key, secrets.token_bytes(32))
@@ -126,7 +133,7 @@ def status(
                     line = f"{text_of(one.id):16}  {one.standing:8}  {when(one.seen):23}  generation {one.generation}"
                     console().print(line, markup=False, highlight=False)
         if not as_json:
-            console(True).print(f"{count} devices", highlight=False)
+            console(True).print(f"{count} device{'s' * (count != 1)}", highlight=False)
 
 
 @app.command()

@@ -142,6 +142,10 @@ def when(seconds: int | None) -> str:
     return "never" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def years_of(years: tuple[int, int]) -> str:
+    return f"{years[0]} to {years[1]}" if years[0] <= years[1] else "none"
+
+
 def about(device: "DeviceInfo", as_json: bool) -> dict[str, Any]:
     said: dict[str, Any] = {
         "device": text_of(device.id),
@@ -150,7 +154,7 @@ def about(device: "DeviceInfo", as_json: bool) -> dict[str, Any]:
         "generation": device.generation,
         "pending": device.pending,
         "updating": device.updating,
-        "years": device.years if as_json else f"{device.years[0]} to {device.years[1]}",
+        "years": device.years if as_json else years_of(device.years),
         "counter": device.counter,
         "suite": device.suite,
         "clockless": device.clockless,

@@ -68,8 +68,8 @@ class _Said:
         if not self.log("error", "trouble", error=type(error).__name__, text=text, **more):
             _print(f"iotkm: {text}" + (f" ({more['times']} times)" if more else ""), sys.stderr)
 
-    def control(self, call: str, id: bytes | None) -> None:
-        self.log("info", "control", call=call, **({"device": text_of(id)} if id is not None else {}))
+    def control(self, call: str, id: bytes) -> None:
+        self.log("info", "control", call=call, device=text_of(id))
 
     def started(self, host: str, port: int) -> None:
         if not self.log("info", "serving", address=f"{host}:{port}"):
@@ -158,7 +158,10 @@ def _metrics(server: "Server", at: Open, address: tuple[str, int] | None) -> Any
     registry = CollectorRegistry()
     registry.register(CentreCollector(server, at.store, at.backups))
     ProcessCollector(registry=registry)
-    http, thread = start_http_server(address[1], address[0], registry=registry)
+    try:
+        http, thread = start_http_server(address[1], address[0], registry=registry)
+    except OSError as error:
+        fail(f"{error.strerror}: {address[0]}:{address[1]}, for --metrics")
     try:
         yield
     finally:

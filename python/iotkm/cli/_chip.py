@@ -22,7 +22,7 @@ from iotkm import (
     Platform,
     serial,
 )
-from iotkm.cli._centre_open import needs_library, tracked, when
+from iotkm.cli._centre_open import needs_library, tracked, when, years_of
 from iotkm.cli._common import Json, address_of, fail, friendly, show, text_of
 from iotkm.storage import Directory, replace_file
 
@@ -92,7 +92,7 @@ def _about(info: ChipInfo, as_json: bool) -> dict[str, Any]:
         "confirmed": info.confirmed,
         "generation": info.generation,
         "pending": info.pending,
-        "years": info.years if as_json else f"{info.years[0]} to {info.years[1]}",
+        "years": info.years if as_json else years_of(info.years),
         "at_least": info.floor if as_json else when(info.floor),
         "clockless": info.clockless,
         "revoked": info.revoked,
@@ -181,6 +181,8 @@ def authenticate(
             said = _talk(stored, device, line, time.monotonic() + seconds)
         info = device.chip
         show({"said": said or "nothing", **_about(info, as_json)}, as_json)
+        if said is None:
+            fail(f"no centre answered at {to} within {seconds:g} s")
         if said != "authenticated":
             raise typer.Exit(1)
 

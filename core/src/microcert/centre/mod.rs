@@ -157,6 +157,9 @@ impl From<StoreError> for Stop {
 
 /// The centre. `B` is a table of [`Share`]s (four for each device are plenty), `A` one of [`Kept`] answers (as many as devices
 /// are at it at a time, and some more): both in the caller's memory, both of any length.
+///
+/// Servers of one centre behind one address share database, keys and device secret (`Cx::device`): so one takes the proof to
+/// another's challenge. Tables and sessions are each server's own: lead what a session sends to the server that has it.
 #[derive(Debug)]
 pub struct AuthCenter<B, A> {
     id: Id,
