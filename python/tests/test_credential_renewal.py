@@ -114,10 +114,25 @@ async def operating(world: World, folder: Path, *devices: Device) -> AsyncIterat
 
 
 async def until(true: object) -> None:
+    """Turns of the loop are counted, not seconds: a busy machine makes them long."""
     assert callable(true)
-    async with asyncio.timeout(20):
-        while not true():
-            await asyncio.sleep(0.01)
+    for _ in range(2000):
+        if true():
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
+
+
+async def said(own: Hub, hub: Hub, text: bytes) -> None:
+    """The lamp says it until it is heard: a record may be lost."""
+    for _ in range(100):
+        await own.peer("operator").send(text)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                while (await anext(hub.peer("lamp"))).payload != text:
+                    pass
+                return
+    raise TimeoutError
 
 
 def test_the_next_credential_comes_through_a_lossy_link_and_is_used(tmp_path: Path) -> None:
@@ -136,16 +151,14 @@ def test_the_next_credential_comes_through_a_lossy_link_and_is_used(tmp_path: Pa
                 serial = lamp.holder.credential and lamp.holder.credential.serial
                 # A handshake under the new one follows by itself.
                 await until(lambda: (seen := hub.peer("lamp").credential_info.credential) and seen.serial == serial)
-                await own.peer("operator").send(b"22 W")
-                assert (await anext(hub.peer("lamp"))).payload == b"22 W"
+                await said(own, hub, b"22 W")
             # Both keys come back from the storage, and the old credential's end ends nothing.
             world.now += 100 * HOUR
             async with lamp.up(hub.address) as own:
                 assert lamp.holder.credential and lamp.holder.credential.serial == serial
-                await own.peer("operator").send(b"23 W")
-                assert (await anext(hub.peer("lamp"))).payload == b"23 W"
+                await said(own, hub, b"23 W")
 
-    run(work())
+    run(work(), 300)
 
 
 def test_a_device_without_a_clock_is_told_and_one_that_is_away_is_told_later(tmp_path: Path) -> None:
