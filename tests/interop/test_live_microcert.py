@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 from iotkm import Chip, Datagram, Idle, Microcert, Persist, Platform
 from iotkm._iotkm import AuthCenter, Served
-from second import records
+from second import records, seeds
 from second.city import City, Keys
 from second.crypto import Dropped, Watch
 from second.lamp import Lamp
@@ -365,3 +365,26 @@ def test_a_flood(ours):
     assert len(replies) == 91 and all(reply[:2] == b"\x10\x20" for reply in replies)
     link.come("connect")
     link.talk()
+
+
+@pytest.mark.parametrize("ours", [False, True], ids=["their centre", "our centre"])
+def test_what_replaces_a_seed_has_a_tag_of_its_own(ours, monkeypatch):
+    """Of 16 bytes, in suites whose own have 8: a part of a new seed, and an order, that are right but for it."""
+    link = Link(ours, 0)
+    link.come()
+    link.centre.update(b"lamp")
+    events, names = len(link.centre.events), len(link.lamp.names)
+    with monkeypatch.context() as patch:
+        if ours:
+            order = seeds.order_tag
+            patch.setattr(seeds, "order_tag", lambda *of: lambda what: order(*of)(what)[:-1] + b"?")
+        else:
+            part = seeds.part_tag
+            patch.setattr(seeds, "part_tag", lambda *of: part(*of)[:-1] + b"?")
+        link.carry(link.lamp.authenticate())
+    said = [event[0] for event in link.centre.events[events:]], link.lamp.names[names:]
+    assert said == ((["authenticated"], []) if ours else (["authenticated"], ["Authenticated"])), said
+    for _ in range(3):
+        link.clock.now += 200_000
+        link.come()
+    assert link.generations() == (1, 1)
