@@ -3686,12 +3686,15 @@ int iotkm_chip_wipe(iotkm_chip *chip);
 
 // Example:
 //
-//     /* Authenticates, without a session; signs a reading for whoever asks the centre; then a session, at the centre's time. A device behind
+//     /* A leaf, without sessions. Then one that has them: it authenticates, without a session; signs a reading for whoever asks the centre; then a session, at the centre's time. A device behind
 //      * a gateway is in a hub; memory that is only needed for a run is given back. */
 //     static iotkm_microcert_memory memory;
 //     uint8_t signature[IOTKM_SIGNATURE_MAX];
 //     uint32_t number;
 //     uint64_t now;
+//     iotkm_microcert_open_leaf(&a, &chip, &iotkm_suite_4_symmetric, NULL, &memory);
+//     iotkm_microcert_authenticate(&a, &cx, &to);
+//     iotkm_wipe(&a);
 //     iotkm_microcert_open(&a, &chip, &iotkm_suite_4_symmetric, NULL, &memory);
 //     iotkm_microcert_join(&a, &hub, IOTKM_HUB_NOBODY, &number);
 //     iotkm_microcert_authenticate(&a, &cx, &to);
@@ -3716,11 +3719,20 @@ int iotkm_microcert_open(iotkm_association *association,
                          const iotkm_config *config,
                          iotkm_microcert_memory *memory);
 
+// iotkm_microcert_open() for a leaf that authenticates itself and signs, and has no sessions: at two thirds of the code. What the
+// centre orders happens all the same. iotkm_microcert_connect() is refused with IOTKM_E_WRONG_STATE, as are iotkm_export() and
+// iotkm_restore(); it cannot join an iotkm_hub. Errors: as there.
+int iotkm_microcert_open_leaf(iotkm_association *association,
+                              iotkm_chip *chip,
+                              const iotkm_suite *suite,
+                              const iotkm_config *config,
+                              iotkm_microcert_memory *memory);
+
 // Authenticates this device and the centre at this address to each other, and starts a session: IOTKM_EVENT_ESTABLISHED or
 // IOTKM_EVENT_FAILED tells. A session that there is goes on until the new one is complete. Without a clock (`cx->wall_ms` is 0, or
 // it was enrolled so) it takes two messages more.
-// Errors: IOTKM_E_SEED_EXPIRED; IOTKM_E_WRONG_STATE while a run is under way; IOTKM_E_KEY_EXHAUSTED after 2^32 - 1 counters;
-// IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+// Errors: IOTKM_E_SEED_EXPIRED; IOTKM_E_WRONG_STATE while a run is under way, and for a leaf, which has no sessions;
+// IOTKM_E_KEY_EXHAUSTED after 2^32 - 1 counters; IOTKM_E_UNDRAINED, IOTKM_E_RNG.
 int iotkm_microcert_connect(iotkm_association *association,
                             const iotkm_cx *cx,
                             const iotkm_addr *to);

@@ -1,9 +1,12 @@
-/* Authenticates, without a session; signs a reading for whoever asks the centre; then a session, at the centre's time. A device behind
+/* A leaf, without sessions. Then one that has them: it authenticates, without a session; signs a reading for whoever asks the centre; then a session, at the centre's time. A device behind
  * a gateway is in a hub; memory that is only needed for a run is given back. */
 static iotkm_microcert_memory memory;
 uint8_t signature[IOTKM_SIGNATURE_MAX];
 uint32_t number;
 uint64_t now;
+iotkm_microcert_open_leaf(&a, &chip, &iotkm_suite_4_symmetric, NULL, &memory);
+iotkm_microcert_authenticate(&a, &cx, &to);
+iotkm_wipe(&a);
 iotkm_microcert_open(&a, &chip, &iotkm_suite_4_symmetric, NULL, &memory);
 iotkm_microcert_join(&a, &hub, IOTKM_HUB_NOBODY, &number);
 iotkm_microcert_authenticate(&a, &cx, &to);

@@ -12,7 +12,8 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::NonNull;
 use core_of_iotkm::engine::BLOB_MAX;
 use core_of_iotkm::engine::drops::Dropped;
-use core_of_iotkm::{Addr, Association, Cx, Slot, StoreError};
+use core_of_iotkm::microcert::Signer;
+use core_of_iotkm::{Addr, Association, Cx, Instant, Slot, StoreError, UnixTime};
 
 /// The longest blob of iotkm_export() in bytes.
 pub const IOTKM_SESSION_BLOB_MAX: usize = 106;
@@ -55,6 +56,12 @@ pub(crate) trait Verbs: Association {
     }
     fn go_on(&mut self, _cx: &mut Cx<'_>) -> Outcome {
         Err(IOTKM_E_SCHEME.into())
+    }
+    fn signer(&mut self) -> Outcome<Signer<'_>> {
+        Err(IOTKM_E_SCHEME.into())
+    }
+    fn time(&self, _now: Instant) -> Option<UnixTime> {
+        None
     }
     fn epoch(&self) -> Option<u32> {
         None

@@ -16,6 +16,8 @@ static iotkm_handled handled;
 static uint8_t work[IOTKM_CHIP_WORK], last[MTU];
 static size_t last_len;
 static int has_session;
+static int (*open_device)(iotkm_association *, iotkm_chip *, const iotkm_suite *, const iotkm_config *,
+                          iotkm_microcert_memory *) = iotkm_microcert_open;
 
 static iotkm_chip_record info(void) {
     iotkm_chip_record record;
@@ -58,7 +60,7 @@ static void begin(const iotkm_suite *with, bool clockless) {
     town_open(&city);
     has_session = 0;
     enrol(clockless);
-    OK(iotkm_microcert_open(&meter.a, &chip, suite, NULL, &memory));
+    OK(open_device(&meter.a, &chip, suite, NULL, &memory));
 }
 
 static void end(void) {
@@ -117,7 +119,7 @@ static void restart(void) {
     OK(iotkm_wipe(&meter.a));
     OK(iotkm_chip_wipe(&chip));
     OK(iotkm_chip_load(&chip, &meter.cx, SEED, STATE, work, sizeof work));
-    OK(iotkm_microcert_open(&meter.a, &chip, suite, NULL, &memory));
+    OK(open_device(&meter.a, &chip, suite, NULL, &memory));
 }
 
 static void a_life(const iotkm_suite *with) {
@@ -247,6 +249,49 @@ static void without_a_clock(void) {
     authenticates();
     CHECK(handled.event == IOTKM_CENTRE_AUTHENTICATED);
     end();
+}
+
+/* A leaf has no session and says so; a record is nothing to it. The rest it does as well: challenge, signature, update, revocation. */
+static void a_leaf(bool clockless) {
+    uint8_t bytes[IOTKM_SESSION_BLOB_MAX] = {0x18}, signature[IOTKM_SIGNATURE_MAX];
+    iotkm_received received;
+    iotkm_signed by;
+    iotkm_addr to;
+    size_t len;
+    uint64_t time;
+    uint16_t dropped;
+    open_device = iotkm_microcert_open_leaf;
+    begin(&iotkm_suite_4_symmetric, clockless);
+    IS(iotkm_microcert_connect(&meter.a, &meter.cx, &desk.addr), IOTKM_E_WRONG_STATE);
+    side_drain(&meter);
+    CHECK(desk.in_count == 0);
+    authenticates();
+    OK(iotkm_microcert_time(&meter.a, meter.cx.now_ms, &time));
+    CHECK(time == desk.cx.wall_ms && iotkm_is_established(&meter.a) == 0);
+    IS(iotkm_send(&meter.a, &meter.cx, bytes, 1, bytes + 1, 100, &len, &to), IOTKM_E_NOT_ESTABLISHED);
+    IS(iotkm_close(&meter.a), IOTKM_E_NOT_ESTABLISHED);
+    IS(iotkm_export(&meter.a, &meter.cx, bytes, sizeof bytes, &len), IOTKM_E_WRONG_STATE);
+    IS(iotkm_restore(&meter.a, &meter.cx, bytes, sizeof bytes), IOTKM_E_WRONG_STATE);
+    OK(iotkm_receive(&meter.a, &meter.cx, &desk.addr, bytes, 40, &received));
+    OK(iotkm_drops(&meter.a, IOTKM_DROPPED_NO_KEY, &dropped));
+    CHECK(!received.payload && dropped == 1);
+    while (iotkm_microcert_sign(&meter.a, &meter.cx, (const uint8_t *)"1500 kWh", 8, signature, sizeof signature, &len)
+           == IOTKM_E_UNDRAINED)
+        side_drain(&meter);
+    OK(iotkm_centre_verify(&city.centre, &desk.cx, signature, len, (const uint8_t *)"1500 kWh", 8, &by));
+    OK(iotkm_microcert_release(&meter.a));
+    OK(iotkm_microcert_lend(&meter.a, &memory));
+    OK(iotkm_centre_update(&city.centre, &desk.cx, &id));
+    authenticates();
+    CHECK(info().generation == 1 && meter.events[IOTKM_EVENT_KEY_REPLACED] == 1);
+    restart();
+    authenticates();
+    OK(iotkm_centre_revoke(&city.centre, &desk.cx, &id));
+    OK(iotkm_microcert_authenticate(&meter.a, &meter.cx, &desk.addr));
+    talk();
+    CHECK(handled.event == IOTKM_CENTRE_KILLED && info().revoked);
+    end();
+    open_device = iotkm_microcert_open;
 }
 
 static unsigned drops(uint32_t reason) {
@@ -498,6 +543,9 @@ static void in_a_hub(void) {
     OK(iotkm_microcert_join(&meter.a, &hub, IOTKM_HUB_NOBODY, &number));
     IS(iotkm_wipe(&meter.a), IOTKM_E_BUSY);
     OK(iotkm_hub_leave(&hub, number));
+    OK(iotkm_wipe(&meter.a));
+    OK(iotkm_microcert_open_leaf(&meter.a, &chip, suite, NULL, &memory));
+    IS(iotkm_microcert_join(&meter.a, &hub, IOTKM_HUB_NOBODY, &number), IOTKM_E_SCHEME);
     OK(iotkm_hub_wipe(&hub));
     OK(iotkm_wipe(&desk.a));
     end();
@@ -509,6 +557,8 @@ int main(void) {
     CHECK(strcmp(iotkm_strerror(IOTKM_E_KEY_STORE), "unknown status") != 0);
     a_life(&iotkm_suite_0_symmetric);
     a_life(&iotkm_suite_4_symmetric);
+    a_leaf(false);
+    a_leaf(true);
     without_a_clock();
     what_is_refused();
     slots();

@@ -97,7 +97,7 @@ int main(void) {
     static uint8_t work[IOTKM_CHIP_WORK];
     (void)iotkm_chip_load(&chip, &cx, 1, 2, work, sizeof work);
     (void)iotkm_chip_enrol(&chip, &cx, 1, 2, bytes, 50);
-    (void)iotkm_microcert_open(&a, &chip, &iotkm_suite_4_symmetric, NULL, &run);
+    (void)MICROCERT(&a, &chip, &iotkm_suite_4_symmetric, NULL, &run);
     (void)iotkm_microcert_authenticate(&a, &cx, &to);
 #endif
 #ifdef OPERATOR

@@ -134,7 +134,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     /// # Errors
     /// [`Error::NotEstablished`].
     pub fn close(&mut self) -> Result<(), Error> {
-        if self.session.is_none() {
+        if self.session().is_none() {
             return Err(Error::NotEstablished);
         }
         self.outbox.close = true;
@@ -143,7 +143,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
 
     /// The session, for its counters and names.
     pub const fn session(&self) -> Option<&Session> {
-        self.session.as_ref()
+        if S::HAS.sessions { self.session.as_ref() } else { None }
     }
 
     /// This side's connection id.
@@ -373,7 +373,9 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
                 }
                 taken
             }
-            wire::engine::COOKIE_ECHO => self.with(|scheme, io| handshake(scheme, cx, io, from, datagram)),
+            wire::engine::COOKIE_ECHO if S::HAS.cookies => {
+                self.with(|scheme, io| handshake(scheme, cx, io, from, datagram))
+            }
             wire::engine::RESUME_1 if S::HAS.resume => self.resume_1(cx, from, body),
             wire::engine::RESUME_2 if S::HAS.resume => self.resume_2(cx, body),
             _ => Err(Dropped::Version),
@@ -409,7 +411,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
     // ---- output ----
 
     pub(super) fn event(&self, note: Note) -> Event {
-        let session = self.session.as_ref();
+        let session = self.session();
         let generation = session.map_or(0, Session::generation);
         match note {
             Note::Established => Event::Established {
@@ -486,7 +488,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         let (mtu, common) = (usize::from(self.config.mtu), self.common());
         let Some(memory) = &mut self.memory else { return Ok(None) };
         let Some(half) = memory.parts().halves.get_mut(place) else { return Ok(None) };
-        if half.flight.is_control() {
+        if S::HAS.sessions && half.flight.is_control() {
             let Some(session) = &mut self.session else {
                 half.flight.stop();
                 return Ok(None);
@@ -504,7 +506,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         }
         let to = half.flight.to;
         let len = half.write(mtu, out)?;
-        if half.flight.spend(len) {
+        if !S::HAS.cookies || half.flight.spend(len) {
             return Ok(Some((to, len)));
         }
         // Too much for an address that has not shown that it receives: a cookie first.
@@ -518,7 +520,8 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
 
     #[inline(never)]
     pub(super) fn next_datagram(&mut self, cx: &Cx<'_>, out: &mut [u8]) -> Result<Option<(Addr, usize)>, usize> {
-        if !self.idle
+        if S::HAS.cookies
+            && !self.idle
             && let Some(asked) = self.memory.as_mut().and_then(|memory| memory.parts().asked.place())
             && let Some(to) = *asked
         {
@@ -585,7 +588,7 @@ pub(super) fn handshake<S: Scheme>(
     message: &[u8],
 ) -> Result<(), Dropped> {
     let (proven, message) = match wire::classify(message)? {
-        Kind::Handshake { scheme: wire::ENGINE, message: wire::engine::COOKIE_ECHO, .. } => {
+        Kind::Handshake { scheme: wire::ENGINE, message: wire::engine::COOKIE_ECHO, .. } if S::HAS.cookies => {
             let body = message.get(wire::HEADER_LEN..).ok_or(Dropped::Malformed)?;
             let (cookie, inner) = body.split_at_checked(cookie::LEN).ok_or(Dropped::Malformed)?;
             (cookie::verify(cx.device, cx.now, from, cookie), inner)

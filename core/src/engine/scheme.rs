@@ -245,11 +245,14 @@ pub struct Has {
     pub fragments: bool,
     /// A peer that comes from another address is challenged there, and followed.
     pub moves: bool,
+    /// Answers to addresses that have yet to show that they receive: three bytes for each that came, beyond that a cookie.
+    /// Without runs that the peer starts there are none.
+    pub cookies: bool,
 }
 
 impl Has {
     /// All of it.
-    pub const ALL: Self = Self { sessions: true, resume: true, fragments: true, moves: true };
+    pub const ALL: Self = Self { sessions: true, resume: true, fragments: true, moves: true, cookies: true };
 }
 
 /// Where an address stands that is asked for a cookie.

@@ -163,7 +163,7 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
     }
 
     fn is_established(&self) -> bool {
-        self.session.as_ref().is_some_and(|s| !s.closing)
+        self.session().is_some_and(|s| !s.closing)
     }
 
     fn peer_addr(&self) -> Option<Addr> {
@@ -171,7 +171,7 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
     }
 
     fn assurance(&self) -> Option<Assurance> {
-        let session = self.session.as_ref()?;
+        let session = self.session()?;
         Some(Assurance {
             authenticated: S::AUTHENTICATED,
             forward_secrecy_since: session.secret_since(),
@@ -182,7 +182,7 @@ impl<S: Scheme, M: Scratch<S>> Association for Endpoint<S, M> {
     }
 
     fn fingerprint(&self) -> Option<Fingerprint> {
-        self.session.as_ref().map(Session::fingerprint)
+        self.session().map(Session::fingerprint)
     }
 
     fn drops(&self) -> &Drops {
@@ -216,6 +216,7 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
         alone: bool,
     ) -> Result<Option<Received<'b>>, Error> {
         if !S::HAS.sessions {
+            self.drops.count(Dropped::NoKey);
             return Ok(None);
         }
         let opened = match self.record(cx, from, record, alone) {

@@ -30,7 +30,7 @@ impl Extent for Whole {
 pub enum Leaf {}
 
 impl Extent for Leaf {
-    const HAS: Has = Has { sessions: true, resume: false, fragments: false, moves: false };
+    const HAS: Has = Has { sessions: true, resume: false, fragments: false, moves: false, cookies: false };
     const ANSWERS: bool = false;
     const UPDATES: bool = false;
 }

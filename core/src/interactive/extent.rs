@@ -55,7 +55,7 @@ impl Extent for Any {
 pub enum Leaf {}
 
 impl Extent for Leaf {
-    const HAS: Has = Has { sessions: true, resume: false, fragments: false, moves: false };
+    const HAS: Has = Has { sessions: true, resume: false, fragments: false, moves: false, cookies: false };
     const ANSWERS: bool = false;
     const RENEWS: bool = true;
     type Flight = Buffer<{ room(TICKET_MAX, MAX_SHARE) }>;

@@ -11,6 +11,7 @@
 //! ```
 
 use super::chip::{Chip, seconds};
+use super::extent::{Extent, Whole};
 use super::keys::{self, NEW_LEN, RANDOM_LEN, Use};
 use super::wire::{self, Answer, Critical, Dead, Fresh, Opening, Order, Reply, Stamp, message};
 use crate::association::{Addr, Authenticated, Cx, Error, Instant, Reason, Slot, Stage, UnixTime};
@@ -21,7 +22,7 @@ use crate::engine::flight::Buffer;
 use crate::engine::memory::{self, Half, Memory, Scratch};
 use crate::engine::once::{open_once, seal_once};
 use crate::engine::rekey::Which;
-use crate::engine::scheme::{Has, Io, Note, Scheme};
+use crate::engine::scheme::{Has, Io, Note, Outbox, Scheme};
 use crate::engine::session::{ConnectionId, Keys, Terms};
 use crate::engine::state::Kind;
 use crate::engine::transcript::Transcript;
@@ -29,23 +30,25 @@ use crate::engine::wire::{HEADER_LEN, Kind as Datagram, Reader, Writer, classify
 use crate::engine::{Config, Endpoint};
 use core::borrow::BorrowMut;
 use core::fmt;
+use core::marker::PhantomData;
 
 /// The microcert scheme between this device and its centre. `P` is the [`Chip`], owned or lent; `M` the runs' memory
-/// ([`MicrocertMemory`], owned, boxed or lent).
-pub type Microcert<P, M> = Endpoint<Exchange<P>, M>;
+/// ([`MicrocertMemory`], owned, boxed or lent); `E` says how much of it there is.
+pub type Microcert<P, M, E = Whole> = Endpoint<Exchange<P, E>, M>;
 
 /// Memory for a [`Microcert`]'s run: it has one at a time.
-pub type MicrocertMemory<P> = Memory<Exchange<P>, 1, 0>;
+pub type MicrocertMemory<P, E = Whole> = Memory<Exchange<P, E>, 1, 0>;
 
 /// The scheme's part of a [`Microcert`].
 #[derive(Debug)]
-pub struct Exchange<P> {
+pub struct Exchange<P, E = Whole> {
     chip: P,
     suite: &'static Suite,
     /// What time the centre said it was, and when.
     heard: Option<(u32, Instant)>,
     /// Whether the centre took the last AUTH for fresh: then it takes the next one so, too.
     fresh: bool,
+    extent: PhantomData<E>,
 }
 
 /// What a run is for.
@@ -114,7 +117,7 @@ impl Goal {
     }
 }
 
-impl<P: BorrowMut<Chip>, M: Scratch<Exchange<P>>> Microcert<P, M> {
+impl<P: BorrowMut<Chip>, M: Scratch<Exchange<P, E>>, E: Extent> Microcert<P, M, E> {
     /// An association with the centre that this chip is enrolled with, at rest.
     ///
     /// # Errors
@@ -123,7 +126,8 @@ impl<P: BorrowMut<Chip>, M: Scratch<Exchange<P>>> Microcert<P, M> {
     pub fn open(chip: P, suite: &'static Suite, config: Config, memory: M) -> Result<Self, Error> {
         chip.borrow().fits(suite)?;
         let store = chip.borrow().needs_store().is_some();
-        let mut opened = Self::new(Exchange { chip, suite, heard: None, fresh: true }, config, memory)?;
+        let exchange = Exchange { chip, suite, heard: None, fresh: true, extent: PhantomData };
+        let mut opened = Self::new(exchange, config, memory)?;
         if store {
             opened.outbox.want_store();
         }
@@ -135,9 +139,12 @@ impl<P: BorrowMut<Chip>, M: Scratch<Exchange<P>>> Microcert<P, M> {
     /// centre is told so again, and the run fails.
     ///
     /// # Errors
-    /// [`Error::WrongState`] while a run is under way or without memory; [`Error::SeedExpired`]; [`Error::KeyExhausted`];
-    /// [`Error::Rng`].
+    /// [`Error::WrongState`] while a run is under way, without memory, or in an [`Extent`] without sessions;
+    /// [`Error::SeedExpired`]; [`Error::KeyExhausted`]; [`Error::Rng`].
     pub fn connect(&mut self, cx: &mut Cx<'_>, to: &Addr) -> Result<(), Error> {
+        if !E::HAS.sessions {
+            return Err(Error::WrongState);
+        }
         self.drained()?;
         self.with(|scheme, io| scheme.start(cx, io, to, Goal::Session))
     }
@@ -158,8 +165,16 @@ impl<P: BorrowMut<Chip>, M: Scratch<Exchange<P>>> Microcert<P, M> {
     /// [`Error::Undrained`] where a counter has to be reserved first: poll until `Idle`, then call again;
     /// [`Error::SeedExpired`], [`Error::Revoked`], [`Error::KeyExhausted`], [`Error::Rng`], [`Error::BufferTooSmall`].
     pub fn sign(&mut self, cx: &mut Cx<'_>, data: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        self.signer()?.sign(cx, data, out)
+    }
+
+    /// What signs: the same for an association of any type.
+    ///
+    /// # Errors
+    /// [`Error::Undrained`].
+    pub fn signer(&mut self) -> Result<Signer<'_>, Error> {
         self.drained()?;
-        self.with(|scheme, io| scheme.sign(cx, io, &kdf::hash(&[data]), out))
+        Ok(Signer { suite: self.scheme.suite, chip: self.scheme.chip.borrow_mut(), outbox: &mut self.outbox })
     }
 
     /// The chip.
@@ -179,7 +194,7 @@ impl<P: BorrowMut<Chip>, M: Scratch<Exchange<P>>> Microcert<P, M> {
     }
 }
 
-impl<P: BorrowMut<Chip>> Exchange<P> {
+impl<P: BorrowMut<Chip>, E: Extent> Exchange<P, E> {
     fn chip(&mut self) -> &mut Chip {
         self.chip.borrow_mut()
     }
@@ -301,7 +316,7 @@ impl<P: BorrowMut<Chip>> Exchange<P> {
         let revoked = answer.order.as_ref().is_some_and(|ordered| ordered.order == Order::Revoke);
         let (to, goal, under, stamp) = (run.to, run.goal, run.under, run.stamp);
         let fresh = run.challenges == 0;
-        if let Some(cid) = answer.session.filter(|_| goal == Goal::Session) {
+        if let Some(cid) = answer.session.filter(|_| E::HAS.sessions && goal == Goal::Session) {
             let mut keys = Keys::none();
             keys.keep(&run.prk, &th_2.then(&[reply.text, reply.tag]));
             io.establish(suite, &keys, &terms(&stamp, cid, true, cx.now), to);
@@ -428,18 +443,24 @@ impl<P: BorrowMut<Chip>> Exchange<P> {
         flight.launch(cx.now, DEAD_TRIES);
         io.start(place, Run::Dead);
     }
+}
 
-    /// K_sign over a digest.
-    #[inline(never)]
-    fn sign(
-        &mut self,
-        cx: &mut Cx<'_>,
-        io: &mut Io<'_, Self>,
-        digest: &[u8; wire::DIGEST_LEN],
-        out: &mut [u8],
-    ) -> Result<usize, Error> {
-        let suite = self.suite;
-        let chip = self.chip.borrow_mut();
+/// What signs, for whoever asks the centre: a chip, and whom to tell that it is to be stored.
+#[derive(Debug)]
+pub struct Signer<'a> {
+    suite: &'static Suite,
+    chip: &'a mut Chip,
+    outbox: &'a mut Outbox,
+}
+
+impl Signer<'_> {
+    /// See [`Microcert::sign`]: K_sign over the digest of the data.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sign(self, cx: &mut Cx<'_>, data: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        let Self { suite, chip, outbox } = self;
+        let digest = kdf::hash(&[data]);
         if chip.is_dead() {
             return Err(Error::Revoked);
         }
@@ -450,7 +471,7 @@ impl<P: BorrowMut<Chip>> Exchange<P> {
         let mut random = [0; RANDOM_LEN];
         cx.rng.fill(&mut random)?;
         let Some(counter) = chip.take_stored_counter()? else {
-            io.outbox.want_store();
+            outbox.want_store();
             return Err(Error::Undrained);
         };
         let stamp = Stamp { time, random: *declassify(&random), counter };
@@ -460,7 +481,7 @@ impl<P: BorrowMut<Chip>> Exchange<P> {
         wire::write_clear(&mut w, message::SIGNATURE, chip.id(), generation as u8, &stamp);
         let th_1 = keys::th_0(&chip.terms(generation)).then(&[w.written()]);
         seal_once(suite, &keys::once_key(&prk, Use::Sign, &th_1), &mut w, |w| {
-            w.put(digest);
+            w.put(&digest);
         });
         Ok(needed)
     }
@@ -485,12 +506,12 @@ fn opened<'t>(
     Ok(text)
 }
 
-impl<P: BorrowMut<Chip>> Scheme for Exchange<P> {
+impl<P: BorrowMut<Chip>, E: Extent> Scheme for Exchange<P, E> {
     const NUMBER: u8 = wire::NUMBER;
     const NAME: &'static str = keys::NAME;
     const STAGE: Stage = Stage::Authentication;
     const AUTHENTICATED: Authenticated = Authenticated::Enrolled;
-    const HAS: Has = Has { sessions: true, resume: true, fragments: false, moves: false };
+    const HAS: Has = E::HAS;
 
     type Run = Run;
     type Flight = Buffer<{ wire::FLIGHT_MAX }>;

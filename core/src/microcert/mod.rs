@@ -14,7 +14,7 @@
 //! ```
 //!
 //! - [`Chip`]: what a device has: seed, counters, floor time. [`Microcert`]: its association. [`Microcert::authenticate`],
-//!   [`Microcert::connect`], [`Microcert::sign`], and the common verbs.
+//!   [`Microcert::connect`], [`Microcert::sign`], and the common verbs. [`Extent`]: how much of it an association has.
 //! - [`AuthCenter`]: the centre, over a [`SeedStore`] and a [`KeyStore`]; [`Served`]: its side of a session.
 //! - [`KeyStore`]: the centre's own keys; [`SoftKeys`] has them in memory.
 //! - [`Seed`]: the matrix. [`csk`]: which of its rows make a key. [`keys`]: the key schedule. [`wire`]: the messages.
@@ -26,6 +26,7 @@ pub mod chip;
 pub mod csk;
 pub mod device;
 mod enrolment;
+mod extent;
 pub mod keys;
 pub mod keystore;
 #[cfg(feature = "published")]
@@ -37,7 +38,8 @@ pub use crate::history::Id;
 pub use centre::{AuthCenter, CentreConfig, CentreEvent, Row, SeedStore, Served, Stores};
 pub use chip::{Chip, Slots};
 pub use csk::Date;
-pub use device::{Exchange, Microcert, MicrocertMemory};
+pub use device::{Exchange, Microcert, MicrocertMemory, Signer};
+pub use extent::{Extent, Leaf, Whole};
 pub use keystore::{KeyStore, KeyStoreError, SoftKeys};
 pub use seed::Seed;
 

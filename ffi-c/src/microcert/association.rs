@@ -1,7 +1,7 @@
 //! A device's associations with its centre.
 
 use super::chip::{self, LentChip, iotkm_chip};
-use crate::association::{Front, Made, Verbs, iotkm_association, make, value_at, verb_of_kind, with_kind, with_verbs};
+use crate::association::{Front, Made, Verbs, iotkm_association, make, value_at, verb_of, with_verbs};
 use crate::history::association::iotkm_config;
 use crate::hub::{Joined, iotkm_hub, join};
 use crate::lent::LentMemory;
@@ -13,8 +13,8 @@ use crate::status::{Outcome, iotkm_status::*, returned, text};
 use crate::suites::iotkm_suite;
 use core::ffi::{c_int, c_void};
 use core::ptr::NonNull;
-use core_of_iotkm::microcert::{Exchange, Microcert, MicrocertMemory, wire};
-use core_of_iotkm::{Cx, Instant};
+use core_of_iotkm::microcert::{Exchange, Extent, Leaf, Microcert, MicrocertMemory, Signer, Whole, wire};
+use core_of_iotkm::{Addr, Cx, Instant, UnixTime};
 
 /// Memory for a run of a device's.
 #[repr(C)]
@@ -29,26 +29,66 @@ pub const IOTKM_SIGNATURE_MAX: usize = 83;
 pub const IOTKM_MICROCERT_MTU_MIN: usize = 108;
 const _: () = assert!(IOTKM_SIGNATURE_MAX == wire::SIGNATURE_MAX && IOTKM_MICROCERT_MTU_MIN == wire::FLIGHT_MAX);
 
-type Kind = Microcert<LentChip, LentMemory<Exchange<LentChip>>>;
-type Runs = MicrocertMemory<LentChip>;
+type Kind<E> = Microcert<LentChip, LentMemory<Exchange<LentChip, E>>, E>;
+type Runs<E> = MicrocertMemory<LentChip, E>;
 pub(super) const KIND: u32 = wire::NUMBER as u32;
 
-fits!(Made<Kind>, iotkm_association);
-fits!(Runs, iotkm_microcert_memory);
+/// An extent that C has a constructor for.
+trait Named: Extent {
+    const KIND: u32;
+}
+impl Named for Whole {
+    const KIND: u32 = KIND | 1 << 16;
+}
+impl Named for Leaf {
+    const KIND: u32 = KIND | 2 << 16;
+}
 
-impl Verbs for Kind {
+fits!(Made<Kind<Whole>>, iotkm_association);
+fits!(Runs<Whole>, iotkm_microcert_memory);
+
+impl<E: Extent> Verbs for Kind<E> {
     fn close(&mut self) -> Outcome {
         Ok(self.close()?)
     }
     fn restore(&mut self, cx: &mut Cx<'_>, blob: &[u8]) -> Outcome {
         Ok(self.restore(cx, blob)?)
     }
+    fn connect(&mut self, cx: &mut Cx<'_>, to: &Addr) -> Outcome {
+        Ok(self.connect(cx, to)?)
+    }
+    fn authenticate(&mut self, cx: &mut Cx<'_>, to: &Addr) -> Outcome {
+        Ok(self.authenticate(cx, to)?)
+    }
+    fn signer(&mut self) -> Outcome<Signer<'_>> {
+        Ok(self.signer()?)
+    }
+    fn time(&self, now: Instant) -> Option<UnixTime> {
+        self.time(now)
+    }
     fn release(&mut self) -> Outcome {
         self.release().map(drop).ok_or_else(|| IOTKM_E_WRONG_STATE.into())
     }
     unsafe fn lend(&mut self, (memory, _): (NonNull<c_void>, usize)) -> Outcome {
-        Ok(self.lend(LentMemory::new(memory.cast::<Runs>()))?)
+        Ok(self.lend(LentMemory::new(memory.cast::<Runs<E>>()))?)
     }
+}
+
+unsafe fn open<E: Named>(
+    association: *mut iotkm_association,
+    chip: *mut iotkm_chip,
+    suite: *const iotkm_suite,
+    config: *const iotkm_config,
+    memory: *mut iotkm_microcert_memory,
+) -> c_int {
+    raw::plainly(|| {
+        let config = iotkm_config::get(config)?;
+        let place = raw::some(association)?;
+        let suite: &'static iotkm_suite = raw::read(suite)?;
+        let memory = raw::some(memory)?.cast::<Runs<E>>();
+        let opened = Kind::<E>::open(chip::take(chip)?, &suite.0, config, LentMemory::new(memory))?;
+        make(place, E::KIND, opened)
+    })
 }
 
 /// Sets up an association with the centre that the chip is enrolled with, at rest. `suite` is the one that it was enrolled with, a
@@ -66,30 +106,35 @@ pub unsafe extern "C" fn iotkm_microcert_open(
     config: *const iotkm_config,
     memory: *mut iotkm_microcert_memory,
 ) -> c_int {
-    raw::plainly(|| {
-        let config = iotkm_config::get(config)?;
-        let place = raw::some(association)?;
-        let suite: &'static iotkm_suite = raw::read(suite)?;
-        let memory = raw::some(memory)?.cast::<Runs>();
-        let opened = Kind::open(chip::take(chip)?, &suite.0, config, LentMemory::new(memory))?;
-        make(place, KIND, opened)
-    })
+    open::<Whole>(association, chip, suite, config, memory)
+}
+
+/// iotkm_microcert_open() for a leaf that authenticates itself and signs, and has no sessions: at two thirds of the code. What the
+/// centre orders happens all the same. iotkm_microcert_connect() is refused with IOTKM_E_WRONG_STATE, as are iotkm_export() and
+/// iotkm_restore(); it cannot join an iotkm_hub. Errors: as there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn iotkm_microcert_open_leaf(
+    association: *mut iotkm_association,
+    chip: *mut iotkm_chip,
+    suite: *const iotkm_suite,
+    config: *const iotkm_config,
+    memory: *mut iotkm_microcert_memory,
+) -> c_int {
+    open::<Leaf>(association, chip, suite, config, memory)
 }
 
 /// Authenticates this device and the centre at this address to each other, and starts a session: IOTKM_EVENT_ESTABLISHED or
 /// IOTKM_EVENT_FAILED tells. A session that there is goes on until the new one is complete. Without a clock (`cx->wall_ms` is 0, or
 /// it was enrolled so) it takes two messages more.
-/// Errors: IOTKM_E_SEED_EXPIRED; IOTKM_E_WRONG_STATE while a run is under way; IOTKM_E_KEY_EXHAUSTED after 2^32 - 1 counters;
-/// IOTKM_E_UNDRAINED, IOTKM_E_RNG.
+/// Errors: IOTKM_E_SEED_EXPIRED; IOTKM_E_WRONG_STATE while a run is under way, and for a leaf, which has no sessions;
+/// IOTKM_E_KEY_EXHAUSTED after 2^32 - 1 counters; IOTKM_E_UNDRAINED, IOTKM_E_RNG.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn iotkm_microcert_connect(
     association: *mut iotkm_association,
     cx: *const iotkm_cx,
     to: *const iotkm_addr,
 ) -> c_int {
-    verb_of_kind(association, KIND, cx, text!("iotkm_microcert_connect"), |a: &mut Kind, cx| {
-        Ok(a.connect(cx, &iotkm_addr::get(to)?)?)
-    })
+    verb_of(association, KIND, cx, text!("iotkm_microcert_connect"), |a, cx| a.connect(cx, &iotkm_addr::get(to)?))
 }
 
 /// iotkm_microcert_connect() without a session: IOTKM_EVENT_AUTHENTICATED tells. Errors: as there.
@@ -99,8 +144,8 @@ pub unsafe extern "C" fn iotkm_microcert_authenticate(
     cx: *const iotkm_cx,
     to: *const iotkm_addr,
 ) -> c_int {
-    verb_of_kind(association, KIND, cx, text!("iotkm_microcert_authenticate"), |a: &mut Kind, cx| {
-        Ok(a.authenticate(cx, &iotkm_addr::get(to)?)?)
+    verb_of(association, KIND, cx, text!("iotkm_microcert_authenticate"), |a, cx| {
+        a.authenticate(cx, &iotkm_addr::get(to)?)
     })
 }
 
@@ -117,11 +162,11 @@ pub unsafe extern "C" fn iotkm_microcert_sign(
     out_capacity: usize,
     out_len: *mut usize,
 ) -> c_int {
-    verb_of_kind(association, KIND, cx, text!("iotkm_microcert_sign"), |a: &mut Kind, cx| {
+    verb_of(association, KIND, cx, text!("iotkm_microcert_sign"), |a, cx| {
         let data = raw::bytes(data, data_len)?;
         raw::apart(data, raw::bytes(out, out_capacity)?)?;
         let (out, out_len) = (raw::bytes_mut(out, out_capacity)?, Out::new(out_len)?);
-        out_len.set(a.sign(cx, data, out)?);
+        out_len.set(a.signer()?.sign(cx, data, out)?);
         Ok(())
     })
 }
@@ -134,7 +179,7 @@ pub unsafe extern "C" fn iotkm_microcert_time(
     now_ms: u64,
     wall_ms: *mut u64,
 ) -> c_int {
-    returned(with_kind(association, KIND, |a: &mut Kind| {
+    returned(with_verbs(association, KIND, |a| {
         let place = Out::new(wall_ms)?;
         place.set(a.time(Instant(now_ms)).map_or(0, |time| time.0));
         Ok(())
@@ -166,7 +211,7 @@ pub unsafe extern "C" fn iotkm_microcert_join(
     member: *mut u32,
 ) -> c_int {
     unsafe fn view(front: NonNull<Front>) -> NonNull<dyn Joined> {
-        value_at::<Kind>(front)
+        value_at::<Kind<Whole>>(front)
     }
-    join(association, KIND, hub, wanted, member, view)
+    join(association, Whole::KIND, hub, wanted, member, view)
 }

@@ -10,8 +10,8 @@ void chipped_init(struct chipped *chipped)
     chipped->side.cx.wall_ms = UINT64_C(1000) * CLOCK;
 }
 
-void chipped_open(struct chipped *chipped, const iotkm_suite *suite)
+void chipped_open(struct chipped *chipped, chipped_opener *open, const iotkm_suite *suite)
 {
     const iotkm_config config = { .struct_size = sizeof config, .mtu = IOTKM_MICROCERT_MTU_MIN };
-    bench_expect(iotkm_microcert_open(&chipped->side.association, &chipped->chip, suite, &config, &chipped->memory) == IOTKM_OK);
+    bench_expect(open(&chipped->side.association, &chipped->chip, suite, &config, &chipped->memory) == IOTKM_OK);
 }

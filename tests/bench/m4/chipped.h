@@ -15,7 +15,10 @@ struct chipped {
 /* Sets the hooks up. */
 void chipped_init(struct chipped *chipped);
 
+/* iotkm_microcert_open() or iotkm_microcert_open_leaf(). */
+typedef int chipped_opener(iotkm_association *, iotkm_chip *, const iotkm_suite *, const iotkm_config *, iotkm_microcert_memory *);
+
 /* Opens an association of a chip that is set up. */
-void chipped_open(struct chipped *chipped, const iotkm_suite *suite);
+void chipped_open(struct chipped *chipped, chipped_opener *open, const iotkm_suite *suite);
 
 #endif

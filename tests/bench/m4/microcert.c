@@ -1,5 +1,5 @@
-/* The microcert scheme, a device and its centre on one board, what the device takes: authentication, with a session, with a challenge,
-   a signature. */
+/* The microcert scheme, a device and its centre on one board, what the device takes: a leaf's authentication, with a challenge, a
+   signature; one with a session. */
 #include "bench.h"
 #include "chipped.h"
 #include "semihost.h"
@@ -43,7 +43,7 @@ static int row_swap(void *ctx, const iotkm_history_id *id, uint32_t version, con
 
 static const iotkm_centre_stores stores = { .struct_size = sizeof stores, .row_read = row_read, .row_swap = row_swap, .keys = keys };
 
-static void enrol(const iotkm_suite *suite, bool clockless)
+static void enrol(chipped_opener *open, const iotkm_suite *suite, bool clockless)
 {
     static const iotkm_suite *suites[1];
     static uint8_t paper[IOTKM_CHIP_DEPOSIT_MAX], work[IOTKM_CHIP_SEED_BLOB_MAX], word[IOTKM_CENTRE_CONFIRMATION_LEN];
@@ -65,7 +65,7 @@ static void enrol(const iotkm_suite *suite, bool clockless)
     bench_expect(iotkm_centre_enrol(&centre, &office.cx, paper, length, word, &who) == IOTKM_OK);
     bench_expect(iotkm_chip_confirm(&device.chip, word, sizeof word) == IOTKM_OK);
     bench_expect(iotkm_chip_store(&device.chip, &device.side.cx, work, sizeof work) == IOTKM_OK);
-    chipped_open(&device, suite);
+    chipped_open(&device, open, suite);
 }
 
 /* The centre's turn: its answer, in the device's place for what it is sent. */
@@ -121,27 +121,50 @@ static void sign(void)
 /* The first one stores the counters of the next 31, and the word that the enrolment is done: what is measured is one of those. */
 static void enrolled(void)
 {
-    enrol(&iotkm_suite_4_symmetric, false);
+    enrol(iotkm_microcert_open_leaf, &iotkm_suite_4_symmetric, false);
     authenticate();
+}
+
+static void enrolled_whole(void)
+{
+    enrol(iotkm_microcert_open, &iotkm_suite_4_symmetric, false);
+    authenticate();
+}
+
+/* As before; and the bytes of the association that are ever written until there is a session: there is room for a larger one of
+   another kind. */
+static void established(void)
+{
+    uint8_t *bytes = (uint8_t *)&device.side.association;
+    uint32_t size = sizeof device.side.association;
+    enrolled_whole();
+    bench_expect(iotkm_wipe(&device.side.association) == IOTKM_OK);
+    memset(bytes, 0xA5, size);
+    chipped_open(&device, iotkm_microcert_open, &iotkm_suite_4_symmetric);
+    connect();
+    while (size > 0 && bytes[size - 1] == 0xA5)
+        size--;
+    semihost_result("microcert.ram", size, "B");
+    enrolled_whole();
 }
 
 static void enrolled_aes(void)
 {
-    enrol(&iotkm_suite_0_symmetric, false);
+    enrol(iotkm_microcert_open_leaf, &iotkm_suite_0_symmetric, false);
     authenticate();
 }
 
-static void enrolled_first(void) { enrol(&iotkm_suite_4_symmetric, false); }
+static void enrolled_first(void) { enrol(iotkm_microcert_open_leaf, &iotkm_suite_4_symmetric, false); }
 
 static void clockless(void)
 {
-    enrol(&iotkm_suite_4_symmetric, true);
+    enrol(iotkm_microcert_open_leaf, &iotkm_suite_4_symmetric, true);
     authenticate();
 }
 
 const struct bench benches[] = {
     { "microcert", authenticate, enrolled },
-    { "microcert.session", connect, enrolled },
+    { "microcert.session", connect, established },
     { "microcert.challenge", authenticate, clockless },
     { "microcert.store", authenticate, enrolled_first },
     { "microcert.sign", sign, enrolled },

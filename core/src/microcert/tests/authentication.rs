@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::association::Authenticated;
+use crate::engine::drops::Dropped;
+use crate::microcert::Leaf;
 
 #[test]
 fn a_device_and_its_centre() {
@@ -180,4 +182,36 @@ fn signatures() {
         city.with(|c, stores, _| c.revoke(stores, &id("lamp"))).unwrap();
         assert_eq!(verify(&mut city, &first, b"42 degrees"), None, "revoked");
     }
+}
+
+/// What a leaf sends is what the whole scheme sends; what would begin a session is refused, and nothing else is different.
+#[test]
+fn a_leaf() {
+    let mut city = City::new();
+    let mut lamp = Lamp::new(&mut city, "lamp");
+    lamp.authenticate(&mut city);
+    let (chip, device, seed) = (lamp.chip().clone(), lamp.device.clone(), lamp.rng.0);
+    let mut leaf: Microcert<_, Box<MicrocertMemory<Chip, Leaf>>, Leaf> =
+        Microcert::open(chip, lamp.suite, Config::default(), Box::default()).unwrap();
+    let mut rng = Seeded(seed);
+    let wall = Some(UnixTime(city.wall));
+    let mut cx = Cx { now: Instant(city.now), wall, place: &[], rng: &mut rng, device: &device, keys: &NoKeys };
+    assert_eq!(leaf.connect(&mut cx, &addr("centre")), Err(Error::WrongState));
+    leaf.authenticate(&mut cx, &addr("centre")).unwrap();
+    let mut out = [0; 200];
+    let Output::Datagram { bytes: auth, .. } = leaf.poll(&mut cx, &mut out) else { panic!() };
+    lamp.with(&city, |a, cx| a.authenticate(cx, &addr("centre"))).unwrap();
+    assert_eq!(lamp.flush(&city).remove(0), auth);
+    let mut answer = city.hear("lamp", auth).unwrap();
+    assert_eq!(leaf.handle_input(&mut cx, &addr("centre"), &mut answer).unwrap(), None);
+    assert!(matches!(leaf.poll(&mut cx, &mut out), Output::Event(Event::Authenticated)));
+    assert!(matches!(leaf.poll(&mut cx, &mut out), Output::Idle { wake_at: None }));
+    assert_eq!(leaf.handle_input(&mut cx, &addr("centre"), &mut [0x18; 40]).unwrap(), None);
+    assert_eq!(leaf.drops().get(Dropped::NoKey), 1, "a record");
+    assert_eq!(leaf.send(&mut cx, b"21", &mut out).err(), Some(Error::NotEstablished));
+    assert_eq!(leaf.restore(&mut cx, &[0; 100]), Err(Error::WrongState));
+    assert_eq!(leaf.close(), Err(Error::NotEstablished));
+    let len = leaf.sign(&mut cx, b"42", &mut out).unwrap();
+    let signed = city.with(|c, stores, _| c.verify(stores, &out[..len], b"42")).unwrap();
+    assert!(signed.is_some());
 }
