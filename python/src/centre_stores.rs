@@ -261,8 +261,8 @@ impl KeyStore for Keys {
         date: &Date,
         base: u16,
     ) -> Result<Selected, KeyStoreError> {
-        let mut of_day = numbers(date, base).map_err(|_| KeyStoreError::Unavailable)?;
-        let day = (of_day.next(), of_day.next(), of_day.next());
+        let [year, month, day, ..] = numbers(date, base).map_err(|_| KeyStoreError::Unavailable)?;
+        let day = (year, month, day);
         let mut rows = Secret::<{ SELECTED * ROW_LEN }>::zero();
         self.ask("rows", rows.as_mut(), |py| (bytes(py, bind), bytes(py, stored), day).into_pyobject(py))?;
         Ok(Selected::new(rows))

@@ -77,14 +77,22 @@ impl Prk {
 
     /// HKDF-Extract: `HMAC(salt, ikm)`, the parts of `ikm` each behind its length where there is more than one.
     pub fn extract(scheme: &'static str, salt: &[&[u8]], ikm: &[&[u8]]) -> Self {
+        Self::extract_from(scheme, salt, &mut |message| {
+            for part in ikm {
+                if ikm.len() > 1 {
+                    message.update(&length(part));
+                }
+                message.update(part);
+            }
+        })
+    }
+
+    /// HKDF-Extract of what `write` writes, from where it lies.
+    #[inline(never)]
+    pub(crate) fn extract_from(scheme: &'static str, salt: &[&[u8]], write: &mut dyn FnMut(&mut Sha256)) -> Self {
         let mac = Hmac::new(salt);
         let mut message = mac.message();
-        for part in ikm {
-            if ikm.len() > 1 {
-                message.update(&length(part));
-            }
-            message.update(part);
-        }
+        write(&mut message);
         let mut prk = Secret::<HASH_LEN>::zero();
         mac.finish(&mut message, prk.as_mut());
         Self::new(scheme, prk.expose())

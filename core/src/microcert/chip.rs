@@ -1,14 +1,14 @@
 //! The device's secure chip: its key seed and its successor, the counters, and how they are stored.
 
+use super::csk::Date;
 use super::enrolment::{FORMAT, Invitation};
 use super::keys::{self, CLOCKLESS, NEW_LEN, TAG_LEN, Terms};
 use super::keystore::TRANSPORTED_LEN;
-use super::seed::{SEED_LEN, Seed, select_of_root};
-use super::wire::Standing;
-use super::{Date, csk::Selected};
+use super::seed::{Numbers, ROW_LEN, SEED_LEN, Seed, numbers};
+use super::wire::{Stamp, Standing};
 use crate::association::{Device, Error, Slot, UnixTime};
 use crate::crypto::secret::{ct_eq, wipe};
-use crate::crypto::{Rng, Secret, Suite, keywrap};
+use crate::crypto::{Prk, Rng, Secret, Suite, keywrap};
 use crate::engine::drops::Dropped;
 use crate::engine::rekey::{Decision, Pending, Replacement, Which};
 use crate::engine::state::{self, Kind, Reserved};
@@ -421,14 +421,35 @@ impl Chip {
         wall.max(self.floor)
     }
 
-    /// The rows of a seed for this time.
-    pub(super) fn select(&self, which: Which, time: u32) -> Result<Selected, Error> {
+    /// The root and base year of a seed that is not put to use yet.
+    fn root_of(&self, which: Which) -> Option<&(Secret<32>, u16)> {
+        self.pending.as_ref().filter(|_| which == Which::Pending)
+    }
+
+    /// Which rows of a seed are for this time.
+    pub(super) fn rows(&self, which: Which, time: u32) -> Result<Numbers, Error> {
         let date = Date::of(time);
-        match (which, &self.pending) {
-            (Which::Pending, Some((root, base))) => select_of_root(root, *base, &date),
-            _ => self.seed.select(&date),
-        }
-        .map_err(|_| Error::SeedExpired)
+        let numbers = match self.root_of(which) {
+            Some((_, base)) => numbers(&date, *base),
+            None => self.seed.numbers(&date),
+        };
+        numbers.map_err(|_| Error::SeedExpired)
+    }
+
+    /// CSK, from these rows of a seed.
+    #[inline(never)]
+    pub(super) fn csk(&self, which: Which, rows: &Numbers, stamp: &Stamp, challenge: &[u8]) -> Prk {
+        keys::csk_from(stamp, challenge, &mut |message| match self.root_of(which) {
+            Some((root, _)) => {
+                let root = keys::of_root(root);
+                for number in rows {
+                    let mut row = Secret::<ROW_LEN>::zero();
+                    keys::row(&root, *number, row.as_mut());
+                    message.update(row.expose());
+                }
+            }
+            None => rows.iter().for_each(|number| message.update(self.seed.row(*number))),
+        })
     }
 
     /// The next counter; where the state has to be stored before it leaves, it is marked so.

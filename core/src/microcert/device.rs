@@ -229,56 +229,65 @@ impl<P: BorrowMut<Chip>, E: Extent> Exchange<P, E> {
     /// AUTH, or PROOF on the centre's opening.
     #[inline(never)]
     fn begin(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, wish: &Wish<'_>) -> Result<(), Error> {
-        let suite = self.suite;
-        let cid = io.config.cid;
         let place = io.claim_place(&|_| true).map_err(|_| Error::WrongState)?;
         let chip = self.chip.borrow_mut();
         let under = chip.replacement.choose();
         // A part of a new seed goes into what the centre is going to take for fresh.
         let fresh = wish.opening.is_some() || (self.fresh && !chip.is_clockless());
-        let asked = chip.asked.filter(|_| under == Which::Current && fresh);
+        let asks = under == Which::Current && fresh && chip.asked.is_some();
         let mut random = Secret::<{ RANDOM_LEN + NEW_LEN }>::zero();
-        let wanted = if asked.is_some() { RANDOM_LEN + NEW_LEN } else { RANDOM_LEN };
+        let wanted = if asks { RANDOM_LEN + NEW_LEN } else { RANDOM_LEN };
         cx.rng.fill(random.as_mut().get_mut(..wanted).unwrap_or(&mut []))?;
         let mut r = Reader::new(random.expose());
         let mut parts = || Ok::<_, Dropped>((r.array()?, r.secret()?));
         let (random, n_d) = parts().map_err(|_| Error::BadArgument)?;
 
         let time = wish.opening.map_or_else(|| chip.time(cx.wall), |opening| opening.time);
-        let rows = chip.select(under, time)?;
+        let rows = chip.rows(under, time)?;
         let stamp = Stamp { time, random, counter: chip.take_counter()? };
         let challenge = wish.opening.map_or(&[][..], |opening| &opening.challenge);
-        let prk = keys::csk(&rows, &stamp, challenge);
-        drop(rows);
-        let generation = chip.generation_of(under);
+        let prk = chip.csk(under, &rows, &stamp, challenge);
+        let Wish { to, goal, challenges, rounds, opening } = *wish;
+        io.start(
+            place,
+            Run::Awaiting(Awaiting { to, prk, th_a: Transcript::NONE, stamp, under, goal, challenges, rounds }),
+        );
+        let number = if opening.is_some() { message::PROOF } else { message::AUTH };
+        self.write(cx.now, io, place, number, asks.then_some(&n_d));
+        self.store(io);
+        Ok(())
+    }
+
+    /// Writes the micro-certificate of the run in this place; with `n_d` it has this device's part of a new seed.
+    #[inline(never)]
+    fn write(&mut self, now: Instant, io: &mut Io<'_, Self>, place: usize, number: u8, n_d: Option<&Secret<NEW_LEN>>) {
+        let (suite, chip) = (self.suite, self.chip.borrow_mut());
+        let (cid, tries) = (io.config.cid, io.config.tries);
+        let Some((Some(Run::Awaiting(run)), flight)) = io.halves.get_mut(place).map(Half::both) else { return };
+        let Awaiting { prk, stamp, .. } = &*run;
+        let generation = chip.generation_of(run.under);
         let th_0 = keys::th_0(&chip.terms(generation));
-        let number = if wish.opening.is_some() { message::PROOF } else { message::AUTH };
         let mut th_a = th_0;
-        let flight = io.flight(place).map_err(|_| Error::WrongState)?;
-        flight.reset(wish.to, None);
+        flight.reset(run.to, None);
         flight.load(false, |w| {
-            wire::write_clear(w, number, chip.id(), generation as u8, &stamp);
+            wire::write_clear(w, number, chip.id(), generation as u8, stamp);
             let th_1 = th_0.then(&[w.written()]);
-            let fresh = asked.map(|(attempt, n_c)| {
-                let tag = keys::order_tag(&prk, "new", &th_1, &[&attempt.to_be_bytes(), n_d.expose()]);
-                chip.answer(attempt, keys::next_root(&prk, &th_1, attempt, &n_c, &n_d), time);
+            let fresh = chip.asked.zip(n_d).map(|((attempt, n_c), n_d)| {
+                let tag = keys::order_tag(prk, "new", &th_1, &[&attempt.to_be_bytes(), n_d.expose()]);
+                chip.answer(attempt, keys::next_root(prk, &th_1, attempt, &n_c, n_d), stamp.time);
                 Fresh { attempt, n_d: n_d.clone(), tag }
             });
             let critical = Critical {
-                session: (wish.goal == Goal::Session).then_some(cid),
-                standing: chip.standing(under),
+                session: (E::HAS.sessions && run.goal == Goal::Session).then_some(cid),
+                standing: chip.standing(run.under),
                 fresh,
             };
-            let key = keys::once_key(&prk, Use::Auth, &th_1);
+            let key = keys::once_key(prk, Use::Auth, &th_1);
             th_a = th_1.then(&[seal_once(suite, &key, w, |w| critical.write(w))]);
         });
-        let tries = io.config.tries;
         let tries = if chip.replacement.confirmed().is_some() { tries.div_ceil(ROUNDS) } else { tries };
-        io.flight(place).map_err(|_| Error::WrongState)?.launch(cx.now, tries);
-        let Wish { to, goal, challenges, rounds, .. } = *wish;
-        io.start(place, Run::Awaiting(Awaiting { to, prk, th_a, stamp, under, goal, challenges, rounds }));
-        self.store(io);
-        Ok(())
+        flight.launch(now, tries);
+        run.th_a = th_a;
     }
 
     /// Starts a run that nobody called for just now, so that there is nobody to give an error to.
@@ -304,10 +313,8 @@ impl<P: BorrowMut<Chip>, E: Extent> Exchange<P, E> {
         let place = Self::answered(io, low)?;
         let half = io.halves.get(place).ok_or(Dropped::Unexpected)?;
         let Some(Run::Awaiting(run)) = half.scheme() else { return Err(Dropped::Unexpected) };
-        let reply = Reply::read(bytes, suite.aead.tag_len())?;
-        let th_2 = run.th_a.then(&[reply.clear]);
         let mut text = Secret::zero();
-        let text = opened(suite, &keys::once_key(&run.prk, Use::Answer, &th_2), &reply, &mut text)?;
+        let (reply, th_2, text) = run.open(suite, Use::Answer, bytes, &mut text)?;
         let answer = Answer::read(text)?;
         if let Some(ordered) = &answer.order
             && !ct_eq(&keys::order_tag(&run.prk, "order", &th_2, &[ordered.fields]), ordered.tag)
@@ -377,10 +384,8 @@ impl<P: BorrowMut<Chip>, E: Extent> Exchange<P, E> {
         if run.challenges >= CHALLENGES {
             return Err(Dropped::Unexpected);
         }
-        let reply = Reply::read(bytes, suite.aead.tag_len())?;
-        let th_c = run.th_a.then(&[reply.clear]);
         let mut text = Secret::zero();
-        let text = opened(suite, &keys::once_key(&run.prk, Use::Challenge, &th_c), &reply, &mut text)?;
+        let (_, _, text) = run.open(suite, Use::Challenge, bytes, &mut text)?;
         let opening = Opening::read(text)?;
         let (to, goal, rounds) = (run.to, run.goal, run.rounds);
         let challenges = run.challenges.saturating_add(1);
@@ -468,7 +473,7 @@ impl Signer<'_> {
         let needed = wire::signature_len(chip.id(), suite);
         let out = out.get_mut(..needed).ok_or(Error::BufferTooSmall { needed })?;
         let time = chip.time(cx.wall);
-        let rows = chip.select(Which::Current, time)?;
+        let rows = chip.rows(Which::Current, time)?;
         let mut random = [0; RANDOM_LEN];
         cx.rng.fill(&mut random)?;
         let Some(counter) = chip.take_stored_counter()? else {
@@ -476,7 +481,7 @@ impl Signer<'_> {
             return Err(Error::Undrained);
         };
         let stamp = Stamp { time, random: *declassify(&random), counter };
-        let prk = keys::csk(&rows, &stamp, &[]);
+        let prk = chip.csk(Which::Current, &rows, &stamp, &[]);
         let generation = chip.generation();
         let mut w = Writer::new(out);
         wire::write_clear(&mut w, message::SIGNATURE, chip.id(), generation as u8, &stamp);
@@ -494,17 +499,23 @@ pub(super) const fn terms(stamp: &Stamp, cid: ConnectionId, initiator: bool, now
     Terms { id, generation, initiator, cid, now, healed: false, secret: false }
 }
 
-/// Opens the critical part of the centre's message, in `text`.
-fn opened<'t>(
-    suite: &Suite,
-    key: &Secret<32>,
-    reply: &Reply<'_>,
-    text: &'t mut Secret<{ wire::ANSWER_TEXT_MAX }>,
-) -> Result<&'t [u8], Dropped> {
-    let text = text.as_mut().get_mut(..reply.text.len()).ok_or(Dropped::Malformed)?;
-    text.copy_from_slice(reply.text);
-    open_once(suite, key, text, reply.tag)?;
-    Ok(text)
+impl Awaiting {
+    /// Opens the critical part of the centre's message, in `text`; with the transcript before that part.
+    #[inline(never)]
+    fn open<'b, 't>(
+        &self,
+        suite: &Suite,
+        purpose: Use,
+        bytes: &'b [u8],
+        text: &'t mut Secret<{ wire::ANSWER_TEXT_MAX }>,
+    ) -> Result<(Reply<'b>, Transcript, &'t [u8]), Dropped> {
+        let reply = Reply::read(bytes, suite.aead.tag_len())?;
+        let th = self.th_a.then(&[reply.clear]);
+        let text = text.as_mut().get_mut(..reply.text.len()).ok_or(Dropped::Malformed)?;
+        text.copy_from_slice(reply.text);
+        open_once(suite, &keys::once_key(&self.prk, purpose, &th), text, reply.tag)?;
+        Ok((reply, th, text))
+    }
 }
 
 impl<P: BorrowMut<Chip>, E: Extent> Scheme for Exchange<P, E> {

@@ -4,6 +4,7 @@ use super::csk::Selected;
 use super::seed::{ROW_LEN, SEED_LEN, Seed, YEARS};
 use super::wire::Stamp;
 use crate::crypto::secret::declassify;
+use crate::crypto::sha256::Sha256;
 use crate::crypto::{Prk, Secret, kdf};
 use crate::engine::transcript::Transcript;
 use crate::history::Id;
@@ -51,10 +52,15 @@ pub fn th_0(terms: &Terms) -> Transcript {
 /// What all keys of one micro-certificate come from, CSK's equation:
 /// `prk = HKDF-Extract(lv(random, time, counter, challenge), the 16 rows)`.
 pub fn csk(rows: &Selected, stamp: &Stamp, challenge: &[u8]) -> Prk {
+    csk_from(stamp, challenge, &mut |message| message.update(rows.expose()))
+}
+
+/// As [`csk`], of rows that are written from where they lie.
+pub(super) fn csk_from(stamp: &Stamp, challenge: &[u8], rows: &mut dyn FnMut(&mut Sha256)) -> Prk {
     let (time, counter) = (stamp.time.to_be_bytes(), stamp.counter.to_be_bytes());
     let len = [0, challenge.len() as u8];
     let salt: [&[u8]; 8] = [&[0, RANDOM_LEN as u8], &stamp.random, &[0, 4], &time, &[0, 4], &counter, &len, challenge];
-    Prk::extract(NAME, &salt, &[rows.expose()])
+    Prk::extract_from(NAME, &salt, rows)
 }
 
 /// What a key of one micro-certificate is for.
@@ -152,7 +158,12 @@ pub enum Sealed {
 /// What seals a part of a row to its place: `SHA-256(th_0 || base year || flags || part)[..16]`. No other id, generation, year
 /// or standing opens it.
 pub fn bind(terms: &Terms, base: u16, part: Sealed) -> [u8; BIND_LEN] {
-    let hash = kdf::hash(&[th_0(terms).as_bytes(), &base.to_be_bytes(), &[terms.flags, part as u8]]);
+    bind_under(&th_0(terms), terms.flags, base, part)
+}
+
+/// As [`bind`], where th_0 is known.
+pub(super) fn bind_under(th_0: &Transcript, flags: u8, base: u16, part: Sealed) -> [u8; BIND_LEN] {
+    let hash = kdf::hash_then(th_0.as_bytes(), &[&base.to_be_bytes(), &[flags, part as u8]]);
     hash.first_chunk().copied().unwrap_or_default()
 }
 

@@ -37,6 +37,9 @@ const LAST_YEAR: u16 = YEARS as u16 - 1;
 const LAST_YEAR_ROW: u8 = YEARS as u8 - 1;
 const DECEMBER_ROW: u8 = (YEARS + MONTHS) as u8 - 1;
 
+/// Numbers of the rows for a day, in the order of the selection: Y, M, D, R1 to R13.
+pub type Numbers = [u8; SELECTED];
+
 /// There is no row for that year: the seed is not for it yet, or no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expired;
@@ -108,10 +111,7 @@ impl Seed {
     /// # Errors
     /// There is no row for its year.
     pub fn select(&self, date: &Date) -> Result<Selected, Expired> {
-        if date.year() < self.first {
-            return Err(Expired);
-        }
-        let numbers = numbers(date, self.base)?;
+        let numbers = self.numbers(date)?;
         let mut selected = Selected::none();
         for (to, number) in selected.rows_mut().zip(numbers) {
             *to = *self.row(number);
@@ -119,7 +119,16 @@ impl Seed {
         Ok(selected)
     }
 
-    fn row(&self, number: u8) -> &[u8; ROW_LEN] {
+    /// Numbers of the rows for a day.
+    ///
+    /// # Errors
+    /// There is no row for its year.
+    pub(super) fn numbers(&self, date: &Date) -> Result<Numbers, Expired> {
+        if date.year() < self.first { Err(Expired) } else { numbers(date, self.base) }
+    }
+
+    /// One row.
+    pub(super) fn row(&self, number: u8) -> &[u8; ROW_LEN] {
         const NONE: &[u8; ROW_LEN] = &[0; ROW_LEN];
         self.rows.expose().as_chunks::<ROW_LEN>().0.get(usize::from(number)).unwrap_or(NONE)
     }
@@ -181,12 +190,14 @@ impl Seed {
 ///
 /// # Errors
 /// The year is none of the five from `base` on.
-pub fn numbers(date: &Date, base: u16) -> Result<impl Iterator<Item = u8>, Expired> {
+pub fn numbers(date: &Date, base: u16) -> Result<Numbers, Expired> {
     let year = date.year().checked_sub(base).filter(|year| usize::from(*year) < YEARS).ok_or(Expired)?;
     // Months and days count from 1.
     let month = LAST_YEAR_ROW.saturating_add(date.month());
     let day = DECEMBER_ROW.saturating_add(date.day());
-    Ok([year as u8, month, day].into_iter().chain((ROWS - FIXED) as u8..ROWS as u8))
+    let mut numbers = [year as u8, month, day, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    numbers.iter_mut().skip(3).zip((ROWS - FIXED) as u8..).for_each(|(to, number)| *to = number);
+    Ok(numbers)
 }
 
 /// The rows for a day of the seed that a root stands for.

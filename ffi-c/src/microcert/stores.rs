@@ -99,9 +99,7 @@ impl KeyStore for Token<'_> {
         base: u16,
     ) -> Result<Selected, KeyStoreError> {
         let hook = self.0.rows.ok_or(UNAVAILABLE)?;
-        let mut numbers = [0; seed::SELECTED];
-        let selected = seed::numbers(date, base).map_err(|_| UNAVAILABLE)?;
-        numbers.iter_mut().zip(selected).for_each(|(to, number)| *to = number);
+        let numbers = seed::numbers(date, base).map_err(|_| UNAVAILABLE)?;
         let mut rows = Secret::<{ seed::SELECTED * seed::ROW_LEN }>::zero();
         let to = rows.as_mut().as_mut_ptr();
         // SAFETY: as above.

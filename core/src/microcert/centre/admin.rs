@@ -188,8 +188,9 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
         if has_no_year(&row, Which::Current, cert.stamp.time) {
             return Err(Dropped::NoKey.into());
         }
-        let prk = self.unwrap(stores, &row, Which::Current, &cert.stamp, &[])?;
-        let th_1 = keys::th_0(&row.terms(&self.id, row.generation())).then(&[cert.clear]);
+        let th_0 = keys::th_0(&row.terms(&self.id, row.generation()));
+        let prk = self.unwrap(stores, &row, Which::Current, &cert.stamp, &[], &th_0)?;
+        let th_1 = th_0.then(&[cert.clear]);
         open_once(suite, &keys::once_key(&prk, Use::Sign, &th_1), &mut text, cert.tag)?;
         if !ct_eq(&text, digest) {
             return Err(Dropped::Forged.into());

@@ -36,8 +36,9 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
     fn open(&self, stores: &mut Stores<'_>, row: &Row, case: &Case<'_>) -> Result<Opened, Stop> {
         let Case { cert, suite, which, .. } = case;
         let challenge = case.challenge.as_ref().map_or(&[][..], |challenge| challenge);
-        let prk = self.unwrap(stores, row, *which, &cert.stamp, challenge)?;
-        let th_1 = keys::th_0(&row.terms(&self.id, row.generation_of(*which))).then(&[cert.clear]);
+        let th_0 = keys::th_0(&row.terms(&self.id, row.generation_of(*which)));
+        let prk = self.unwrap(stores, row, *which, &cert.stamp, challenge, &th_0)?;
+        let th_1 = th_0.then(&[cert.clear]);
         let mut text = Secret::<CRITICAL_MAX>::zero();
         let text = text.as_mut().get_mut(..cert.text.len()).ok_or(Dropped::Malformed)?;
         text.copy_from_slice(cert.text);

@@ -32,6 +32,7 @@ use crate::engine::cookie;
 use crate::engine::drops::{Dropped, Drops};
 use crate::engine::rekey::Which;
 use crate::engine::session::ConnectionId;
+use crate::engine::transcript::Transcript;
 use crate::engine::wire::{self, HEADER_LEN, Kind, classify};
 use crate::history::Id;
 use limits::{Answers, Limits};
@@ -403,7 +404,7 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
         Ok((wire::copy(out, &cookie::request(cx.device, cx.now, from)), None, None))
     }
 
-    /// CSK, from the rows that are unwrapped for it.
+    /// CSK, from the rows that are unwrapped for it; th_0 is that seed's.
     fn unwrap(
         &self,
         stores: &mut Stores<'_>,
@@ -411,11 +412,12 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
         which: Which,
         stamp: &Stamp,
         challenge: &[u8],
+        th_0: &Transcript,
     ) -> Result<Prk, Stop> {
         let date = Date::of(stamp.time);
         let rows = match which {
             Which::Current => {
-                let bind = row.bind(&self.id, Sealed::Rows);
+                let bind = row.bind_under(th_0, Sealed::Rows);
                 stores.keys.rows(&bind, &row.seed, &date, row.base).map_err(|error| stop(row, error))?
             }
             Which::Pending => {

@@ -10,6 +10,7 @@
 use crate::association::UnixTime;
 use crate::engine::drops::Dropped;
 use crate::engine::rekey::{Pending, Replacement, Which};
+use crate::engine::transcript::Transcript;
 use crate::engine::wire::{Reader, Writer};
 use crate::history::Id;
 use crate::microcert::keys::{self, CLOCKLESS, NEW_LEN, REVOKED, Sealed, Terms};
@@ -185,6 +186,11 @@ impl Row {
     /// What a part of this row is sealed to.
     pub(super) fn bind(&self, centre: &Id, part: Sealed) -> Bind {
         keys::bind(&self.terms(centre, self.generation()), self.base, part)
+    }
+
+    /// As [`bind`](Self::bind), where the th_0 of its current seed is known.
+    pub(super) fn bind_under(&self, th_0: &Transcript, part: Sealed) -> Bind {
+        keys::bind_under(th_0, self.flags & (CLOCKLESS | REVOKED), self.base, part)
     }
 
     pub(super) const fn generation_of(&self, which: Which) -> u32 {
