@@ -182,7 +182,12 @@ pub(crate) const fn with_nuls<const N: usize>(text: &str) -> [u8; N] {
 macro_rules! text {
     ($text:expr) => {{
         const TEXT: &str = $text;
-        const BYTES: &[u8; TEXT.len() + 2] = &$crate::status::with_nuls(TEXT);
+        // Constants of 4, 8, 16 and 32 bytes lie in one section each, which no linker parts: all of them, or none.
+        const LEN: usize = match TEXT.len() + 2 {
+            len @ (4 | 8 | 16 | 32) => len + 1,
+            len => len,
+        };
+        const BYTES: &[u8; LEN] = &$crate::status::with_nuls(TEXT);
         const CSTR: &core::ffi::CStr = match core::ffi::CStr::from_bytes_until_nul(BYTES) {
             Ok(text) => text,
             Err(_) => c"",

@@ -226,9 +226,23 @@ impl<P: BorrowMut<Chip>, E: Extent> Exchange<P, E> {
         if self.chip.borrow().replacement.confirmed().is_some() { ROUNDS } else { 1 }
     }
 
-    /// AUTH, or PROOF on the centre's opening.
+    /// AUTH, or PROOF on the centre's opening: its key, then its bytes, one after the other on the stack.
     #[inline(never)]
     fn begin(&mut self, cx: &mut Cx<'_>, io: &mut Io<'_, Self>, wish: &Wish<'_>) -> Result<(), Error> {
+        let n_d = self.certify(cx, io, wish)?;
+        self.write(cx.now, io, wish, n_d.as_ref());
+        self.store(io);
+        Ok(())
+    }
+
+    /// Starts the run, with stamp and key of its micro-certificate; what this device brings to a new seed, if it is asked to.
+    #[inline(never)]
+    fn certify(
+        &mut self,
+        cx: &mut Cx<'_>,
+        io: &mut Io<'_, Self>,
+        wish: &Wish<'_>,
+    ) -> Result<Option<Secret<NEW_LEN>>, Error> {
         let place = io.claim_place(&|_| true).map_err(|_| Error::WrongState)?;
         let chip = self.chip.borrow_mut();
         let under = chip.replacement.choose();
@@ -247,20 +261,19 @@ impl<P: BorrowMut<Chip>, E: Extent> Exchange<P, E> {
         let stamp = Stamp { time, random, counter: chip.take_counter()? };
         let challenge = wish.opening.map_or(&[][..], |opening| &opening.challenge);
         let prk = chip.csk(under, &rows, &stamp, challenge);
-        let Wish { to, goal, challenges, rounds, opening } = *wish;
-        io.start(
-            place,
-            Run::Awaiting(Awaiting { to, prk, th_a: Transcript::NONE, stamp, under, goal, challenges, rounds }),
-        );
-        let number = if opening.is_some() { message::PROOF } else { message::AUTH };
-        self.write(cx.now, io, place, number, asks.then_some(&n_d));
-        self.store(io);
-        Ok(())
+        let Wish { to, goal, challenges, rounds, .. } = *wish;
+        let half = io.halves.get_mut(place).ok_or(Error::WrongState)?;
+        let th_a = Transcript::NONE;
+        let run = Awaiting { to, prk, th_a, stamp, under, goal, challenges, rounds };
+        half.run = Some(memory::Run::Scheme(Run::Awaiting(run)));
+        Ok(asks.then_some(n_d))
     }
 
-    /// Writes the micro-certificate of the run in this place; with `n_d` it has this device's part of a new seed.
+    /// Writes the micro-certificate of the run that was started; with `n_d` it has this device's part of a new seed.
     #[inline(never)]
-    fn write(&mut self, now: Instant, io: &mut Io<'_, Self>, place: usize, number: u8, n_d: Option<&Secret<NEW_LEN>>) {
+    fn write(&mut self, now: Instant, io: &mut Io<'_, Self>, wish: &Wish<'_>, n_d: Option<&Secret<NEW_LEN>>) {
+        let number = if wish.opening.is_some() { message::PROOF } else { message::AUTH };
+        let Some(place) = io.find(&|run| matches!(run, Run::Awaiting(_))) else { return };
         let (suite, chip) = (self.suite, self.chip.borrow_mut());
         let (cid, tries) = (io.config.cid, io.config.tries);
         let Some((Some(Run::Awaiting(run)), flight)) = io.halves.get_mut(place).map(Half::both) else { return };
