@@ -228,6 +228,34 @@ fn a_database_rolled_back_within_an_update() {
     assert_eq!((lamp.chip().generation(), city.row("lamp").generation()), (1, 1));
 }
 
+/// Put back to where it had asked for another attempt: the part that comes does not answer that question.
+#[test]
+fn a_database_rolled_back_between_two_attempts() {
+    let mut city = City::new();
+    let mut lamp = Lamp::new(&mut city, "lamp");
+    lamp.is_well(&mut city);
+    update(&mut city, &lamp);
+    let mut asked = |city: &mut City| {
+        lamp.with(city, |a, cx| a.authenticate(cx, &addr("centre"))).unwrap();
+        let auth = lamp.flush(city).remove(0);
+        let ask = city.hear("lamp", &auth).unwrap();
+        lamp.hear(city, &ask);
+        let part = lamp.flush(city).remove(0);
+        lamp.reboot();
+        (part, city.rows.clone())
+    };
+    let (_, first) = asked(&mut city);
+    let (part, _) = asked(&mut city);
+    city.rows = first;
+    city.events.clear();
+    assert!(city.hear("lamp", &part).is_some());
+    assert_eq!(city.events, [(id("lamp"), CentreEvent::Authenticated)], "no seed is agreed on");
+    for _ in 0..3 {
+        lamp.is_well(&mut city);
+    }
+    assert_eq!((lamp.chip().generation(), city.row("lamp").generation()), (1, 1));
+}
+
 #[test]
 fn a_device_rolled_back_within_an_update() {
     for kept in 1..4 {
