@@ -228,3 +228,38 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for CallbackError {
         Self::Failed { reason: error.reason }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_of_the_core_has_a_case_with_its_number() {
+        use iotkm::Error;
+        for error in [
+            Error::BufferTooSmall { needed: 1 },
+            Error::NotEstablished,
+            Error::WrongState,
+            Error::Undrained,
+            Error::TooLong { max: 1 },
+            Error::BadArgument,
+            Error::Rng,
+            Error::KeyExhausted,
+            Error::BadBlob,
+            Error::BlobRolledBack,
+            Error::SuiteMismatch,
+            Error::NoRecord,
+            Error::Locked,
+            Error::Full,
+            Error::NoCredential,
+            Error::SeedExpired,
+            Error::Revoked,
+            Error::Store,
+            Error::KeyStore,
+        ] {
+            let ours = IotkmError::from(error);
+            assert!(!matches!(ours, IotkmError::Other { .. }), "{error:?}");
+            assert_eq!(ours.code(), error.code());
+        }
+    }
+}
