@@ -370,6 +370,34 @@ fn forgery_in_a_ping() {
     Flow { name: "ping", established: true, start, done: |n| n.a.saw(|e| *e == Event::PeerAlive) }.all();
 }
 
+// ---- resources ----
+
+/// Randomness and storage that fail for a while, in the first contact and in phase 2: nothing is lost but time.
+#[test]
+fn resources_fail() {
+    let plan = Plan::new(GROUPS[0]);
+    each_seed("failing resources", 2 * 16, |seed| {
+        let (who, from) = ((seed % 2) as usize, (seed / 2) as u32);
+        let (mut net, _): (Tickets, _) = tickets(&plan, seed, Link::GOOD);
+        net.node(who).rng.fail = Some((from, from + 3));
+        net.node(who).refuse = Some((from / 2, 3));
+        for first in [0, 1] {
+            let old = net.a.a.fingerprint();
+            let renewed = |n: &Tickets| n.both() && n.a.a.fingerprint() != old;
+            for _ in 0..8 {
+                let _ = net.connect(first);
+                if net.drive(210_000, renewed) {
+                    break;
+                }
+            }
+            assert!(renewed(&net) && net.talk(20_000), "{first}: {}", net.state());
+            net.drive(30_000, |_| false);
+        }
+        let done = net.lives_on();
+        assert!(done.is_ok(), "{done:?}");
+    });
+}
+
 // ---- crowds ----
 
 /// Three hundred devices and what each talks to, for a day: clocks 100 millionths off, links bad, every hour or so a
