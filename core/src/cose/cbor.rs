@@ -40,8 +40,8 @@ mod major {
 /// A key of a map of which only integers mean something here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// An integer.
-    Int(i64),
+    /// An integer of 32 bits with its sign.
+    Int(i32),
     /// Something else.
     Other,
 }
@@ -54,217 +54,247 @@ pub struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    /// The next key; the caller then reads or skips its value. Keys rise in the order of their encodings.
-    ///
-    /// # Errors
-    /// [`CborError`], [`CborError::KeyOrder`] above all.
-    pub fn next(&mut self, r: &mut Reader<'a>) -> Result<Option<Key>, CborError> {
-        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
-        self.left = left;
-        let start = r.0;
+    /// The next key; the caller then reads or skips its value. Keys rise in the order of their encodings. `None`: there is
+    /// no other, or the reader has failed.
+    pub fn next(&mut self, r: &mut Reader<'a>) -> Option<Key> {
+        self.left = self.left.checked_sub(1)?;
+        let start = r.rest;
         let key = match start.first().map_or(u8::MAX, |first| first >> 5) {
-            major::UINT | major::NINT => Key::Int(r.int()?),
+            major::UINT | major::NINT => i32::try_from(r.int()).map_or(Key::Other, Key::Int),
             _ => {
-                r.skip()?;
+                r.skip();
                 Key::Other
             }
         };
-        let encoded = r.since(start);
-        if encoded <= self.last {
-            return Err(CborError::KeyOrder);
-        }
-        self.last = encoded;
-        Ok(Some(key))
+        self.last = r.rising(start, self.last);
+        if r.failed.is_some() { None } else { Some(key) }
     }
 }
 
-/// Reads items off the front.
+/// Reads items off the front. Its first error stays: what is read after it is zero or empty, [`ok`](Self::ok) and
+/// [`end`](Self::end) tell of it. So a parser has one place to fail and not one for each item, which is half its code.
 #[derive(Clone, Copy, Debug)]
-pub struct Reader<'a>(&'a [u8]);
+pub struct Reader<'a> {
+    rest: &'a [u8],
+    failed: Option<CborError>,
+    /// The argument of the last head.
+    value: u64,
+}
 
 impl<'a> Reader<'a> {
     /// A reader of these bytes.
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self(bytes)
+        Self { rest: bytes, failed: None, value: 0 }
     }
 
     /// What is left.
     pub const fn rest(&self) -> &'a [u8] {
-        self.0
+        self.rest
     }
 
     /// The bytes from `start`, an earlier [`rest`](Self::rest), to here.
     pub fn since(&self, start: &'a [u8]) -> &'a [u8] {
-        start.get(..start.len().saturating_sub(self.0.len())).unwrap_or_default()
+        start.get(..start.len().saturating_sub(self.rest.len())).unwrap_or_default()
     }
 
-    /// Nothing may be left.
+    /// Whether all was well so far.
     ///
     /// # Errors
-    /// [`CborError::Trailing`].
-    pub const fn end(self) -> Result<(), CborError> {
-        if self.0.is_empty() { Ok(()) } else { Err(CborError::Trailing) }
+    /// The first [`CborError`].
+    pub fn ok(&self) -> Result<(), CborError> {
+        self.failed.map_or(Ok(()), Err)
     }
 
-    fn take(&mut self, n: u64) -> Result<&'a [u8], CborError> {
-        let n = usize::try_from(n).map_err(|_| CborError::Truncated)?;
-        let (head, tail) = self.0.split_at_checked(n).ok_or(CborError::Truncated)?;
-        self.0 = tail;
-        Ok(head)
+    /// All was well, and nothing is left.
+    ///
+    /// # Errors
+    /// The first [`CborError`]; [`CborError::Trailing`].
+    pub fn end(mut self) -> Result<(), CborError> {
+        if !self.rest.is_empty() {
+            self.fail(CborError::Trailing);
+        }
+        self.ok()
     }
 
-    /// An item's major type and argument, which is as short as can be.
-    fn head(&mut self) -> Result<(u8, u64), CborError> {
-        let first = self.take(1)?.first().copied().unwrap_or_default();
+    /// Why the reader has failed, or else `reason`: what was read is not what it should be.
+    pub fn or<E: From<CborError>>(&self, reason: E) -> E {
+        self.failed.map_or(reason, E::from)
+    }
+
+    #[inline(never)]
+    fn fail(&mut self, error: CborError) {
+        if self.failed.is_none() {
+            self.failed = Some(error);
+        }
+        self.rest = &[];
+    }
+
+    fn check(&mut self, is_so: bool, error: CborError) {
+        if !is_so {
+            self.fail(error);
+        }
+    }
+
+    fn take(&mut self, n: u64) -> &'a [u8] {
+        match usize::try_from(n).ok().and_then(|n| self.rest.split_at_checked(n)) {
+            Some((head, tail)) => {
+                self.rest = tail;
+                head
+            }
+            None => {
+                self.fail(CborError::Truncated);
+                &[]
+            }
+        }
+    }
+
+    /// An item's major type; its argument, which is as short as can be, is in `value`. No type where there is none.
+    fn head(&mut self) -> u8 {
+        self.value = 0;
+        let Some(first) = self.take(1).first() else { return u8::MAX };
         let (major, info) = (first >> 5, first & 31);
-        let (len, least) = match info {
-            0..24 => return Ok((major, u64::from(info))),
+        let len: u64 = match info {
+            0..24 => {
+                self.value = u64::from(info);
+                return major;
+            }
             // A simple value in a second byte, or a float.
-            24..28 if major == major::SIMPLE => return Err(CborError::Unexpected),
-            24 => (1, 24),
-            25 => (2, 1 << 8),
-            26 => (4, 1 << 16),
-            27 => (8, 1 << 32),
-            31 => return Err(CborError::NotCanonical),
-            _ => return Err(CborError::Unexpected),
+            24..28 if major != major::SIMPLE => 1 << (info & 3),
+            _ => {
+                self.fail(if info == 31 { CborError::NotCanonical } else { CborError::Unexpected });
+                return u8::MAX;
+            }
         };
-        let value = self.take(len)?.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
-        if value < least { Err(CborError::NotCanonical) } else { Ok((major, value)) }
+        let value = self.take(len).iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+        // Less than this goes into fewer bytes.
+        let least = if len == 1 { 24 } else { 1 << (len << 2) };
+        self.check(value >= least, CborError::NotCanonical);
+        self.value = value;
+        major
     }
 
-    fn expect(&mut self, expected: u8) -> Result<u64, CborError> {
-        let (major, value) = self.head()?;
-        if major == expected { Ok(value) } else { Err(CborError::Unexpected) }
+    fn expect(&mut self, expected: u8) -> u64 {
+        let major = self.head();
+        self.check(major == expected, CborError::Unexpected);
+        if self.failed.is_none() { self.value } else { 0 }
+    }
+
+    fn is(&mut self, major: u8, value: u64) {
+        let found = self.expect(major);
+        self.check(found == value, CborError::Unexpected);
     }
 
     /// An unsigned integer.
-    ///
-    /// # Errors
-    /// [`CborError`].
-    pub fn uint(&mut self) -> Result<u64, CborError> {
+    pub fn uint(&mut self) -> u64 {
         self.expect(major::UINT)
     }
 
     /// An integer that fits 64 bits with its sign.
-    ///
-    /// # Errors
-    /// [`CborError`].
-    pub fn int(&mut self) -> Result<i64, CborError> {
-        let (major, value) = self.head()?;
-        let value = i64::try_from(value).map_err(|_| CborError::Unexpected)?;
+    pub fn int(&mut self) -> i64 {
+        let major = self.head();
+        let value = self.value as i64;
+        self.check(major <= major::NINT && value >= 0, CborError::Unexpected);
         match major {
-            major::UINT => Ok(value),
-            major::NINT => Ok(!value),
-            _ => Err(CborError::Unexpected),
+            _ if self.failed.is_some() => 0,
+            major::NINT => !value,
+            _ => value,
         }
     }
 
     /// A byte string.
-    ///
-    /// # Errors
-    /// [`CborError`].
-    pub fn bytes(&mut self) -> Result<&'a [u8], CborError> {
-        let len = self.expect(major::BYTES)?;
+    pub fn bytes(&mut self) -> &'a [u8] {
+        let len = self.expect(major::BYTES);
         self.take(len)
     }
 
     /// A byte string of `N` bytes.
-    ///
-    /// # Errors
-    /// [`CborError`].
-    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], CborError> {
-        self.bytes()?.try_into().map_err(|_| CborError::Unexpected)
+    pub fn array<const N: usize>(&mut self) -> [u8; N] {
+        let bytes = self.bytes().try_into();
+        self.check(bytes.is_ok(), CborError::Unexpected);
+        bytes.unwrap_or([0; N])
     }
 
     /// A text string.
-    ///
-    /// # Errors
-    /// [`CborError`].
-    pub fn text(&mut self) -> Result<&'a str, CborError> {
-        let len = self.expect(major::TEXT)?;
-        str::from_utf8(self.take(len)?).map_err(|_| CborError::Unexpected)
+    pub fn text(&mut self) -> &'a str {
+        let len = self.expect(major::TEXT);
+        self.utf8(len)
+    }
+
+    fn utf8(&mut self, len: u64) -> &'a str {
+        let text = str::from_utf8(self.take(len));
+        self.check(text.is_ok(), CborError::Unexpected);
+        text.unwrap_or_default()
     }
 
     /// The start of an array of exactly `n` items.
-    ///
-    /// # Errors
-    /// [`CborError`].
-    pub fn items(&mut self, n: u64) -> Result<(), CborError> {
-        if self.count()? == n { Ok(()) } else { Err(CborError::Unexpected) }
+    pub fn items(&mut self, n: u64) {
+        self.is(major::ARRAY, n);
     }
 
     /// The start of an array: how many items follow.
-    ///
-    /// # Errors
-    /// [`CborError`].
-    pub fn count(&mut self) -> Result<u64, CborError> {
+    pub fn count(&mut self) -> u64 {
         self.expect(major::ARRAY)
     }
 
     /// The start of a map.
-    ///
-    /// # Errors
-    /// [`CborError`].
-    pub fn map(&mut self) -> Result<Entries<'a>, CborError> {
-        Ok(Entries { left: self.expect(major::MAP)?, last: &[] })
+    pub fn map(&mut self) -> Entries<'a> {
+        Entries { left: self.expect(major::MAP), last: &[] }
     }
 
     /// Exactly this tag.
-    ///
-    /// # Errors
-    /// [`CborError`].
-    pub fn tag(&mut self, tag: u64) -> Result<(), CborError> {
-        if self.expect(major::TAG)? == tag { Ok(()) } else { Err(CborError::Unexpected) }
+    pub fn tag(&mut self, tag: u64) {
+        self.is(major::TAG, tag);
     }
 
     /// `false`.
-    ///
-    /// # Errors
-    /// [`CborError`].
-    pub fn no(&mut self) -> Result<(), CborError> {
-        if self.expect(major::SIMPLE)? == 20 { Ok(()) } else { Err(CborError::Unexpected) }
+    pub fn no(&mut self) {
+        self.is(major::SIMPLE, 20);
+    }
+
+    /// A map's key, from `start` to here, that comes after `last`; which the next one comes after.
+    fn rising(&mut self, start: &'a [u8], last: &'a [u8]) -> &'a [u8] {
+        let key = self.since(start);
+        self.check(key > last, CborError::KeyOrder);
+        key
     }
 
     /// Passes over one item that is well-formed and deterministic, whatever it is (floats apart).
-    ///
-    /// # Errors
-    /// [`CborError`].
-    pub fn skip(&mut self) -> Result<(), CborError> {
-        self.skip_at(MAX_DEPTH)
+    pub fn skip(&mut self) {
+        self.skip_at(MAX_DEPTH);
     }
 
-    fn skip_at(&mut self, depth: u8) -> Result<(), CborError> {
-        let start = *self;
-        let (major, value) = self.head()?;
-        let inner = depth.checked_sub(1).ok_or(CborError::TooDeep);
-        match major {
-            major::BYTES => self.take(value).map(|_| ()),
+    fn skip_at(&mut self, depth: u8) {
+        let major = self.head();
+        let value = self.value;
+        let (items, is_map) = match major {
+            _ if self.failed.is_some() => return,
+            major::BYTES => {
+                self.take(value);
+                return;
+            }
             major::TEXT => {
-                *self = start;
-                self.text().map(|_| ())
+                self.utf8(value);
+                return;
             }
-            major::ARRAY => {
-                let inner = inner?;
-                (0..value).try_for_each(|_| self.skip_at(inner))
-            }
-            major::MAP => {
-                let inner = inner?;
-                let mut last: &[u8] = &[];
-                (0..value).try_for_each(|_| {
-                    let start = self.0;
-                    self.skip_at(inner)?;
-                    let key = self.since(start);
-                    if key <= last {
-                        return Err(CborError::KeyOrder);
-                    }
-                    last = key;
-                    self.skip_at(inner)
-                })
-            }
-            major::TAG => self.skip_at(inner?),
+            major::ARRAY => (value, false),
+            major::MAP => (value, true),
+            major::TAG => (1, false),
             // False, true, null, undefined; the others are not assigned.
-            major::SIMPLE if !(20..24).contains(&value) => Err(CborError::Unexpected),
-            _ => Ok(()),
+            major::SIMPLE => return self.check((20..24).contains(&value), CborError::Unexpected),
+            _ => return,
+        };
+        let Some(inner) = depth.checked_sub(1) else { return self.fail(CborError::TooDeep) };
+        let mut last: &[u8] = &[];
+        for _ in 0..items {
+            if is_map {
+                let start = self.rest;
+                self.skip_at(inner);
+                last = self.rising(start, last);
+            }
+            if self.failed.is_some() {
+                return;
+            }
+            self.skip_at(inner);
         }
     }
 }
@@ -298,6 +328,11 @@ impl<'a> Writer<'a> {
             _ => self.0.put(&[major | 27]).put(&bytes),
         };
         self
+    }
+
+    /// A key of a map.
+    pub fn key(&mut self, key: i32) -> &mut Self {
+        self.int(key.into())
     }
 
     /// An integer.

@@ -3,7 +3,7 @@
 
 use super::cbor::{Reader, Writer};
 use super::sign1::Refused;
-use super::ticket::{DeviceKey, REFERENCE_LEN, Reference, is_name};
+use super::ticket::{DeviceKey, Reference, is_name};
 
 mod number {
     pub const REQUEST: u64 = 0;
@@ -67,31 +67,28 @@ impl<'a> Message<'a> {
     /// [`Refused::Encoding`], [`Refused::Claims`], [`Refused::Key`].
     pub fn read(bytes: &'a [u8]) -> Result<Self, Refused> {
         let mut r = Reader::new(bytes);
-        let items = r.count()?;
-        let message = match (r.uint()?, items) {
+        let items = r.count();
+        let message = match (r.uint(), items) {
             (number::REQUEST, 5) => {
-                let subject = r.text()?;
+                let subject = r.text();
                 let key = DeviceKey::read(&mut r)?;
-                let request = Request { subject, key, scope: r.text()?, lifetime: r.uint()? };
+                let request = Request { subject, key, scope: r.text(), lifetime: r.uint() };
                 if !is_name(subject) || !(request.scope.is_empty() || is_name(request.scope)) {
-                    return Err(Refused::Claims);
+                    return Err(r.or(Refused::Claims));
                 }
                 Self::Request(request)
             }
-            (number::TICKET, 2) => Self::Ticket(r.bytes()?),
-            (number::LIST, 2) => Self::List(r.bytes()?),
+            (number::TICKET, 2) => Self::Ticket(r.bytes()),
+            (number::LIST, 2) => Self::List(r.bytes()),
             (number::ACKNOWLEDGED, 3) => {
-                let ticket = Reference(r.array::<REFERENCE_LEN>()?);
-                Self::Acknowledged(Acknowledged {
-                    ticket,
-                    list: u32::try_from(r.uint()?).map_err(|_| Refused::Claims)?,
-                })
+                let ticket = Reference(r.array());
+                Self::Acknowledged(Acknowledged { ticket, list: u32::try_from(r.uint()).map_err(|_| Refused::Claims)? })
             }
-            (number::REFUSED, 2) => Self::Refused(r.int()?),
+            (number::REFUSED, 2) => Self::Refused(r.int()),
             (number::DUE, 1) => Self::CredentialDue,
-            (number::CREDENTIAL_REQUEST, 2) => Self::CredentialRequest(r.bytes()?),
-            (number::CREDENTIAL_ANSWER, 2) => Self::CredentialAnswer(r.bytes()?),
-            _ => return Err(Refused::Claims),
+            (number::CREDENTIAL_REQUEST, 2) => Self::CredentialRequest(r.bytes()),
+            (number::CREDENTIAL_ANSWER, 2) => Self::CredentialAnswer(r.bytes()),
+            _ => return Err(r.or(Refused::Claims)),
         };
         r.end()?;
         Ok(message)

@@ -42,17 +42,17 @@ impl<'a> RevocationList<'a> {
     fn take_apart(bytes: &'a [u8]) -> Result<(Self, Sign1<'a>), Refused> {
         let object = Sign1::read(bytes, LIST_MAX.saturating_mul(4).saturating_add(LIST_OVERHEAD))?;
         let mut r = Reader::new(object.payload());
-        let mut entries = r.map()?;
+        let mut entries = r.map();
         let (mut issuer, mut issued_at, mut number, mut serials) = (None, None, None, None);
-        while let Some(key) = entries.next(&mut r)? {
+        while let Some(key) = entries.next(&mut r) {
             match key {
-                Key::Int(claim::ISS) => issuer = Some(r.text()?),
-                Key::Int(claim::IAT) => issued_at = Some(r.uint()?),
-                Key::Int(claim::CTI) => number = Some(u32::from_be_bytes(r.array()?)),
-                Key::Int(claim::REVOKED) => serials = Some(r.bytes()?),
+                Key::Int(claim::ISS) => issuer = Some(r.text()),
+                Key::Int(claim::IAT) => issued_at = Some(r.uint()),
+                Key::Int(claim::CTI) => number = Some(u32::from_be_bytes(r.array())),
+                Key::Int(claim::REVOKED) => serials = Some(r.bytes()),
                 // A ticket is no list.
                 Key::Int(claim::SUB | claim::EXP | claim::CNF) => return Err(Refused::Claims),
-                _ => r.skip()?,
+                _ => r.skip(),
             }
         }
         r.end()?;
@@ -85,9 +85,9 @@ impl<'a> RevocationList<'a> {
             return Err(CborError::TooLong.into());
         }
         sign1::sign(signer, out, |w: &mut Writer<'_>| {
-            w.map(4).int(claim::ISS).text(issuer).int(claim::IAT).uint(issued_at);
-            w.int(claim::CTI).bytes(&number.to_be_bytes());
-            w.int(claim::REVOKED).bytes_head(serials.len().saturating_mul(4));
+            w.map(4).key(claim::ISS).text(issuer).key(claim::IAT).uint(issued_at);
+            w.key(claim::CTI).bytes(&number.to_be_bytes());
+            w.key(claim::REVOKED).bytes_head(serials.len().saturating_mul(4));
             for serial in serials {
                 w.raw(&serial.to_be_bytes());
             }

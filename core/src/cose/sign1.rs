@@ -8,10 +8,10 @@ use crate::crypto::sign::{PublicKey, SIGNATURE_LEN, Signer};
 const TAG: u64 = 18;
 /// Header parameters (RFC 9052, section 3.1).
 mod header {
-    pub const ALG: i64 = 1;
-    pub const CRIT: i64 = 2;
+    pub const ALG: i32 = 1;
+    pub const CRIT: i32 = 2;
     /// Empty in what is issued here: some libraries take nothing without one.
-    pub const KID: i64 = 4;
+    pub const KID: i32 = 4;
 }
 /// What of the Sig_structure stands before the protected header, and between that and the payload.
 const CONTEXT: &[u8] = b"\x84\x6aSignature1";
@@ -136,19 +136,21 @@ impl<'a> Sign1<'a> {
             return Err(CborError::TooLong.into());
         }
         let mut r = Reader::new(bytes);
-        r.tag(TAG)?;
-        r.items(4)?;
+        r.tag(TAG);
+        r.items(4);
         let start = r.rest();
-        let algorithm = headers(r.bytes()?)?;
+        let inside = r.bytes();
         let protected = r.since(start);
+        r.ok()?;
+        let algorithm = headers(inside)?;
         // Whatever stands here nobody signed: it could be changed, and the object's hash with it.
-        if r.map()?.next(&mut r)?.is_some() {
+        if r.map().next(&mut r).is_some() {
             return Err(Refused::Header);
         }
         let start = r.rest();
-        let payload = r.bytes()?;
+        let payload = r.bytes();
         let content = r.since(start);
-        let signature = r.array()?;
+        let signature = r.array();
         r.end()?;
         Ok(Self { algorithm, protected, content, payload, signature })
     }
@@ -178,13 +180,13 @@ impl<'a> Sign1<'a> {
 /// The algorithm of a protected header.
 fn headers(bytes: &[u8]) -> Result<i64, Refused> {
     let mut r = Reader::new(bytes);
-    let mut entries = r.map()?;
+    let mut entries = r.map();
     let mut algorithm = None;
-    while let Some(key) = entries.next(&mut r)? {
+    while let Some(key) = entries.next(&mut r) {
         match key {
-            Key::Int(header::ALG) => algorithm = Some(r.int()?),
+            Key::Int(header::ALG) => algorithm = Some(r.int()),
             Key::Int(header::CRIT) => return Err(Refused::Header),
-            _ => r.skip()?,
+            _ => r.skip(),
         }
     }
     r.end()?;
@@ -222,7 +224,7 @@ pub fn sign(signer: &dyn Signer, out: &mut [u8], write: impl Fn(&mut Writer<'_>)
     let key = signer.public_key().map_err(IssueError::Key)?;
     let algorithm = i64::from(key.algorithm().cose());
     let header = |w: &mut Writer<'_>| {
-        w.map(2).int(header::ALG).int(algorithm).int(header::KID).bytes(&[]);
+        w.map(2).key(header::ALG).int(algorithm).key(header::KID).bytes(&[]);
     };
     let len = Writer::measure(&write);
     let mut w = Writer::new(out);

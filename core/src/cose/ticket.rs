@@ -19,24 +19,24 @@ pub const LEEWAY: u64 = 300;
 
 /// Registered claims (RFC 8392, section 4; scope: RFC 9200), and our own of the revocation list.
 pub(super) mod claim {
-    pub const ISS: i64 = 1;
-    pub const SUB: i64 = 2;
-    pub const EXP: i64 = 4;
-    pub const NBF: i64 = 5;
-    pub const IAT: i64 = 6;
-    pub const CTI: i64 = 7;
-    pub const CNF: i64 = 8;
-    pub const SCOPE: i64 = 9;
-    pub const REVOKED: i64 = -65537;
+    pub const ISS: i32 = 1;
+    pub const SUB: i32 = 2;
+    pub const EXP: i32 = 4;
+    pub const NBF: i32 = 5;
+    pub const IAT: i32 = 6;
+    pub const CTI: i32 = 7;
+    pub const CNF: i32 = 8;
+    pub const SCOPE: i32 = 9;
+    pub const REVOKED: i32 = -65537;
 }
 /// cnf's only member (RFC 8747, section 3.2).
-const COSE_KEY: i64 = 1;
+const COSE_KEY: i32 = 1;
 /// Parameters of a COSE_Key (RFC 9052, section 7.1; RFC 9053, section 7).
 mod parameter {
-    pub const KTY: i64 = 1;
-    pub const CRV: i64 = -1;
-    pub const X: i64 = -2;
-    pub const Y: i64 = -3;
+    pub const KTY: i32 = 1;
+    pub const CRV: i32 = -1;
+    pub const X: i32 = -2;
+    pub const Y: i32 = -3;
 }
 /// Private key type of the subgroups of Z_p*.
 const KTY_FFC: i64 = -65558;
@@ -136,36 +136,44 @@ impl<'a> DeviceKey<'a> {
     pub(super) fn write(&self, w: &mut Writer<'_>) {
         let (kty, curve) = self.group.cose();
         let point = self.group == KeyGroup::P256;
-        w.map(if point { 4 } else { 3 }).int(parameter::KTY).int(kty);
-        w.int(parameter::CRV).int(curve).int(parameter::X).bytes(self.bytes);
+        w.map(if point { 4 } else { 3 }).key(parameter::KTY).int(kty);
+        w.key(parameter::CRV).int(curve).key(parameter::X).bytes(self.bytes);
         if point {
-            w.int(parameter::Y).no();
+            w.key(parameter::Y).no();
         }
     }
 
     /// Exactly the members that [`write`](Self::write) gives: a private key, say, has no place in a ticket.
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, Refused> {
-        let mut entries = r.map()?;
-        let mut field = |r: &mut Reader<'a>, wanted: i64| match entries.next(r)? {
+        let mut entries = r.map();
+        let mut field = |r: &mut Reader<'a>, wanted: i32| match entries.next(r) {
             Some(Key::Int(key)) if key == wanted => Ok(()),
-            _ => Err(Refused::Key),
+            _ => Err(r.or(Refused::Key)),
         };
         field(r, parameter::KTY)?;
-        let kty = r.int()?;
+        let kty = r.int();
         field(r, parameter::CRV)?;
-        let curve = r.int()?;
-        let group = KeyGroup::ALL.into_iter().find(|group| group.cose() == (kty, curve)).ok_or(Refused::Key)?;
+        let curve = r.int();
+        let group = KeyGroup::ALL.into_iter().find(|group| group.cose() == (kty, curve));
+        let group = group.ok_or_else(|| r.or(Refused::Key))?;
         field(r, parameter::X)?;
-        let bytes = r.bytes()?;
+        let bytes = r.bytes();
         if group == KeyGroup::P256 {
             field(r, parameter::Y)?;
-            r.no().map_err(|_| Refused::Key)?;
+            r.no();
+            r.ok().map_err(|_| Refused::Key)?;
         }
-        if entries.next(r)?.is_some() {
-            return Err(Refused::Key);
-        }
+        end(entries, r)?;
         Self::new(group, bytes)
     }
+}
+
+/// A key has nothing else in it.
+fn end<'a>(mut entries: Entries<'a>, r: &mut Reader<'a>) -> Result<(), Refused> {
+    if entries.next(r).is_some() {
+        return Err(Refused::Key);
+    }
+    Ok(r.ok()?)
 }
 
 /// What a ticket says. Times are seconds since 1970.
@@ -213,38 +221,38 @@ impl<'a> Claims<'a> {
     fn write(&self, w: &mut Writer<'_>) {
         let optional = u64::from(self.not_before.is_some()).saturating_add(u64::from(!self.scope.is_empty()));
         w.map(6u64.saturating_add(optional));
-        w.int(claim::ISS).text(self.issuer).int(claim::SUB).text(self.subject).int(claim::EXP).uint(self.expires);
+        w.key(claim::ISS).text(self.issuer).key(claim::SUB).text(self.subject).key(claim::EXP).uint(self.expires);
         if let Some(begins) = self.not_before {
-            w.int(claim::NBF).uint(begins);
+            w.key(claim::NBF).uint(begins);
         }
-        w.int(claim::IAT).uint(self.issued_at).int(claim::CTI).bytes(&self.serial.to_be_bytes());
-        w.int(claim::CNF).map(1).int(COSE_KEY);
+        w.key(claim::IAT).uint(self.issued_at).key(claim::CTI).bytes(&self.serial.to_be_bytes());
+        w.key(claim::CNF).map(1).key(COSE_KEY);
         self.key.write(w);
         if !self.scope.is_empty() {
-            w.int(claim::SCOPE).text(self.scope);
+            w.key(claim::SCOPE).text(self.scope);
         }
     }
 
     fn read(payload: &'a [u8]) -> Result<Self, Refused> {
         let mut r = Reader::new(payload);
-        let mut entries = r.map()?;
+        let mut entries = r.map();
         let (mut issuer, mut subject, mut scope) = (None, None, "");
         let (mut expires, mut not_before, mut issued_at) = (None, None, None);
         let (mut serial, mut device) = (None, None);
-        while let Some(key) = entries.next(&mut r)? {
+        while let Some(key) = entries.next(&mut r) {
             match key {
-                Key::Int(claim::ISS) => issuer = Some(r.text()?),
-                Key::Int(claim::SUB) => subject = Some(r.text()?),
-                Key::Int(claim::EXP) => expires = Some(r.uint()?),
-                Key::Int(claim::NBF) => not_before = Some(r.uint()?),
-                Key::Int(claim::IAT) => issued_at = Some(r.uint()?),
-                Key::Int(claim::CTI) => serial = Some(u32::from_be_bytes(r.array()?)),
+                Key::Int(claim::ISS) => issuer = Some(r.text()),
+                Key::Int(claim::SUB) => subject = Some(r.text()),
+                Key::Int(claim::EXP) => expires = Some(r.uint()),
+                Key::Int(claim::NBF) => not_before = Some(r.uint()),
+                Key::Int(claim::IAT) => issued_at = Some(r.uint()),
+                Key::Int(claim::CTI) => serial = Some(u32::from_be_bytes(r.array())),
                 Key::Int(claim::CNF) => device = Some(confirmation(&mut r)?),
-                Key::Int(claim::SCOPE) => scope = r.text()?,
+                Key::Int(claim::SCOPE) => scope = r.text(),
                 // A revocation list is no ticket.
                 Key::Int(claim::REVOKED) => return Err(Refused::Claims),
                 // RFC 8392, section 3: claims that are not understood are ignored.
-                _ => r.skip()?,
+                _ => r.skip(),
             }
         }
         r.end()?;
@@ -264,12 +272,13 @@ impl<'a> Claims<'a> {
 }
 
 fn confirmation<'a>(r: &mut Reader<'a>) -> Result<DeviceKey<'a>, Refused> {
-    let mut entries: Entries<'a> = r.map()?;
-    if entries.next(r)? != Some(Key::Int(COSE_KEY)) {
-        return Err(Refused::Key);
+    let mut entries = r.map();
+    if entries.next(r) != Some(Key::Int(COSE_KEY)) {
+        return Err(r.or(Refused::Key));
     }
     let key = DeviceKey::read(r)?;
-    if entries.next(r)?.is_some() { Err(Refused::Key) } else { Ok(key) }
+    end(entries, r)?;
+    Ok(key)
 }
 
 /// Eight bytes that stand for a ticket which the other side has: the front of its SHA-256.

@@ -68,7 +68,8 @@ fn appendix_a() {
     let whole = |digits: &str| {
         let bytes = hex(digits);
         let mut r = Reader::new(&bytes);
-        r.skip().and_then(|()| r.end())
+        r.skip();
+        r.end()
     };
     for digits in [
         "00",
@@ -594,7 +595,7 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
         let mut r = Reader::new(&bytes);
-        let _ = r.skip();
+        r.skip();
         let _ = (Ticket::peek(&bytes).is_ok(), RevocationList::peek(&bytes).is_ok(), Message::read(&bytes).is_ok());
     }
 }

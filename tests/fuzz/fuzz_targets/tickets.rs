@@ -9,11 +9,13 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let mut r = Reader::new(data);
-    if r.skip().is_ok() {
+    r.skip();
+    if r.ok().is_ok() {
         // Deterministic: whatever stands before the end was one whole item.
         let item = r.since(data);
         let mut again = Reader::new(item);
-        again.skip().and_then(|()| again.end()).expect("one item");
+        again.skip();
+        again.end().expect("one item");
     }
     if let Ok(ticket) = Ticket::peek(data) {
         assert_eq!(ticket.as_bytes(), data);

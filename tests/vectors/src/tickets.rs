@@ -93,11 +93,13 @@ pub(crate) fn device_key(group: KeyGroup, text: &str) -> ([u8; 32], Vec<u8>) {
 /// The parts of a COSE_Sign1 object.
 fn parts(bytes: &[u8]) -> Map<String, Value> {
     let mut r = Reader::new(bytes);
-    r.tag(18).and_then(|()| r.items(4)).expect("COSE_Sign1");
-    let protected = r.bytes().expect("the protected header");
-    r.map().expect("the unprotected header");
-    let payload = r.bytes().expect("the payload");
-    let signature = r.bytes().expect("the signature");
+    r.tag(18);
+    r.items(4);
+    let protected = r.bytes();
+    r.map();
+    let payload = r.bytes();
+    let signature = r.bytes();
+    r.end().expect("COSE_Sign1");
     let mut signed = vec![0; bytes.len() + 64];
     let mut w = Writer::new(&mut signed);
     w.items(4).text("Signature1").bytes(protected).bytes(&[]).bytes(payload);
