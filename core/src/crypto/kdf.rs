@@ -135,8 +135,8 @@ pub(in crate::crypto) fn hkdf_expand(prk: &Hmac, info: &[&[&[u8]]], out: &mut [u
         }
         message.update(&[counter]);
         prk.finish(&mut message, previous.as_mut());
-        for (to, from) in chunk.iter_mut().zip(previous.expose()) {
-            *to = *from;
+        if let Some(made) = previous.expose().get(..chunk.len()) {
+            chunk.copy_from_slice(made);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! SHA-256 (FIPS 180-4) and HMAC-SHA256 (RFC 2104) over the compression function of the `sha2` crate.
+//! SHA-256 (FIPS 180-4) and HMAC-SHA256 (RFC 2104) over the compression function of the `sha2` crate, on 32-bit ARM over ours.
 //!
 //! The padding is written out here, not taken from the `digest` and `hmac` crates (which the tests compare it with), for
 //! what a device feels: an HMAC key is 64 bytes in place of 190 and is not copied about, which halves the stack that the
@@ -6,7 +6,10 @@
 
 use super::Secret;
 use super::secret::wipe;
-use sha2::block_api::compress256;
+
+/// Where neither the processor has instructions for it nor the `sha2` crate is asked for little code in place of speed.
+#[cfg(any(test, all(target_arch = "arm", not(sha2_backend_soft = "compact"))))]
+mod block;
 
 /// Length of a digest in bytes.
 pub const HASH_LEN: usize = 32;
@@ -86,7 +89,7 @@ impl Sha256 {
     }
 
     fn compress(&mut self) {
-        compress256(&mut self.state, core::slice::from_ref(&self.block));
+        compress(&mut self.state, &self.block);
     }
 }
 
@@ -121,14 +124,17 @@ impl Hmac {
         if len > BLOCK_LEN {
             hashed(key, block.as_mut());
         } else {
-            for (to, from) in block.as_mut().iter_mut().zip(key.iter().copied().flatten()) {
-                *to = *from;
+            let mut room = block.as_mut().as_mut_slice();
+            for part in key {
+                let Some((place, rest)) = room.split_at_mut_checked(part.len()) else { break };
+                place.copy_from_slice(part);
+                room = rest;
             }
         }
         let mut padded = |pad: u8| {
             block.as_mut().iter_mut().for_each(|byte| *byte ^= pad);
             let mut state = INITIAL;
-            compress256(&mut state, core::slice::from_ref(block.expose()));
+            compress(&mut state, block.expose());
             state
         };
         Self { inner: padded(0x36), outer: padded(0x36 ^ 0x5c) }
@@ -167,6 +173,13 @@ impl Drop for Hmac {
         wipe_words(&mut self.inner);
         wipe_words(&mut self.outer);
     }
+}
+
+fn compress(state: &mut [u32; 8], block: &[u8; BLOCK_LEN]) {
+    #[cfg(all(target_arch = "arm", not(sha2_backend_soft = "compact")))]
+    block::compress(state, block);
+    #[cfg(not(all(target_arch = "arm", not(sha2_backend_soft = "compact"))))]
+    sha2::block_api::compress256(state, core::slice::from_ref(block));
 }
 
 fn wipe_words(words: &mut [u32; 8]) {
