@@ -144,7 +144,7 @@ static void established(void)
     connect();
     while (size > 0 && bytes[size - 1] == 0xA5)
         size--;
-    semihost_result("microcert.ram", size, "B");
+    semihost_result("microcert.whole.ram", size, "B");
     enrolled_whole();
 }
 

@@ -121,7 +121,7 @@ pub static FIGURES: &[&[Figure]] = &[
     &instructions!("microcert.session", None),
     &flash!("microcert.signs", None),
     &flash!("microcert.session", None),
-    &established!("microcert", Some(320.0)),
+    &established!("microcert.whole", Some(320.0)),
     &flash!("microcert.enrols", None),
     &instructions!("microcert.challenge", None),
     &instructions!("microcert.store", None),
