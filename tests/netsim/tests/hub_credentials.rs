@@ -159,8 +159,8 @@ impl<A: Routed> Fleet<A> {
     }
 
     /// A day on a bad link: clocks 100 millionths off, every fourth device asleep for half an hour now and then, its clock too;
-    /// every half an hour all are heard.
-    fn day(&mut self) {
+    /// every half an hour all are heard, and `renew` has done what it does.
+    fn day(&mut self, renew: impl Fn(&mut A, &mut Cx<'_>, &Addr)) {
         let mut rng = SimRng::new(7);
         for node in &mut self.nodes {
             node.clock = (rng.below(201) as i64 - 100, 0);
@@ -177,6 +177,12 @@ impl<A: Routed> Fleet<A> {
             for node in self.nodes.iter_mut().filter(|node| node.dead) {
                 node.dead = false;
                 node.clock.1 -= slept;
+            }
+            // Not those who may fall asleep in the middle of it.
+            for n in (0..self.nodes.len()).filter(|n| n % 4 != 0 && rng.percent(30)).collect::<Vec<_>>() {
+                let now = self.now;
+                self.nodes[n].with(now, |a, cx| renew(a, cx, &addr(1 << 30)));
+                self.drain(n);
             }
             self.got.clear();
             let (start, mut heard) = (self.now, BTreeSet::new());
@@ -277,7 +283,7 @@ fn with_tickets(count: usize) -> Fleet<tickets::Assoc> {
     let (keys, purse) = made("hub", 250);
     let at_hub = (0..count).map(|n| plan.open(0, peer(n, "hub", name(n)), &purse)).collect();
     let nodes = (0..count).map(|n| {
-        let (keys, purse) = made(name(n), n + 1);
+        let (keys, purse) = made(name(n), n % 60 + 1);
         let device = Device::new(Secret::new([n as u8; 32]));
         let mut node = Node::new(plan.open(0, peer(1, name(n), "hub"), &purse), b"x", n as u64, device);
         (node.keys, node.wall) = (keys, Some(NOW * 1000));
@@ -292,6 +298,14 @@ fn devices_with_tickets() {
     fleet.life(|a, cx, to| a.connect(cx, to));
     fleet.all_connect(|a, cx, to| a.authenticate(cx, to));
     fleet.all_speak();
+}
+
+/// Two hundred of them, new keys every hour and a half or so.
+#[test]
+fn a_day_with_tickets() {
+    let mut fleet = with_tickets(MANY);
+    fleet.all_connect(|a, cx, to| a.connect(cx, to));
+    fleet.day(|a, cx, to| _ = a.connect(cx, to));
 }
 
 fn with_credentials(count: usize, interval: u32) -> Fleet<epochs::Assoc<32>> {
@@ -334,7 +348,7 @@ fn a_day_with_credentials() {
             .sum::<usize>()
     };
     assert_eq!(handshakes(&fleet), MANY);
-    fleet.day();
+    fleet.day(|_, _, _| ());
     assert_eq!(handshakes(&fleet), MANY, "no other handshake than the first");
     assert!(fleet.nodes.iter().all(|node| node.a.epoch().unwrap() >= 46));
 }
