@@ -5,7 +5,7 @@
 //! have a session under the same name have the same keys.
 
 use iotkm::crypto::{Rng, RngError, Secret};
-use iotkm::{Addr, Association, Cx, Device, Event, Instant, NoKeys, Output, Slot, StaticKeys, StoreError, UnixTime};
+use iotkm::{Addr, Association, Cx, Device, Instant, NoKeys, Output, Slot, StaticKeys, StoreError, UnixTime};
 
 /// The input, read off the front.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl<A: Association> Node<A> {
             enum Did {
                 Sent(Vec<u8>),
                 Store(Slot, Vec<u8>),
-                Event(Event),
+                Event,
                 Idle,
             }
             let did = self.with(now, |a, cx| {
@@ -118,7 +118,7 @@ impl<A: Association> Node<A> {
                 match a.poll(cx, &mut out) {
                     Output::Datagram { bytes, .. } => Did::Sent(bytes.to_vec()),
                     Output::Persist { slot, bytes, .. } => Did::Store(slot, bytes.to_vec()),
-                    Output::Event(event) => Did::Event(event),
+                    Output::Event(_) => Did::Event,
                     Output::Idle { .. } => Did::Idle,
                     other => panic!("{other:?}"),
                 }
@@ -139,7 +139,7 @@ impl<A: Association> Node<A> {
                         self.a.persisted(slot, Ok(()));
                     }
                 }
-                Did::Event(_) => self.events += 1,
+                Did::Event => self.events += 1,
                 Did::Idle => return,
             }
         }

@@ -14,7 +14,7 @@ type Memory = HistoryMemory<Peer, Vec<Entry>, 1, 0>;
 
 fuzz_target!(|data: &[u8]| {
     let device = Device::new(Secret::new([1; 32]));
-    let mut try_all = |blob: &[u8]| {
+    let try_all = |blob: &[u8]| {
         if let Ok(mut peer) = Peer::restore(&device, Slot(1), 0, blob) {
             let mut out = [0; Peer::BLOB_MAX];
             let (len, _) = peer.seal(&device, &mut out).expect("what was read can be written");
