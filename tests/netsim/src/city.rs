@@ -2,7 +2,10 @@
 
 use crate::net::Link;
 use crate::rng::SimRng;
-use iotkm::crypto::{SUITE_0_SYMMETRIC, SUITE_4_SYMMETRIC, Secret, Suite};
+use iotkm::crypto::{
+    SUITE_0_SYMMETRIC, SUITE_1_SYMMETRIC, SUITE_2_SYMMETRIC, SUITE_3_SYMMETRIC, SUITE_4_SYMMETRIC, SUITE_5_SYMMETRIC,
+    Secret, Suite,
+};
 use iotkm::engine::{Config, ConnectionId};
 use iotkm::microcert::centre::{Accepted, Change, Kept, ServedMemory, Share};
 use iotkm::microcert::csk::Selected;
@@ -21,7 +24,14 @@ pub const DAY: u64 = 86_400_000;
 /// Where chips are stored.
 pub const SLOTS: Slots = Slots { seed: Slot(1), state: Slot(2) };
 /// What the centre takes.
-pub static SUITES: [&Suite; 2] = [&SUITE_0_SYMMETRIC, &SUITE_4_SYMMETRIC];
+pub static SUITES: [&Suite; 6] = [
+    &SUITE_0_SYMMETRIC,
+    &SUITE_1_SYMMETRIC,
+    &SUITE_2_SYMMETRIC,
+    &SUITE_3_SYMMETRIC,
+    &SUITE_4_SYMMETRIC,
+    &SUITE_5_SYMMETRIC,
+];
 
 /// The centre's association with one device.
 pub type Session = Served<Box<ServedMemory>>;
@@ -449,11 +459,11 @@ pub struct Town {
 }
 
 impl Town {
-    /// A centre and so many devices: every third has suite 4, every fourth no clock.
+    /// A centre and so many devices: each has the next suite, the first one the seed's; every fourth has no clock.
     pub fn new(seed: u64, link: Link, lamps: usize) -> Self {
         let mut city = City::new(seed, (1 << 10, 64));
         let lamp = |n: usize| {
-            let suite = if n % 3 == 2 { &SUITE_4_SYMMETRIC } else { &SUITE_0_SYMMETRIC };
+            let suite = SUITES[(seed as usize).wrapping_add(n) % SUITES.len()];
             Lamp::new(&mut city, &format!("lamp-{n}"), suite, n % 4 == 3)
         };
         let lamps = (0..lamps).map(lamp).collect();
