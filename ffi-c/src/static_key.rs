@@ -143,12 +143,15 @@ struct Object<K> {
 fits!(Object<GrowingKey<32>>, iotkm_static_key);
 fits!(Object<GrowingKey<384>>, iotkm_static_key_ffc);
 
-unsafe fn put<K: Kept + 'static>(place: *mut c_void, key: K) -> Outcome {
+/// Sets a key up in memory of `len` bytes: of one that was there before nothing is left.
+unsafe fn put<K: Kept + 'static>((place, len): Room, key: K) -> Outcome {
     unsafe fn view<K: Kept + 'static>(front: NonNull<Front>) -> NonNull<dyn Kept> {
         raw::field(front.cast::<Object<K>>(), |object| &raw mut (*object).key)
     }
     let front = Front { head: Head::new(Magic::STATIC_KEY), size: size_of::<Object<K>>() as u32, view: view::<K> };
-    Out::new(place.cast::<Object<K>>())?.set(Object { front, key });
+    let out = Out::new(place.cast::<Object<K>>())?;
+    object::erase(raw::some(place)?.cast(), len);
+    out.set(Object { front, key });
     Ok(())
 }
 
@@ -178,15 +181,13 @@ enum Origin<'a> {
     Stored(&'a Device, &'a [u8]),
 }
 
+/// Where a key goes, and how many bytes there are for it.
+type Room = (*mut c_void, usize);
+
 /// What a key is of.
 type Group = (&'static dyn Kem, Option<&'static dyn PrimeGroup>);
 
-unsafe fn made<const SHARE: usize>(
-    place: *mut c_void,
-    number: KeySlot,
-    (kem, grows): Group,
-    origin: Origin<'_>,
-) -> Outcome {
+unsafe fn made<const SHARE: usize>(place: Room, number: KeySlot, (kem, grows): Group, origin: Origin<'_>) -> Outcome {
     let key = match origin {
         Origin::Drawn(rng) => StaticKey::<SHARE>::generate(number, kem, rng).map_err(|_| IOTKM_E_RNG)?,
         Origin::Scalar(scalar) => StaticKey::new(number, kem, scalar).map_err(|_| IOTKM_E_BAD_ARGUMENT)?,
@@ -200,25 +201,25 @@ unsafe fn made<const SHARE: usize>(
 
 /// Where a key goes, and how long it may be: only what names [`any`](Self::any) links keys of the FFC groups.
 pub(crate) struct Place {
-    place: *mut c_void,
-    made: unsafe fn(*mut c_void, KeySlot, Group, Origin<'_>) -> Outcome,
+    place: Room,
+    made: unsafe fn(Room, KeySlot, Group, Origin<'_>) -> Outcome,
 }
 
 impl Place {
     /// For keys of the curves.
     pub(crate) const fn curve(key: *mut iotkm_static_key) -> Self {
-        unsafe fn curve(place: *mut c_void, number: KeySlot, group: Group, origin: Origin<'_>) -> Outcome {
+        unsafe fn curve(place: Room, number: KeySlot, group: Group, origin: Origin<'_>) -> Outcome {
             match group.0.group().share_len() {
                 32 => made::<32>(place, number, group, origin),
                 _ => Err(IOTKM_E_BAD_ARGUMENT.into()),
             }
         }
-        Self { place: key.cast(), made: curve }
+        Self { place: (key.cast(), size_of::<iotkm_static_key>()), made: curve }
     }
 
     /// For keys of any group.
     pub(crate) const fn any(key: *mut iotkm_static_key_ffc) -> Self {
-        unsafe fn any(place: *mut c_void, number: KeySlot, group: Group, origin: Origin<'_>) -> Outcome {
+        unsafe fn any(place: Room, number: KeySlot, group: Group, origin: Origin<'_>) -> Outcome {
             match group.0.group().share_len() {
                 32 => made::<32>(place, number, group, origin),
                 256 => made::<256>(place, number, group, origin),
@@ -226,12 +227,12 @@ impl Place {
                 _ => Err(IOTKM_E_BAD_ARGUMENT.into()),
             }
         }
-        Self { place: key.cast(), made: any }
+        Self { place: (key.cast(), size_of::<iotkm_static_key_ffc>()), made: any }
     }
 
     /// Whether this memory is that of `key`.
     pub(crate) fn is(&self, key: *const iotkm_static_key) -> bool {
-        core::ptr::eq(self.place, key.cast())
+        core::ptr::eq(self.place.0, key.cast())
     }
 
     unsafe fn set(&self, number: u16, group: Group, origin: Origin<'_>) -> Outcome {

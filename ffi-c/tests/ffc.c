@@ -283,11 +283,30 @@ static void noninteractive(void) {
     }
 }
 
+/* A key that takes another one's memory leaves nothing of it there. */
+static void replaced(void) {
+    uint8_t before[32], after[32];
+    iotkm_static_key_ffc key;
+    size_t at, found = 0;
+    memset(before, 0x41, sizeof before);
+    memset(after, 0x42, sizeof after);
+    memset(&key, 0, sizeof key);
+    OK(iotkm_static_key_import_ffc(&key, KEY, &iotkm_ffc2048, before));
+    for (at = 0; at + sizeof before <= sizeof key; at++)
+        found += memcmp((const uint8_t *)&key + at, before, sizeof before) == 0;
+    CHECK(found == 1);
+    OK(iotkm_static_key_import_ffc(&key, KEY, &iotkm_x25519, after));
+    for (at = 0; at + 4 <= sizeof key; at++) found += memcmp((const uint8_t *)&key + at, before, 4) == 0;
+    CHECK(found == 1);
+    OK(iotkm_static_key_wipe(&key.key));
+}
+
 int main(void) {
     iotkm_static_key curve;
     starts();
     IS(iotkm_static_key_generate(&curve, &a.s.cx, KEY, &iotkm_ffc2048), IOTKM_E_BAD_ARGUMENT);
     IS(iotkm_static_key_import(&curve, KEY, &iotkm_ffc3072, seed), IOTKM_E_BAD_ARGUMENT);
+    replaced();
     interactive();
     noninteractive();
     return 0;

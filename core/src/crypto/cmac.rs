@@ -1,22 +1,24 @@
 //! AES-CMAC (NIST SP 800-38B, RFC 4493), and the key derivation in counter mode over it (SP 800-108r1): what standard tokens
 //! have, for keys that live in one.
 
+use super::secret::wipe;
 use aes::Block;
 use aes::cipher::BlockCipherEncrypt;
 
 /// Length of a block and of a tag in bytes.
 pub const BLOCK_LEN: usize = 16;
 
-/// The tag of a message in parts.
+/// The tag of a message in parts, into `state`.
 pub fn cmac<C: BlockCipherEncrypt<BlockSize = aes::cipher::consts::U16>>(
     cipher: &C,
     message: &[&[u8]],
-) -> [u8; BLOCK_LEN] {
-    let mut state = Block::default();
+    state: &mut [u8; BLOCK_LEN],
+) {
+    *state = [0; BLOCK_LEN];
     let mut at = 0usize;
     for byte in message.iter().copied().flatten() {
         if at == BLOCK_LEN {
-            cipher.encrypt_block(&mut state);
+            cipher.encrypt_block(state.into());
             at = 0;
         }
         if let Some(to) = state.get_mut(at) {
@@ -28,15 +30,15 @@ pub fn cmac<C: BlockCipherEncrypt<BlockSize = aes::cipher::consts::U16>>(
     let mut last = Block::default();
     cipher.encrypt_block(&mut last);
     let mut key = double(u128::from_be_bytes(last.into()));
+    wipe(&mut last);
     if at < BLOCK_LEN {
         key = double(key);
         if let Some(to) = state.get_mut(at) {
             *to ^= 0x80;
         }
     }
-    let mut state = Block::from((u128::from_be_bytes(state.into()) ^ key).to_be_bytes());
-    cipher.encrypt_block(&mut state);
-    state.into()
+    *state = (u128::from_be_bytes(*state) ^ key).to_be_bytes();
+    cipher.encrypt_block(state.into());
 }
 
 /// Times x in GF(2^128), in constant time.
@@ -44,13 +46,14 @@ const fn double(n: u128) -> u128 {
     n << 1 ^ (n >> 127).wrapping_mul(0x87)
 }
 
-/// 128 bits of SP 800-108r1 in counter mode: `CMAC(K, u32 1 || label || 0x00 || context || u32 128)`.
+/// 128 bits of SP 800-108r1 in counter mode: `CMAC(K, u32 1 || label || 0x00 || context || u32 128)`, into `key`.
 pub fn kdf_128<C: BlockCipherEncrypt<BlockSize = aes::cipher::consts::U16>>(
     cipher: &C,
     label: &[u8],
     context: &[u8],
-) -> [u8; BLOCK_LEN] {
-    cmac(cipher, &[&1u32.to_be_bytes(), label, &[0], context, &128u32.to_be_bytes()])
+    key: &mut [u8; BLOCK_LEN],
+) {
+    cmac(cipher, &[&1u32.to_be_bytes(), label, &[0], context, &128u32.to_be_bytes()], key);
 }
 
 #[cfg(test)]
@@ -79,7 +82,9 @@ mod tests {
             (64, "51f0bebf7e3b9d92fc49741779363cfe"),
         ] {
             for cut in 0..=len {
-                assert_eq!(cmac(&cipher, &[&message[..cut], &message[cut..len]]).to_vec(), hex(tag), "{len}, {cut}");
+                let mut found = [1; 16];
+                cmac(&cipher, &[&message[..cut], &message[cut..len]], &mut found);
+                assert_eq!(found.to_vec(), hex(tag), "{len}, {cut}");
             }
         }
     }

@@ -21,15 +21,16 @@ pub fn wrap(key: &Secret<16>, text: &mut [u8]) -> Result<(), Unwrappable> {
     let cipher = Aes128Enc::new(key.expose().into());
     let (first, rest) = parts(text)?;
     *first = INITIAL;
-    let mut step = 0u64;
+    let (mut step, mut block) = (0u64, Block::default());
     for _ in 0..6 {
         for half in rest.iter_mut() {
             step = step.saturating_add(1);
-            let mut block = join(first, half);
+            join(first, half, &mut block);
             cipher.encrypt_block(&mut block);
             part(&block, step, first, half);
         }
     }
+    wipe(&mut block);
     Ok(())
 }
 
@@ -40,16 +41,17 @@ pub fn wrap(key: &Secret<16>, text: &mut [u8]) -> Result<(), Unwrappable> {
 pub fn unwrap(key: &Secret<16>, text: &mut [u8]) -> Result<(), Unwrappable> {
     let cipher = Aes128Dec::new(key.expose().into());
     let (first, rest) = parts(text)?;
-    let mut step = (rest.len() as u64).saturating_mul(6);
+    let (mut step, mut block) = ((rest.len() as u64).saturating_mul(6), Block::default());
     for _ in 0..6 {
         for half in rest.iter_mut().rev() {
             *first = (u64::from_be_bytes(*first) ^ step).to_be_bytes();
-            let mut block = join(first, half);
+            join(first, half, &mut block);
             cipher.decrypt_block(&mut block);
             part(&block, 0, first, half);
             step = step.saturating_sub(1);
         }
     }
+    wipe(&mut block);
     if ct_eq(first, &INITIAL) {
         return Ok(());
     }
@@ -67,15 +69,13 @@ fn parts(text: &mut [u8]) -> Result<Parts<'_>, Unwrappable> {
     }
 }
 
-fn join(first: &[u8; 8], second: &[u8; 8]) -> Block {
-    let high = u128::from(u64::from_be_bytes(*first)) << 64;
-    (high | u128::from(u64::from_be_bytes(*second))).to_be_bytes().into()
+fn join(first: &[u8; 8], second: &[u8; 8], block: &mut Block) {
+    block.iter_mut().zip(first.iter().chain(second)).for_each(|(to, from)| *to = *from);
 }
 
 fn part(block: &Block, step: u64, first: &mut [u8; 8], second: &mut [u8; 8]) {
-    let both = u128::from_be_bytes((*block).into());
-    *first = ((both >> 64) as u64 ^ step).to_be_bytes();
-    *second = (both as u64).to_be_bytes();
+    first.iter_mut().chain(second.iter_mut()).zip(block).for_each(|(to, from)| *to = *from);
+    *first = (u64::from_be_bytes(*first) ^ step).to_be_bytes();
 }
 
 #[cfg(test)]

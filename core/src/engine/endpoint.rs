@@ -46,7 +46,9 @@ pub struct Config {
     /// The connection id under which this side wants to receive; it must differ in length from no other of the same
     /// socket, since records do not say how long theirs is.
     pub cid: ConnectionId,
-    /// The longest datagram in bytes that the network carries; at least 32.
+    /// The longest datagram in bytes that the network carries: at least 32, and where an association has no fragments, its
+    /// longest message behind a cookie ([`Error::BadArgument`] below that, when it is opened). With fragments a message goes in
+    /// at most [`MAX_PIECES`](super::fragment::MAX_PIECES) datagrams; one that would take more does not arrive.
     pub mtu: u16,
     /// How often a flight is sent before giving up, with pauses of 1, 2, 4, 8, 8, ... seconds.
     pub tries: u8,

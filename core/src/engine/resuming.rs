@@ -67,14 +67,15 @@ impl<S: Scheme, M: Scratch<S>> Endpoint<S, M> {
             return Err(Error::WrongState);
         }
         let (session, peer) = self.session.as_ref().zip(self.peer).ok_or(Error::NotEstablished)?;
-        let mut w = Writer::new(out.get_mut(state::OVERHEAD..).unwrap_or(&mut []));
+        let room = out.get_mut(state::OVERHEAD..).unwrap_or(&mut []);
+        let mut w = Writer::new(room);
         w.put(&[S::NUMBER, self.scheme.suite().id as u8, u8::from(session.initiator), u8::from(session.healed)]);
         w.put(&session.id().to_be_bytes()).put(&session.generation().to_be_bytes());
         w.put(resume::root(&session.master(S::NAME)).expose());
         w.short(session.cid().as_bytes()).short(self.config.cid.as_bytes()).short(peer.as_bytes());
         match w.finish() {
             Ok(len) => state::seal(device, state::Kind::Session, 0, out, len),
-            Err(needed) => Err(Error::BufferTooSmall { needed: needed.saturating_add(state::OVERHEAD) }),
+            Err(needed) => Err(state::too_long(room, needed)),
         }
     }
 

@@ -17,8 +17,9 @@
 
 use crate::association::{Device, Error};
 use crate::crypto::kdf::{HASH_LEN, hash};
+use crate::crypto::secret::{ct_eq, wipe};
 use crate::crypto::sha256::Sha256;
-use crate::crypto::{Prk, Secret, secret::ct_eq};
+use crate::crypto::{Prk, Secret};
 use crate::engine::wire::{Reader, Writer};
 
 /// Bytes that a blob has more than its plaintext.
@@ -106,6 +107,12 @@ impl<'a> Beside<'a> {
 fn parts(blob: &[u8]) -> Option<(&[u8], &[u8])> {
     let (front, len) = blob.split_last_chunk::<LENGTH_LEN>()?;
     front.split_at_checked(front.len().checked_sub(u16::from_be_bytes(*len).into())?)
+}
+
+/// What was to be sealed needs so many bytes, which `room`, behind a blob's head, has not: what lies there of it is erased.
+pub(crate) fn too_long(room: &mut [u8], needed: usize) -> Error {
+    wipe(room);
+    Error::BufferTooSmall { needed: needed.saturating_add(OVERHEAD) }
 }
 
 /// Seals the `len` bytes that lie in `out` from [`OVERHEAD`] on, with nothing beside them; returns the blob's length.

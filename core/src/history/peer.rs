@@ -239,9 +239,7 @@ impl Peer {
     /// [`Error::BufferTooSmall`].
     pub fn seal(&mut self, device: &Device, out: &mut [u8]) -> Result<(usize, u32), Error> {
         let room = out.get_mut(state::OVERHEAD..).unwrap_or(&mut []);
-        let len = self
-            .write(room)
-            .map_err(|needed| Error::BufferTooSmall { needed: needed.saturating_add(state::OVERHEAD) })?;
+        let len = self.write(room).map_err(|needed| state::too_long(room, needed))?;
         let version = self.next_version();
         Ok((state::seal(device, Kind::HistoryPeer, version, out, len)?, version))
     }

@@ -43,7 +43,6 @@ mod has {
 }
 
 /// What this device has of its enrolment with one centre; lies in the caller's memory and is stored in two slots.
-#[derive(Clone)]
 pub struct Chip {
     slots: Slots,
     /// Of the seed's slot and of the other one.
@@ -56,7 +55,7 @@ pub struct Chip {
     pub(super) replacement: Replacement,
     /// Root and base year of the next seed.
     pending: Option<(Secret<32>, u16)>,
-    /// Of the seed before this one.
+    /// What outlives the seed before this one; this one's, once it is going to be left.
     gone: Option<Secret<32>>,
     counter: Reserved,
     /// Counters below this are reserved in storage.
@@ -287,8 +286,7 @@ impl Chip {
     /// [`Error::BufferTooSmall`].
     pub fn seal(&mut self, device: &Device, out: &mut [u8]) -> Result<(Slot, usize, u32), Error> {
         let room = out.get_mut(state::OVERHEAD..).unwrap_or(&mut []);
-        let needed = |len: usize| Error::BufferTooSmall { needed: len.saturating_add(state::OVERHEAD) };
-        let len = self.write(room).map_err(needed)?;
+        let len = self.write(room).map_err(|needed| state::too_long(room, needed))?;
         let kind = self.kind();
         let (slot, version) = self.next_version();
         Ok((slot, state::seal(device, kind, version, out, len)?, version))
@@ -539,7 +537,9 @@ impl Chip {
     /// The centre has the seed of that attempt. Whether this device has it, too.
     pub(super) fn close(&mut self, attempt: u16) -> bool {
         let (has, changed) = self.replacement.close(self.generation(), attempt);
-        self.mark(if changed { STATE } else { 0 });
+        if changed {
+            self.leaves();
+        }
         has
     }
 
@@ -553,8 +553,18 @@ impl Chip {
 
     /// The centre has proved that it has left this seed. Whether there is a pending one to go on with.
     pub(super) fn centre_left(&mut self) -> bool {
+        let goes_on = self.replacement.peer_left();
+        if goes_on {
+            self.leaves();
+        }
+        goes_on
+    }
+
+    /// The seed is going to be left for the pending one. What outlives it is stored now: once the seed is gone, so is what it
+    /// comes from, and the power may go between the two writes.
+    fn leaves(&mut self) {
+        self.gone = Some(keys::gone_key(&self.seed));
         self.mark(STATE);
-        self.replacement.peer_left()
     }
 
     /// The centre has proved that it has not the pending seed: the current one is tried next.
@@ -571,7 +581,6 @@ impl Chip {
             return false;
         }
         if let Some((root, base)) = self.pending.take() {
-            self.gone = Some(keys::gone_key(&self.seed));
             self.seed.replace(&root, base);
             self.mark(SEED | STATE);
         }

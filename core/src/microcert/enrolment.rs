@@ -12,7 +12,7 @@ use crate::engine::wire::{Reader, Writer};
 pub(super) const FORMAT: u8 = 1;
 
 /// What a centre tells a chip that is to be enrolled: offline, for it brings the transport key.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Invitation {
     pub suite: i8,
     pub flags: u8,

@@ -118,11 +118,15 @@ impl SoftKeys {
     }
 
     fn iv(&self, bind: &Bind) -> [u8; BLOCK_LEN] {
-        cmac(&self.mac, &[&[1], bind])
+        let mut iv = [0; BLOCK_LEN];
+        cmac(&self.mac, &[&[1], bind], &mut iv);
+        iv
     }
 
     fn tag(&self, bind: &Bind, text: &[u8]) -> [u8; BLOCK_LEN] {
-        cmac(&self.mac, &[&[2], bind, text])
+        let mut tag = [0; BLOCK_LEN];
+        cmac(&self.mac, &[&[2], bind, text], &mut tag);
+        tag
     }
 
     fn checked<'a>(&self, bind: &Bind, sealed: &'a [u8]) -> Result<&'a [u8], KeyStoreError> {
@@ -133,7 +137,9 @@ impl SoftKeys {
 
 impl KeyStore for SoftKeys {
     fn transport_key(&mut self, id: &Id) -> Result<Secret<16>, KeyStoreError> {
-        Ok(Secret::new(kdf_128(&self.trans, TRANSPORT, id.as_bytes())))
+        let mut key = Secret::zero();
+        kdf_128(&self.trans, TRANSPORT, id.as_bytes(), key.as_mut());
+        Ok(key)
     }
 
     fn transcrypt(
@@ -183,10 +189,9 @@ impl KeyStore for SoftKeys {
         let (blocks, []) = text.as_chunks_mut::<BLOCK_LEN>() else { return Err(KeyStoreError::Unavailable) };
         let mut last = self.iv(bind);
         for block in blocks {
-            let mut next = Block::from((u128::from_be_bytes(*block) ^ u128::from_be_bytes(last)).to_be_bytes());
-            self.store.encrypt_block(&mut next);
-            last = next.into();
-            *block = last;
+            block.iter_mut().zip(last).for_each(|(to, before)| *to ^= before);
+            self.store.encrypt_block(block.into());
+            last = *block;
         }
         *tag = self.tag(bind, text);
         Ok(())
@@ -204,10 +209,10 @@ impl KeyStore for SoftKeys {
         };
         let mut last = self.iv(bind);
         for block in blocks {
-            let mut next = Block::from(*block);
-            self.store.decrypt_block(&mut next);
             let before = core::mem::replace(&mut last, *block);
-            *block = (u128::from_be_bytes(next.into()) ^ u128::from_be_bytes(before)).to_be_bytes();
+            // Where it lies: no copy of it is left behind.
+            self.store.decrypt_block(block.into());
+            block.iter_mut().zip(before).for_each(|(to, before)| *to ^= before);
         }
         Ok(())
     }

@@ -34,7 +34,6 @@ pub type Holder<'n, const C: usize, const L: usize> = HolderIn<'n, [u8; C], [u8;
 /// Whatever changes it is stored before it counts: [`needs_store`](Self::needs_store), [`seal`](Self::seal), the caller's
 /// storage, [`persisted`](Self::persisted). A new credential has a new private key, in another slot: associations that
 /// there are go on under the old key until they end.
-#[derive(Clone)]
 pub struct HolderIn<'n, C, L> {
     operator: Operator<'n>,
     me: &'n str,
@@ -165,14 +164,14 @@ impl<'n, C: AsRef<[u8]> + AsMut<[u8]>, L: AsRef<[u8]> + AsMut<[u8]>> HolderIn<'n
     /// # Errors
     /// [`Error::BufferTooSmall`].
     pub fn seal(&mut self, device: &Device, out: &mut [u8]) -> Result<(usize, u32), Error> {
-        let mut w = Writer::new(out.get_mut(state::OVERHEAD..).unwrap_or_default());
+        let room = out.get_mut(state::OVERHEAD..).unwrap_or_default();
+        let mut w = Writer::new(room);
         w.put(&self.floor.to_be_bytes());
         for bytes in [self.own.as_ref().get(..self.own_len).unwrap_or_default(), self.list_bytes()] {
             w.put(&(bytes.len() as u16).to_be_bytes()).put(bytes);
         }
         w.put(self.half.as_ref().map_or(&[], |half| half.expose()));
-        let needed = |len: usize| Error::BufferTooSmall { needed: len.saturating_add(state::OVERHEAD) };
-        let len = w.finish().map_err(needed)?;
+        let len = w.finish().map_err(|needed| state::too_long(room, needed))?;
         let version = self.version.saturating_add(1);
         let sealed = state::seal(device, Kind::Holder, version, out, len)?;
         self.version = version;

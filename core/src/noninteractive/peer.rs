@@ -177,8 +177,7 @@ impl<const N: usize, const C: usize> Peer<N, C> {
     /// [`Error::BufferTooSmall`].
     pub fn seal(&mut self, device: &Device, out: &mut [u8]) -> Result<(usize, u32), Error> {
         let room = out.get_mut(state::OVERHEAD..).unwrap_or_default();
-        let needed = |len: usize| Error::BufferTooSmall { needed: len.saturating_add(state::OVERHEAD) };
-        let len = self.write(room).map_err(needed)?;
+        let len = self.write(room).map_err(|needed| state::too_long(room, needed))?;
         let version = self.next_version();
         Ok((state::seal(device, Kind::NoninteractivePeer, version, out, len)?, version))
     }

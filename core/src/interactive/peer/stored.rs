@@ -107,10 +107,7 @@ impl<const T: usize> Peer<T> {
     pub fn seal(&mut self, device: &Device, out: &mut [u8]) -> Result<(usize, u32), Error> {
         let beside = self.beside().len_in(Kind::InteractivePeer);
         let room = out.get_mut(state::OVERHEAD..out.len().saturating_sub(beside)).unwrap_or_default();
-        let len = self.write(room).map_err(|len| {
-            secret::wipe(out);
-            Error::BufferTooSmall { needed: len.saturating_add(state::OVERHEAD).saturating_add(beside) }
-        })?;
+        let len = self.write(room).map_err(|len| state::too_long(room, len.saturating_add(beside)))?;
         let version = self.next_version();
         Ok((state::seal_beside(device, Kind::InteractivePeer, version, out, len, &self.beside())?, version))
     }

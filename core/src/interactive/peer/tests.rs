@@ -310,6 +310,7 @@ fn stored_and_back() {
     a.ahead = 9;
     let mut blob = [0; Peer::<TICKET_MAX>::BLOB_MAX];
     assert!(matches!(a.seal(&device, &mut blob[..100]), Err(Error::BufferTooSmall { .. })));
+    assert!(blob.iter().all(|byte| *byte == 0), "nothing that is not sealed stays");
     let (len, version) = a.seal(&device, &mut blob).unwrap();
     let b = Peer::<TICKET_MAX>::restore(&device, Slot(1), version, &blob[..len], &mut [0; 1200]).unwrap();
     assert_eq!((&a.current, &a.pending, &a.gone, &a.psk), (&b.current, &b.pending, &b.gone, &b.psk));

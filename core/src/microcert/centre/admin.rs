@@ -1,7 +1,7 @@
 //! What an operator does: enrols, updates, revokes devices, and checks their signatures for others.
 
 use super::row::{KILLED, UPDATE};
-use super::{AuthCenter, Change, Kept, Row, Share, Stop, Stores, has_no_year, is_revoked};
+use super::{AuthCenter, Change, Kept, Row, Share, Spare, Stop, Stores, has_no_year, is_revoked};
 use crate::association::{Error, UnixTime};
 use crate::crypto::secret::ct_eq;
 use crate::crypto::{Secret, Suite, kdf};
@@ -152,11 +152,14 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
         // The standing is part of what the seed is sealed to: nobody takes it back by a change of the row.
         let mut text = Secret::<STORED_LEN>::zero();
         self.whole(stores, &row, &mut text)?;
-        let spare = if row.spare.is_some() { Some(self.spare(stores, &row)?) } else { None };
+        let (had_spare, mut spare) = (row.spare.is_some(), Spare::none());
+        if had_spare {
+            self.spare(stores, &row, &mut spare)?;
+        }
         row.flags = (row.flags | REVOKED) & !UPDATE;
         self.seal_seed(stores, &mut row, &mut text)?;
-        if let Some((root, gone)) = spare {
-            self.seal_spare(stores, &mut row, &root, &gone)?;
+        if had_spare {
+            self.seal_spare(stores, &mut row, &spare)?;
         }
         write(stores, &mut row, Change::Seed)
     }

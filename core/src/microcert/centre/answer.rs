@@ -2,7 +2,7 @@
 
 use super::row::{KILLED, UPDATE};
 use super::session::Accepted;
-use super::{AuthCenter, Case, CentreEvent, Change, Done, Freshness, Kept, Row, Share, Stop, Stores};
+use super::{AuthCenter, Case, CentreEvent, Change, Done, Freshness, Kept, Row, Share, Spare, Stop, Stores};
 use super::{Named, challenge, has_no_year, is_revoked, named, stop};
 use crate::association::{Addr, Cx};
 use crate::crypto::secret::ct_eq;
@@ -122,16 +122,18 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
 
     /// The device came with its new seed: the old one is left.
     fn commit(&self, stores: &mut Stores<'_>, row: &mut Row) -> Result<(), Stop> {
-        let (root, _) = self.spare(stores, row)?;
+        let mut spare = Spare::none();
+        self.spare(stores, row, &mut spare)?;
         let mut text = Secret::<STORED_LEN>::zero();
         self.whole(stores, row, &mut text)?;
-        let gone = keys::gone_key_of(text.expose());
-        put(text.as_mut(), Seed::of_root(&root, row.pending_base).rows());
+        spare.gone = keys::gone_key_of(text.expose());
+        put(text.as_mut(), Seed::of_root(&spare.root, row.pending_base).rows());
+        spare.root = Secret::zero();
         row.replacement.complete(Which::Pending);
         (row.base, row.first) = (row.pending_base, row.pending_base);
         (row.asked, row.n_c, row.pending_base) = (0, [0; NEW_LEN], 0);
         self.seal_seed(stores, row, &mut text)?;
-        self.seal_spare(stores, row, &Secret::zero(), &gone)
+        self.seal_spare(stores, row, &spare)
     }
 
     /// Erases the rows of years that are over since the grace; whether there were any.
@@ -176,8 +178,10 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
             // It has not answered that attempt: it was rolled back, and lost what it had.
             row.replacement.drop_pending(attempt);
             row.flags |= UPDATE;
-            let (_, gone) = self.spare(stores, row)?;
-            self.seal_spare(stores, row, &Secret::zero(), &gone)?;
+            let mut spare = Spare::none();
+            self.spare(stores, row, &mut spare)?;
+            spare.root = Secret::zero();
+            self.seal_spare(stores, row, &spare)?;
         }
         if let Some(fresh) = critical.fresh.as_ref().filter(|fresh| row.asked != 0 && fresh.attempt == row.asked) {
             let attempt = fresh.attempt;
@@ -185,12 +189,15 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
             if !ct_eq(&tag, &fresh.tag) {
                 return Err(Dropped::Forged.into());
             }
-            let root = keys::next_root(prk, th_1, attempt, &row.n_c, &fresh.n_d);
-            let gone = if row.spare.is_some() { self.spare(stores, row)?.1 } else { Secret::zero() };
+            let mut spare = Spare::none();
+            if row.spare.is_some() {
+                self.spare(stores, row, &mut spare)?;
+            }
+            spare.root = keys::next_root(prk, th_1, attempt, &row.n_c, &fresh.n_d);
             row.pending_base = Date::of(case.cert.stamp.time).year();
             row.replacement.confirm(attempt);
             row.flags &= !UPDATE;
-            self.seal_spare(stores, row, &root, &gone)?;
+            self.seal_spare(stores, row, &spare)?;
             return Ok(Some(Order::Close { attempt }));
         }
         if row.flags & UPDATE == 0 {
@@ -256,7 +263,9 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
     /// What outlives the seed before the current one, or the current one: with its generation.
     fn gone_key(&self, stores: &mut Stores<'_>, row: &Row, before: bool) -> Result<(u32, Secret<32>), Stop> {
         if before {
-            return Ok((row.generation().saturating_sub(1), self.spare(stores, row)?.1));
+            let mut spare = Spare::none();
+            self.spare(stores, row, &mut spare)?;
+            return Ok((row.generation().saturating_sub(1), spare.gone));
         }
         let mut text = Secret::<STORED_LEN>::zero();
         self.whole(stores, row, &mut text)?;
@@ -316,19 +325,13 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
         Ok(())
     }
 
-    pub(super) fn seal_spare(
-        &self,
-        stores: &mut Stores<'_>,
-        row: &mut Row,
-        root: &Secret<32>,
-        gone: &Secret<32>,
-    ) -> Result<(), Stop> {
-        let mut spare = Secret::<{ 64 + SEAL_LEN }>::zero();
-        put(spare.as_mut(), root.expose());
-        put(spare.as_mut().get_mut(32..).unwrap_or(&mut []), gone.expose());
+    pub(super) fn seal_spare(&self, stores: &mut Stores<'_>, row: &mut Row, spare: &Spare) -> Result<(), Stop> {
+        let mut text = Secret::<{ 64 + SEAL_LEN }>::zero();
+        put(text.as_mut(), spare.root.expose());
+        put(text.as_mut().get_mut(32..).unwrap_or(&mut []), spare.gone.expose());
         let bind = row.bind(&self.id, Sealed::Spare);
-        stores.keys.seal(&bind, spare.as_mut()).map_err(|error| stop(row, error))?;
-        row.spare = Some(*spare.expose());
+        stores.keys.seal(&bind, text.as_mut()).map_err(|error| stop(row, error))?;
+        row.spare = Some(*text.expose());
         Ok(())
     }
 }

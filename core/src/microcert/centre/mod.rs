@@ -33,7 +33,7 @@ use crate::engine::drops::{Dropped, Drops};
 use crate::engine::rekey::Which;
 use crate::engine::session::ConnectionId;
 use crate::engine::transcript::Transcript;
-use crate::engine::wire::{self, HEADER_LEN, Kind, classify};
+use crate::engine::wire::{self, HEADER_LEN, Kind, Reader, classify};
 use crate::history::Id;
 use limits::{Answers, Limits};
 use row::{KILLED, SPARE_LEN};
@@ -421,20 +421,23 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
                 stores.keys.rows(&bind, &row.seed, &date, row.base).map_err(|error| stop(row, error))?
             }
             Which::Pending => {
-                let (root, _) = self.spare(stores, row)?;
-                select_of_root(&root, row.pending_base, &date).map_err(|Expired| Dropped::NoKey)?
+                let mut spare = Spare::none();
+                self.spare(stores, row, &mut spare)?;
+                select_of_root(&spare.root, row.pending_base, &date).map_err(|Expired| Dropped::NoKey)?
             }
         };
         Ok(keys::csk(&rows, stamp, challenge))
     }
 
-    /// The root of the next seed and the gone key of the one before.
-    fn spare(&self, stores: &mut Stores<'_>, row: &Row) -> Result<(Secret<32>, Secret<32>), Stop> {
+    /// Opens what a row has besides its seed.
+    fn spare(&self, stores: &mut Stores<'_>, row: &Row, spare: &mut Spare) -> Result<(), Stop> {
         let mut text = Secret::<SPARE_LEN>::new(row.spare.ok_or(Dropped::NoKey)?);
         let bind = row.bind(&self.id, Sealed::Spare);
         stores.keys.open(&bind, text.as_mut()).map_err(|error| stop(row, error))?;
-        let [root, gone] = text.expose().as_chunks::<32>().0 else { return Err(Dropped::NoKey.into()) };
-        Ok((Secret::new(*root), Secret::new(*gone)))
+        let mut r = Reader::new(text.expose());
+        r.fill(spare.root.as_mut())?;
+        r.fill(spare.gone.as_mut())?;
+        Ok(())
     }
 
     /// The whole seed, opened in the place that it is stored in: all but the last 16 bytes.
@@ -442,6 +445,21 @@ impl<B: AsMut<[Share]>, A: AsMut<[Kept]>> AuthCenter<B, A> {
         *text.as_mut() = row.seed;
         let bind = row.bind(&self.id, Sealed::Rows);
         stores.keys.open(&bind, text.as_mut()).map_err(|error| stop(row, error))
+    }
+}
+
+/// What a row has besides its seed, each all zero where there is none.
+struct Spare {
+    /// The root of the next seed.
+    root: Secret<32>,
+    /// The gone key of the one before.
+    gone: Secret<32>,
+}
+
+impl Spare {
+    /// None yet: a place for them, where they stay.
+    const fn none() -> Self {
+        Self { root: Secret::zero(), gone: Secret::zero() }
     }
 }
 

@@ -32,7 +32,7 @@ pub mod message {
 pub const PUBLISHED_MAX: usize = HEADER_LEN + 1 + Id::MAX + 4 + RANDOM_LEN + 32;
 
 /// A device: its id and its seed.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PublishedChip {
     id: Id,
     seed: Seed,

@@ -420,10 +420,10 @@ fn resources_fail_and_nothing_happens() {
     assert!(established(&lamp.events));
 
     let rng = core::mem::replace(&mut lamp.rng, Seeded(u64::MAX));
-    let before = lamp.chip().clone();
+    let before = std::format!("{:?}", lamp.chip());
     assert_eq!(lamp.with(&city, |a, cx| a.connect(cx, &addr("centre"))), Err(Error::Rng));
     assert_eq!(lamp.with(&city, |a, cx| a.sign(cx, b"", &mut [0; 200])), Err(Error::Rng));
-    assert_eq!(std::format!("{before:?}"), std::format!("{:?}", lamp.chip()));
+    assert_eq!(before, std::format!("{:?}", lamp.chip()));
     lamp.rng = rng;
     lamp.is_well(&mut city);
 }
@@ -474,11 +474,19 @@ fn misuse() {
     lamp.with(&city, |a, cx| a.connect(cx, &addr("centre"))).unwrap();
     assert_eq!(lamp.with(&city, |a, cx| a.authenticate(cx, &addr("centre"))), Err(Error::WrongState));
     lamp.talk(&mut city);
-    let chip = lamp.chip().clone();
-    let open = |suite| Microcert::open(chip.clone(), suite, Config::default(), Box::<MicrocertMemory<Chip>>::default());
-    assert_eq!(open(&SUITE_4_SYMMETRIC).err(), Some(Error::SuiteMismatch));
-    assert_eq!(open(&crate::crypto::SUITE_0).err(), Some(Error::SuiteMismatch), "with Diffie-Hellman");
-    assert_eq!(chip.deposit(&mut [0; 2_000]), Err(Error::WrongState), "confirmed");
+    assert_eq!(lamp.chip().deposit(&mut [0; 2_000]), Err(Error::WrongState), "confirmed");
+    let mut chip = lamp.a.take().unwrap().into_chip();
+    let mut open = |suite, mtu| {
+        let config = Config { mtu, ..Config::default() };
+        Microcert::open(&mut chip, suite, config, Box::<MicrocertMemory<&mut Chip>>::default()).err()
+    };
+    assert_eq!(open(&SUITE_4_SYMMETRIC, 1200), Some(Error::SuiteMismatch));
+    assert_eq!(open(&crate::crypto::SUITE_0, 1200), Some(Error::SuiteMismatch), "with Diffie-Hellman");
+    let least = crate::microcert::wire::FLIGHT_MAX as u16;
+    assert_eq!(
+        (open(&SUITE_0_SYMMETRIC, least - 1), open(&SUITE_0_SYMMETRIC, least)),
+        (Some(Error::BadArgument), None)
+    );
     assert_eq!(Chip::enrol(SLOTS, b"nonsense", &mut Seeded(1)).err(), Some(Error::BadArgument));
 
     // Each invitation is used once, and an id has one seed.

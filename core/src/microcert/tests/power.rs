@@ -1,6 +1,7 @@
 //! The power goes at every write, on either side.
 
 use super::*;
+use crate::association::{Reason, Stage};
 
 /// What is said until all is done, with as many writes as are left; the lines are good.
 fn go(city: &mut City, lamp: &mut Lamp) {
@@ -21,6 +22,7 @@ fn the_devices_power_goes_at_every_write_of_an_update() {
         let mut lamp = Lamp::new(&mut city, "lamp");
         lamp.is_well(&mut city);
         lamp.flush(&city);
+        let before = city.rows.clone();
         city.with(|c, stores, _| c.update(stores, &id("lamp"))).unwrap();
         lamp.writes = Some(writes);
         go(&mut city, &mut lamp);
@@ -31,6 +33,15 @@ fn the_devices_power_goes_at_every_write_of_an_update() {
             lamp.reboot();
         }
         assert_eq!((lamp.chip().generation(), city.row("lamp").generation()), (1, 1), "after {writes} writes");
+
+        // A centre that is rolled back past the update can prove that it was, whatever was cut off then.
+        city.rows = before;
+        city.restart();
+        city.pass(60);
+        lamp.events.clear();
+        lamp.authenticate(&mut city);
+        let failed = Event::Failed { stage: Stage::Authentication, reason: Reason::PairAgain };
+        assert!(lamp.saw(&failed), "after {writes} writes: {:?}", lamp.events);
     }
 }
 

@@ -122,6 +122,11 @@ fn a_peer_is_stored() {
         let mut peer = P::new(Slot(1), me, id, psk).unwrap();
         let mut blob = [0; P::BLOB_MAX];
         let (len, version) = peer.seal(&device(1), &mut blob).unwrap();
+        for room in 0..len {
+            let mut small = std::vec![0; room];
+            assert_eq!(peer.seal(&device(1), &mut small), Err(Error::BufferTooSmall { needed: len }));
+            assert!(small.iter().all(|byte| *byte == 0), "nothing that is not sealed stays in {room} bytes");
+        }
         let restore = |floor: u32, blob: &[u8]| P::restore(&device(1), Slot(1), floor, blob, &mut [0; P::BLOB_MAX]);
         let again = restore(version, &blob[..len]).unwrap();
         assert_eq!((again.id(), again.own_id(), again.epoch()), (id.as_ref(), &me, None));
