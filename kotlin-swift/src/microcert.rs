@@ -273,9 +273,15 @@ impl Microcert {
         store: Option<Arc<dyn BlobStore>>,
     ) -> Result<Self, IotkmError> {
         let core = config.core()?;
-        let core = chip.0.take(|chip| {
-            let suite = Suite::named((chip.suite(), false)).ok_or(IotkmError::SuiteMismatch)?;
-            Ok(Core::open(chip, suite.core(), core, Box::default())?)
+        let suite = |chip: &CoreChip| Suite::named((chip.suite(), false)).ok_or(IotkmError::SuiteMismatch);
+        let fits = |chip: &mut CoreChip| {
+            let suite = suite(chip)?.core();
+            CoreMicrocert::open(chip, suite, core, Box::<MicrocertMemory<&mut CoreChip>>::default())?;
+            Ok(())
+        };
+        let core = chip.0.give(fits, |chip| {
+            let suite = suite(&chip)?.core();
+            Ok(Core::open(chip, suite, core, Box::default())?)
         })?;
         Ok(Self(Held::new(device, store, Box::new(core), usize::from(config.mtu).max(CoreChip::SEED_MAX))))
     }

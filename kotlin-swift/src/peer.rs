@@ -44,6 +44,20 @@ impl<P> Holding<P> {
     }
 }
 
+impl<P> Holding<P> {
+    /// Gives it to an association, if it `fits`: what is refused is still here, and there are never two.
+    pub(crate) fn give<R>(
+        &self,
+        fits: impl FnOnce(&mut P) -> Result<(), IotkmError>,
+        open: impl FnOnce(P) -> Result<R, IotkmError>,
+    ) -> Result<R, IotkmError> {
+        self.0.with(|held| {
+            fits(held.as_mut().ok_or(IotkmError::WrongState)?)?;
+            open(held.take().ok_or(IotkmError::WrongState)?)
+        })
+    }
+}
+
 impl<P: Kept> Holding<P> {
     /// Seals it.
     pub(crate) fn seal(&self, device: &Device) -> Result<Sealed, IotkmError> {

@@ -5,7 +5,7 @@ use crate::history::{Suite, config, symmetric};
 use crate::platform::Platform;
 use crate::values::{self, Bytes, Out, bad_argument};
 use iotkm::engine::rekey::Pending;
-use iotkm::microcert::{Chip as CoreChip, MicrocertMemory, Slots, wire};
+use iotkm::microcert::{Chip as CoreChip, Id, MicrocertMemory, Slots, wire};
 use iotkm::{Association as _, Slot, UnixTime};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -41,19 +41,21 @@ fn slots(py: Python<'_>, seed: u16, state: u16) -> PyResult<Slots> {
     Ok(Slots { seed: Slot(seed), state: Slot(state) })
 }
 
-fn info<'py>(py: Python<'py>, chip: &CoreChip) -> PyResult<Bound<'py, PyAny>> {
-    let fields = (
-        values::bytes(py, chip.id().as_bytes()),
-        values::bytes(py, chip.centre().as_bytes()),
-        symmetric(chip.suite()).map_or("?", |suite| suite.0),
-        chip.is_clockless(),
-        chip.generation(),
-        pending(chip.pending_state()),
-        chip.years(),
-        seconds(chip.floor()),
-        chip.is_confirmed(),
-        chip.is_dead(),
-    );
+/// What may be shown of a chip: both ids, the suite, whether it has no clock, the seed's generation, its successor, years and
+/// floor time, whether it is confirmed and whether it is dead.
+type Shown = ([Id; 2], i8, bool, u32, &'static str, (u16, u16), u64, [bool; 2]);
+
+fn shown(chip: &CoreChip) -> Shown {
+    let (ids, ends) = ([*chip.id(), *chip.centre()], [chip.is_confirmed(), chip.is_dead()]);
+    let pending = pending(chip.pending_state());
+    (ids, chip.suite(), chip.is_clockless(), chip.generation(), pending, chip.years(), seconds(chip.floor()), ends)
+}
+
+fn info(py: Python<'_>, shown: Shown) -> PyResult<Bound<'_, PyAny>> {
+    let ([id, centre], suite, is_clockless, generation, pending, years, floor, [is_confirmed, is_dead]) = shown;
+    let (id, centre) = (values::bytes(py, id.as_bytes()), values::bytes(py, centre.as_bytes()));
+    let suite = symmetric(suite).map_or("?", |suite| suite.0);
+    let fields = (id, centre, suite, is_clockless, generation, pending, years, floor, is_confirmed, is_dead);
     values::make(py, "ChipInfo", fields)
 }
 
@@ -218,7 +220,7 @@ impl Chip {
     /// What may be shown of it (a `ChipInfo`).
     #[getter]
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.with(py, |chip| info(py, chip))?
+        info(py, self.with(py, |chip| shown(chip))?)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -280,11 +282,13 @@ impl Microcert {
             return Err(bad_argument(py, &format!("mtu is at least {} bytes in this scheme", wire::FLIGHT_MAX)));
         }
         let mut guard = chip.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Tried with a copy: what is refused leaves the chip where it was.
-        let copy = guard.as_ref().ok_or_else(|| given_away(py))?.clone();
-        let (_, suite) = symmetric(copy.suite()).ok_or_else(|| values::error(py, iotkm::Error::SuiteMismatch))?;
-        let core = Core::open(copy, suite, config, Memory::default()).map_err(|e| values::error(py, e))?;
-        *guard = None;
+        let chip = guard.as_mut().ok_or_else(|| given_away(py))?;
+        let (_, suite) = symmetric(chip.suite()).ok_or_else(|| values::error(py, iotkm::Error::SuiteMismatch))?;
+        // Tried with a loan: what is refused leaves the chip where it was, and there are never two.
+        let lent = Box::<MicrocertMemory<&mut CoreChip>>::default();
+        iotkm::microcert::Microcert::open(chip, suite, config, lent).map_err(|e| values::error(py, e))?;
+        let chip = guard.take().ok_or_else(|| given_away(py))?;
+        let core = Core::open(chip, suite, config, Memory::default()).map_err(|e| values::error(py, e))?;
         Ok(PyClassInitializer::from(Association::new(platform, Box::new(core))).add_subclass(Self {}))
     }
 
@@ -333,8 +337,7 @@ impl Microcert {
     #[getter]
     fn chip(me: PyRef<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
         let py = me.py();
-        let chip = me.as_super().look_as(py, |core: &Core| core.chip().clone())?;
-        info(py, &chip)
+        info(py, me.as_super().look_as(py, |core: &Core| shown(core.chip()))?)
     }
 
     /// What time it is by the centre's clock, in ms since 1970, since it last said so: to set this device's own. ``None``: it has

@@ -103,12 +103,8 @@ impl SigningKey {
     #[new]
     fn new(py: Python<'_>, algorithm: &str, secret: Bytes) -> PyResult<Self> {
         let eddsa = self::algorithm(py, algorithm)?;
-        let secret = Secret::new(
-            *secret
-                .first_chunk()
-                .filter(|_| secret.len() == 32)
-                .ok_or_else(|| bad_argument(py, "secret has 32 bytes"))?,
-        );
+        let bytes: &[u8; 32] = secret[..].try_into().map_err(|_| bad_argument(py, "secret has 32 bytes"))?;
+        let secret = Secret::new(*bytes);
         let signer: Box<dyn Signer + Send + Sync> =
             if eddsa { Box::new(Ed25519Key::new(secret)) } else { Box::new(Es256Key::new(secret)) };
         let public = signer.public_key().map_err(|_| bad_argument(py, "secret is no key of P-256"))?;

@@ -34,6 +34,7 @@ pub type Holder<'n, const C: usize, const L: usize> = HolderIn<'n, [u8; C], [u8;
 /// Whatever changes it is stored before it counts: [`needs_store`](Self::needs_store), [`seal`](Self::seal), the caller's
 /// storage, [`persisted`](Self::persisted). A new credential has a new private key, in another slot: associations that
 /// there are go on under the old key until they end.
+#[derive(Clone)]
 pub struct HolderIn<'n, C, L> {
     operator: Operator<'n>,
     me: &'n str,
