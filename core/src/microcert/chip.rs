@@ -43,6 +43,7 @@ mod has {
 }
 
 /// What this device has of its enrolment with one centre; lies in the caller's memory and is stored in two slots.
+#[cfg_attr(test, derive(Clone))]
 pub struct Chip {
     slots: Slots,
     /// Of the seed's slot and of the other one.

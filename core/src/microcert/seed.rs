@@ -45,6 +45,7 @@ pub type Numbers = [u8; SELECTED];
 pub struct Expired;
 
 /// A key seed, and which years its rows are for.
+#[cfg_attr(test, derive(Clone))]
 #[derive(PartialEq, Eq)]
 pub struct Seed {
     rows: Secret<SEED_LEN>,
