@@ -752,7 +752,9 @@ typedef struct {
     uint32_t version;
     // Size in bytes of a buffer that will do.
     size_t needed;
-    // When to wake up, on the clock of `now_ms`; IOTKM_NEVER: not before the next input.
+    // When to wake up, on the clock of `now_ms`; IOTKM_NEVER: not before the next input. Whoever stops its clock to sleep does
+    // so where this is far off: the other side forgets an unfinished run after 200 s, and this one asks it in vain until its
+    // tries are over.
     uint64_t wake_at_ms;
     // In a hub: whose; IOTKM_HUB_NOBODY: the hub's own, or no hub.
     uint32_t member;

@@ -144,7 +144,8 @@ pub enum Output<'o> {
     },
     /// Nothing to do before `wake_at` (then call [`Association::handle_timeout`]), or before the next input.
     Idle {
-        /// When to wake up, if ever.
+        /// When to wake up, if ever. Whoever stops its clock to sleep does so where this is far off: the other side forgets
+        /// an unfinished run after [200 s](crate::engine::flight::ANSWER_LIFE), and this one asks it in vain until its tries are over.
         wake_at: Option<Instant>,
     },
 }

@@ -205,7 +205,9 @@ pub struct iotkm_output {
     pub version: u32,
     /// Size in bytes of a buffer that will do.
     pub needed: usize,
-    /// When to wake up, on the clock of `now_ms`; IOTKM_NEVER: not before the next input.
+    /// When to wake up, on the clock of `now_ms`; IOTKM_NEVER: not before the next input. Whoever stops its clock to sleep does
+    /// so where this is far off: the other side forgets an unfinished run after 200 s, and this one asks it in vain until its
+    /// tries are over.
     pub wake_at_ms: u64,
     /// In a hub: whose; IOTKM_HUB_NOBODY: the hub's own, or no hub.
     pub member: u32,

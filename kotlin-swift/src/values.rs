@@ -141,7 +141,8 @@ pub enum Output {
     },
     /// Nothing to do before `wake_at` (then call `handle_timeout`), or before the next input.
     Idle {
-        /// When to wake up, if ever: on the clock of `Cx.now`.
+        /// When to wake up, if ever: on the clock of `Cx.now`. Whoever stops its clock to sleep does so where this is far off:
+        /// the other side forgets an unfinished run after 200 s, and this one asks it in vain until its tries are over.
         wake_at: Option<u64>,
     },
 }

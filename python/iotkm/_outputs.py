@@ -93,7 +93,11 @@ class Idle:
     """Nothing to do before `wake_at` (then call `Association.handle_timeout`), or before the next input."""
 
     wake_at: int | None
-    """A time of the platform's clock in ms; ``None``: only input wakes it."""
+    """A time of the platform's clock in ms; ``None``: only input wakes it.
+
+    Whoever stops its clock to sleep does so where this is far off: the other side forgets an unfinished run after 200 s, and
+    this one asks it in vain until its tries are over.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,13 @@ impl<A: Routed> Fleet<A> {
         }
     }
 
+    /// Whether a device has nothing under way, and so may stop its clock.
+    fn at_rest(&mut self, n: usize) -> bool {
+        let (sent, wake) = self.nodes[n].drain(self.now);
+        self.to_hub.extend(sent.into_iter().map(|(_, bytes)| (self.at[n], bytes)));
+        wake.is_none_or(|wake| wake > self.now + 30_000)
+    }
+
     /// A day on a bad link: clocks 100 millionths off, every fourth device asleep for half an hour now and then, its clock too;
     /// every half an hour all are heard, and `renew` has done what it does.
     fn day(&mut self, renew: impl Fn(&mut A, &mut Cx<'_>, &Addr)) {
@@ -166,20 +173,20 @@ impl<A: Routed> Fleet<A> {
             node.clock = (rng.below(201) as i64 - 100, 0);
         }
         self.loss.0 = 20;
-        let mut worst = 0;
+        let (mut worst, mut slept) = (0, 0);
         for _ in 0..48 {
             let before = self.now;
-            for node in self.nodes.iter_mut().step_by(4) {
-                node.dead = rng.percent(30);
+            for n in (0..self.nodes.len()).step_by(4) {
+                self.nodes[n].dead = rng.percent(30) && self.at_rest(n);
+                slept += usize::from(self.nodes[n].dead);
             }
             (0..180).for_each(|_| self.pass(10_000));
-            let slept = (self.now - before) as i64;
+            let away = (self.now - before) as i64;
             for node in self.nodes.iter_mut().filter(|node| node.dead) {
                 node.dead = false;
-                node.clock.1 -= slept;
+                node.clock.1 -= away;
             }
-            // Not those who may fall asleep in the middle of it.
-            for n in (0..self.nodes.len()).filter(|n| n % 4 != 0 && rng.percent(30)).collect::<Vec<_>>() {
+            for n in (0..self.nodes.len()).filter(|_| rng.percent(30)).collect::<Vec<_>>() {
                 let now = self.now;
                 self.nodes[n].with(now, |a, cx| renew(a, cx, &addr(1 << 30)));
                 self.drain(n);
@@ -205,10 +212,11 @@ impl<A: Routed> Fleet<A> {
             worst = worst.max(self.now - start);
         }
         println!(
-            "{} devices for {} h: {worst} ms at most until all were heard",
+            "{} devices for {} h: {worst} ms at most until all were heard, after {slept} half hours asleep",
             self.nodes.len(),
             self.now / 3_600_000
         );
+        assert!(slept > 10 * self.nodes.len() / 4, "{slept}");
         self.loss.0 = 0;
         self.settle();
         for (n, node) in self.nodes.iter().enumerate() {
