@@ -6,16 +6,16 @@ import socket
 import sys
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
 from iotkm._errors import IotkmError, StoreError
 from iotkm._iotkm import Platform, Served
-from iotkm._outputs import CentreEvent, Datagram, Event, Idle, Received, Terminated
+from iotkm._outputs import CentreEvent, Datagram, Event, Handled, Idle, Received, Terminated
 from iotkm.aio._peer import Address, decode, encode
 from iotkm.centre._center import AuthCenter
 
@@ -233,21 +233,29 @@ class Server:
         for (source, _), one in zip(asking, handled, strict=True):
             if one.error is not None:
                 outcome.trouble.append(one.error)
-            if one.reply is not None:
-                outcome.sent.append(Datagram(source, one.reply))
             if one.id is not None and one.event is not None:
                 outcome.events.append((one.id, one.event))
-            if one.id is not None and one.event in (CentreEvent.REVOKED, CentreEvent.KILLED):
-                self._end(one.id)
-            if one.session is not None:
-                session = _Session(Served(self.platform, one.session), one.session.cid)
-                session.before = self._heard_last(session.id)
-                while len(self._sessions) >= self._room:
-                    self._drop(next(iter(self._sessions.values())))
-                self._sessions[session.cid] = session
-                self._by_id[session.id] = session.cid
-                outcome.sent += self._drain(session)[0]
+            with outcome.apart():
+                self._answer(source, one, outcome)
         return outcome
+
+    def _answer(self, source: bytes, one: Handled, outcome: "_Outcome") -> None:
+        if one.id is not None and one.event in (CentreEvent.REVOKED, CentreEvent.KILLED):
+            self._end(one.id)
+        sent = [] if one.reply is None else [Datagram(source, one.reply)]
+        if one.session is not None:
+            session = _Session(Served(self.platform, one.session), one.session.cid)
+            try:
+                sent += self._drain(session)[0]
+            except BaseException:
+                session.served.wipe()
+                raise
+            session.before = self._heard_last(session.id)
+            while len(self._sessions) >= self._room:
+                self._drop(next(iter(self._sessions.values())))
+            self._sessions[session.cid] = session
+            self._by_id[session.id] = session.cid
+        outcome.sent += sent
 
     def _heard_last(self, id: bytes) -> bytes | None:
         """The session that this device was heard in last, if it has one. Of a later one its answer may have been lost."""
@@ -258,7 +266,7 @@ class Server:
         return self._by_id.get(id)
 
     def _hear(self, session: _Session, source: bytes, data: bytes, outcome: "_Outcome") -> None:
-        try:
+        with outcome.apart():
             received = session.served.handle_input(source, data)
             if received is not None:
                 outcome.messages.append((session.id, received))
@@ -266,19 +274,15 @@ class Server:
                 if before is not None:
                     self._drop(before)
             self._settled(session, outcome)
-        except IotkmError as error:
-            outcome.trouble.append(error)
 
     def _timeouts(self) -> "_Outcome":
         self._end_over()
         outcome, now = _Outcome(), self.platform.now()
         for session in list(self._sessions.values()):
             if session.wake_at is not None and session.wake_at <= now:
-                try:
+                with outcome.apart():
                     session.served.handle_timeout()
                     self._settled(session, outcome)
-                except IotkmError as error:
-                    outcome.trouble.append(error)
         return outcome
 
     def _settled(self, session: _Session, outcome: "_Outcome") -> None:
@@ -373,6 +377,16 @@ class _Outcome:
         self.events: list[tuple[bytes, CentreEvent]] = []
         self.messages: list[tuple[bytes, Received]] = []
         self.trouble: list[IotkmError] = []
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """What fails in here takes nothing else with it."""
+        try:
+            yield
+        except IotkmError as error:
+            self.trouble.append(error)
+        except Exception:
+            _log.exception("an answer failed")
 
 
 def _tell(callback: Callable[..., None] | None, *what: Any) -> None:
