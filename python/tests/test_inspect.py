@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from iotkm import (
     SUITE_0,
     SUITE_2,
     SUITE_FFC2048,
+    SUITE_FFC3072,
     Acknowledged,
     BadArgumentError,
     CredentialAnswer,
@@ -159,6 +161,75 @@ def test_blobs() -> None:
     for blob, what in blobs:
         shown = inspect(blob)
         assert (shown["what"], shown["bytes"]) == (f"stored {what}", len(blob)) and "device-a" not in str(shown)
+
+
+def test_what_a_device_stored(tmp_path: Path) -> None:
+    """Opened with the device's secret: for people, as JSON; never a key."""
+    pytest.importorskip("typer")
+    from test_cli import iotkm
+
+    folder, file = tmp_path / "state", tmp_path / "blob"
+    folder.mkdir()
+    # As the lab draws them: the device's secret, and its static key.
+    draw = random.Random("node b'a' 0")
+    secrets = [draw.randbytes(32) for _ in range(2)]
+    (folder / "device.key").write_bytes(secrets[0])
+
+    def look(blob: bytes, *more: str | Path) -> tuple[dict[str, Any], str]:
+        file.write_bytes(blob)
+        text = iotkm("inspect", file, "--state", folder, *more)
+        seen = iotkm("inspect", file, "--state", folder, *more, "--json")
+        opened = json.loads(seen)
+        assert opened.get("keys", "(not shown)") == "(not shown)" and "{" not in text
+        assert not any(secret.hex() in text + seen for secret in secrets)
+        return opened, text
+
+    net = sim.interactive_pair()
+    seen, text = look(net.a.stored[1])
+    assert (seen["peer"], seen["own_id"], seen["suite"], seen["peers_ticket"]) == ("device-b", "device-a", None, None)
+    net.a.connect(net.b.address)
+    assert net.drive(until=lambda: net.a.is_established and net.b.is_established)
+    seen, text = look(net.a.stored[1])
+    assert seen["suite"] == "SUITE_0" and seen["peers_ticket"]["device"] == "device-b"
+    assert re.search(r"^peers ticket: device +device-b$", text, re.M)
+    assert net.a.wallet is not None
+    file_of_agent = tmp_path / "agent"
+    file_of_agent.write_text(
+        json.dumps({"agent": "agent", "algorithm": "EdDSA", "public_key": bytes(sim.AGENT.public_key).hex()})
+    )
+    wallet, _ = net.a.wallet.seal()
+    seen, text = look(wallet, "--device", "device-a", "--agent", file_of_agent)
+    assert (seen["agent"], seen["ticket_1"]["device"], seen["list_number"]) == ("agent", "device-a", 0)
+    assert re.search(r"^at least +\d+ \(\d{4}-", text, re.M)
+
+    def refused(*more: str | Path) -> str:
+        return iotkm("inspect", file, *more, status=1)
+
+    assert "--device" in refused("--state", folder)
+    assert "device-b's of agent" in refused("--state", folder, "--device", "device-b", "--agent", file_of_agent)
+    assert "ca init" in refused("--state", folder, "--device", "device-a", "--agent", folder / "device.key")
+    assert "--state" in refused("--device", "device-a")
+
+    for suite in (SUITE_0, SUITE_2, SUITE_FFC2048, SUITE_FFC3072):
+        net = sim.noninteractive_pair(suite=suite)
+        assert net.a.holder is not None and net.issuer is not None
+        seen, text = look(net.a.stored[1])
+        assert (seen["peer"], seen["own_id"], seen["epoch"], seen["peers_credential"]) == ("device-b", "device-a", None, None)
+        assert re.search(r"^peers credential +none$", text, re.M)
+        lists = net.issuer.operator.lists
+        known = {"operator": "agent", "suite": suite.name, "key": net.issuer.operator.key.hex()}
+        file_of_operator = tmp_path / "operator"
+        file_of_operator.write_text(
+            json.dumps(known | {"lists_algorithm": lists.algorithm, "lists_key": bytes(lists).hex()})
+        )
+        holder, _ = net.a.holder.seal()
+        seen, text = look(holder, "--device", "device-a", "--operator", file_of_operator)
+        assert (seen["operator"], seen["credential"]["device"], seen["asking"]) == ("agent", "device-a", False)
+    assert "ca suite" in refused("--state", folder)
+    net.a.connect(net.b.address)
+    assert net.drive(until=lambda: net.a.is_established and net.b.is_established)
+    seen, text = look(net.a.stored[1])
+    assert seen["epoch"] == 1 and seen["peers_credential"]["device"] == "device-b"
 
 
 def test_garbage_and_what_is_in_itself() -> None:

@@ -11,7 +11,7 @@ from rich.progress import track
 
 import iotkm
 from iotkm import Platform, sim
-from iotkm.cli import _ca, _centre, _chip, _enrol, _history
+from iotkm.cli import _ca, _centre, _chip, _enrol, _history, _stored
 from iotkm.cli._common import Json, console, fail, for_people, friendly, show, suite_of
 from iotkm.storage import Directory
 
@@ -48,17 +48,33 @@ def _main(
 def inspect(
     source: Annotated[str, typer.Argument(help="A file, - for standard input, or hex digits.")],
     cid_len: Annotated[int, typer.Option(min=0, max=8, help="Length of the receiver's connection id in bytes.")] = 0,
-    state: Annotated[Path | None, typer.Option(help="The device's state folder: opens a stored peer of its.")] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="The device's state folder: opens a stored peer of its, of any scheme.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="With --state: the device's name, to open its wallet or its holder too.")
+    ] = None,
+    agent: Annotated[
+        Path | None, typer.Option(help="With --device: the ticket agent of the wallet, as ca init --json printed it.")
+    ] = None,
+    operator: Annotated[
+        Path | None, typer.Option(help="With --device: the operator of the holder, as ca suite --json prints it.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what a datagram, a ticket, a revocation list, a credential, a request or a stored blob is. Secrets are never shown."""
+    """Say what a datagram, a ticket, a revocation list, a credential, a request or a stored blob is. Secrets are never shown.
+
+    With --state it opens what that device stored: its peers, and with --device and --agent (or --operator) its wallet of tickets
+    (or the holder of its credential).
+    """
     data = _bytes(source)
     seen: dict[str, Any] = _enrol.about_printed(data) or dict(iotkm.inspect(data, cid_len=cid_len))
-    if state is not None and seen["what"] == "stored peer":
+    if state is not None:
         with Directory(state) as storage:
-            peer = iotkm.Peer.restore(Platform(storage.device_secret()), slot=0, blob=data)
-        seen |= {**_history.about(peer.info), "keys": "(3 x 32 bytes, not shown)"}
-        del seen["slot"]
+            platform = Platform(storage.device_secret())
+        seen |= _stored.about(seen["what"], data, platform, device, agent, operator)
+    elif device is not None or agent is not None or operator is not None:
+        fail("--device, --agent and --operator say what --state opens")
     show(seen if as_json else dict(for_people(seen)), as_json)
 
 

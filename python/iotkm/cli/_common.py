@@ -69,7 +69,9 @@ def for_people(seen: dict[str, Any], before: str = "") -> Iterator[tuple[str, An
     for name, value in seen.items():
         if isinstance(value, dict):
             yield from for_people(value, f"{before}{name}: ")
-        elif name in ("issued_at", "not_before", "expires"):
+        elif value is None:
+            yield before + name, "none"
+        elif name in ("issued_at", "not_before", "expires", "at_least"):
             try:
                 date = f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC"
             except (OverflowError, ValueError, OSError):
