@@ -53,7 +53,12 @@ class Token:
         self.module, self.label = module, label
         self._lock = threading.Lock()
         try:
-            found = pkcs11.lib(module).get_token(token_label=label)
+            library = pkcs11.lib(module)
+        except (pkcs11.PKCS11Error, RuntimeError) as error:
+            what = f"no PKCS#11 library can be loaded from {module}: name the one of the token's maker"
+            raise TokenError(f"{what} ({error})") from error
+        try:
+            found = library.get_token(token_label=label)
             self._session = found.open(rw=True, so_pin=pin) if officer else found.open(rw=True, user_pin=pin)
         except (pkcs11.PKCS11Error, RuntimeError) as error:
             raise TokenError(f"token {label!r} of {module}: {_words(error)}") from error
@@ -167,7 +172,7 @@ class Token:
 
     def _made(self, label: str, kind: tuple[KeyType, bytes], use: MechanismFlag) -> tuple[Any, Any]:
         if [*self._session.get_objects({Attribute.LABEL: label})]:
-            raise TokenError(f"token {self.label!r} has something called {label!r} already")
+            raise TokenError(f"token {self.label!r} has something called {label!r} already: take another label (--key-label)")
         domain = self._session.create_domain_parameters(kind[0], {Attribute.EC_PARAMS: kind[1]}, local=True)
         mechanism = Mechanism.EC_KEY_PAIR_GEN if kind[0] == _EC else Mechanism.EC_EDWARDS_KEY_PAIR_GEN
         sealed = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False}
@@ -188,5 +193,38 @@ class Token:
         return guarded
 
 
+_OTHERS = "this process has a session of it, of the other of user and security officer: close that first"
+_ADVICE: dict[type[Exception], str] = {
+    pkcs11.NoSuchToken: "there is none of this label: put it in, or look how it is labelled (pkcs11-tool --list-token-slots)",
+    pkcs11.MultipleTokensReturned: "many have this label: give each its own",
+    pkcs11.TokenNotPresent: "it was taken out: put it in, and begin anew",
+    pkcs11.DeviceRemoved: "it was taken out: put it in, and begin anew",
+    pkcs11.TokenNotRecognised: "it is not initialised, or not for this library",
+    pkcs11.TokenWriteProtected: "it is write-protected: no keys can be made in it",
+    pkcs11.PinIncorrect: "it refuses the PIN: try another one, but not often, for many tokens lock themselves then",
+    pkcs11.PinInvalid: "it refuses the PIN: there are characters in it that no PIN has here",
+    pkcs11.PinLenRange: "it refuses the PIN: no PIN has that length here",
+    pkcs11.PinLocked: "the PIN is locked after too many wrong ones: the security officer sets a new one",
+    pkcs11.PinExpired: "the PIN is over: set a new one with the tools of the token's maker",
+    pkcs11.UserPinNotInitialized: "it has no user's PIN yet: the security officer sets one",
+    pkcs11.UserAlreadyLoggedIn: "this process has a session of it already: close that one first",
+    pkcs11.AnotherUserAlreadyLoggedIn: _OTHERS,
+    pkcs11.SessionReadOnlyExists: _OTHERS,
+    pkcs11.SessionReadWriteSOExists: _OTHERS,
+    pkcs11.SessionCount: "it has as many sessions as it can: end another program that uses it",
+    pkcs11.SessionClosed: "the session has ended: open the token anew",
+    pkcs11.SessionHandleInvalid: "the session has ended: open the token anew",
+    pkcs11.UserNotLoggedIn: "the session has ended: open the token anew",
+    pkcs11.DeviceMemory: "it is full: remove keys that nobody needs, or take another one",
+    pkcs11.MechanismInvalid: "it cannot do this: take another algorithm, or another token",
+    pkcs11.FunctionNotSupported: "it cannot do this: take another algorithm, or another token",
+    pkcs11.KeyUnextractable: "the key may not leave it: a copied card gives no keys on, only the main one does",
+    pkcs11.KeyNotWrappable: "the key may not leave it: a copied card gives no keys on, only the main one does",
+}
+
+
 def _words(error: Exception) -> str:
-    return f"{type(error).__name__} {error}".strip()
+    """What to do, and what the library calls it."""
+    name = type(error).__name__
+    advice = _ADVICE.get(type(error))
+    return f"{name} {error}".strip() if advice is None else f"{advice} ({name})"

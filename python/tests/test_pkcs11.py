@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from softhsm import LABELS, PIN, SoftHsm
+from softhsm import LABELS, PIN, SO_PIN, SoftHsm
 from test_cli import iotkm
 
 from iotkm import (
@@ -92,9 +92,23 @@ def test_refused(token: Token, module: str, label: str) -> None:
                 wrong()
         with pytest.raises(BadArgumentError):
             token.signing_key("another", create="RSA")
-    for file, name, pin in (("/nowhere", label, PIN), (module, "other", PIN), (module, label, "654321")):
-        with pytest.raises(TokenError):
+    for file, name, pin, said in (
+        ("/nowhere", label, PIN, "name the one of the token's maker"),
+        (module, "other", PIN, "there is none of this label: put it in"),
+        (module, label, "654321", "it refuses the PIN: try another one"),
+    ):
+        with pytest.raises(TokenError, match=said):
             Token(file, name, pin)
+
+
+def test_a_session_at_a_time(module: str, label: str) -> None:
+    with Token(module, label, PIN) as token:
+        with pytest.raises(TokenError, match="close that one first"):
+            Token(module, label, PIN)
+        with pytest.raises(TokenError, match="close that first"):
+            Token(module, label, SO_PIN, officer=True)
+    with pytest.raises(TokenError, match="open the token anew"), token.session("a number") as session:
+        session.generate_random(64)
 
 
 def test_agent_with_its_key_in_a_token(tmp_path: Path, module: str, label: str) -> None:
@@ -124,7 +138,9 @@ def test_agent_with_its_key_in_a_token(tmp_path: Path, module: str, label: str) 
             agent.unlock(b"654321")
         assert agent.token == InToken(module, label, "agent")
     assert PIN.encode() not in path.read_bytes()
-    assert "PinIncorrect" in iotkm("ca", "renew", path, "--passphrase-file", "-", given=b"111111\n", status=1)
+    assert "refuses the PIN" in iotkm("ca", "renew", path, "--passphrase-file", "-", given=b"111111\n", status=1)
+    assert "none of this label" in iotkm("ca", "init", tmp_path / "x", *init[3:], *word, "--token", "none", status=1)
     other = tmp_path / "other.db"
-    assert "already" in iotkm("ca", "init", other, *init[3:], *word, "--token", label, "--key-label", "agent", status=1)
+    said = iotkm("ca", "init", other, *init[3:], *word, "--token", label, "--key-label", "agent", status=1)
+    assert "already: take another label (--key-label)" in said
     assert not other.exists(), "nothing half is left"

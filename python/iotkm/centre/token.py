@@ -71,7 +71,7 @@ class TokenKeyStore(KeyStore):
         with token.session(f"keys of {name!r}") as session:
             if create:
                 if any(_find(session, name, each) for each in _NAMES):
-                    raise TokenError(f"token {token.label!r} has keys of {name!r} already")
+                    raise _taken(token, name)
                 for each in _NAMES:
                     # Only a key with the security officer's trust may carry them out; so none of them can carry another.
                     more = dict(TOKEN=True, PRIVATE=True, SENSITIVE=True, EXTRACTABLE=True, WRAP_WITH_TRUSTED=True)
@@ -173,7 +173,7 @@ def request_card(token: Token, name: str = "iotkm") -> bytes:
     label = _label(name, "card")
     with token.session(f"order of keys of {name!r}") as session:
         if any(_find(session, name, each) for each in (*_NAMES, "card")):
-            raise TokenError(f"token {token.label!r} has keys of {name!r} already")
+            raise _taken(token, name)
         private = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.DECRYPT: False, Attribute.SIGN: False}
         public, _ = session.generate_keypair(
             KeyType.RSA, _RSA_BITS, label=label, store=True, capabilities=pkcs11.MechanismFlag.WRAP | pkcs11.MechanismFlag.UNWRAP,
@@ -224,7 +224,7 @@ def install_card(token: Token, copy: bytes, name: str = "iotkm") -> None:
     made: list[Any] = []
     with token.session("keys of the main card") as session:
         if any(_find(session, name, each) for each in _NAMES):
-            raise TokenError(f"token {token.label!r} has keys of {name!r} already")
+            raise _taken(token, name)
         pair = _find(session, name, "card")
         private = next((key for key in pair if key.object_class == ObjectClass.PRIVATE_KEY), None)
         if private is None:
@@ -247,6 +247,10 @@ def install_card(token: Token, copy: bytes, name: str = "iotkm") -> None:
             _destroy(pair if agrees else made)
     if not agrees:
         raise BadBlobError("the keys are not the main card's: the copy was changed")
+
+
+def _taken(token: Token, name: str) -> TokenError:
+    return TokenError(f"token {token.label!r} has keys of {name!r} already: take another name for these (--key-label)")
 
 
 def _label(name: str, what: str) -> str:
