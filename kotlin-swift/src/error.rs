@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use iotkm::cose::Refused;
+use iotkm::cose::cbor::CborError;
+
 /// The caller did something wrong, or a resource failed; nothing has changed then. `code()` is the core's stable number
 /// of it, or one of the table that C and Python have from -101 down: the same numbers in every language.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Error)]
@@ -142,7 +145,10 @@ impl fmt::Display for IotkmError {
             Self::NotFound => f.write_str("the store has nothing in this slot"),
             Self::Broken => f.write_str("an earlier call on this object broke off: make a new one from stored state"),
             Self::Other { advice, .. } => f.write_str(advice),
-            Self::Refused { reason, .. } => write!(f, "refused: {reason}"),
+            Self::Refused { number, reason } => {
+                let advice = REFUSED.iter().find(|one| one.code() == *number).map_or("refused", |one| one.advice());
+                write!(f, "{advice} ({})", reason.replace('_', " "))
+            }
             Self::Rng { reason } | Self::SeedStore { reason } => {
                 f.write_str(self.core().map_or("", iotkm::Error::advice))?;
                 if reason.is_empty() { Ok(()) } else { write!(f, " ({reason})") }
@@ -187,8 +193,24 @@ impl From<iotkm::Error> for IotkmError {
     }
 }
 
-impl From<iotkm::cose::Refused> for IotkmError {
-    fn from(reason: iotkm::cose::Refused) -> Self {
+/// One of each number.
+const REFUSED: [Refused; 12] = [
+    Refused::Encoding(CborError::Truncated),
+    Refused::Algorithm,
+    Refused::Header,
+    Refused::Claims,
+    Refused::Key,
+    Refused::Agent,
+    Refused::Subject,
+    Refused::Signature,
+    Refused::Expired,
+    Refused::NotYetValid,
+    Refused::Revoked,
+    Refused::Older,
+];
+
+impl From<Refused> for IotkmError {
+    fn from(reason: Refused) -> Self {
         Self::Refused { number: reason.code(), reason: reason.name().to_owned() }
     }
 }
@@ -261,5 +283,18 @@ mod tests {
             assert!(!matches!(ours, IotkmError::Other { .. }), "{error:?}");
             assert_eq!(ours.code(), error.code());
         }
+    }
+
+    #[test]
+    fn each_reason_is_shown_with_the_cores_advice() {
+        for (place, reason) in REFUSED.into_iter().enumerate() {
+            assert_eq!(reason.code(), -201 - place as i32, "one of each number, in order");
+            let shown = IotkmError::from(reason).to_string();
+            assert!(shown.starts_with(reason.advice()) && shown.ends_with(&format!(" [{}]", reason.code())), "{shown}");
+        }
+        let shown = IotkmError::from(Refused::NotYetValid).to_string();
+        assert_eq!(shown, "refused: it begins later (not yet valid) [-210]");
+        let younger = IotkmError::Refused { number: -299, reason: "unheard_of".to_owned() };
+        assert_eq!(younger.to_string(), "refused (unheard of) [-299]");
     }
 }

@@ -42,6 +42,8 @@ final class TicketTests: XCTestCase {
         XCTAssertEqual(try read.reference().count, 8)
         try read.check(wall: now)
         refused("expired") { try read.check(wall: now + year) }
+        let over = thrown { try read.check(wall: now + year) }
+        XCTAssertEqual("\(over!)", "refused: it is over (expired) [-209]")
         refused("not_yet_valid") { try read.check(wall: now - 301) }
         refused("agent") { try Ticket.verify(bytes: issued.bytes(), agent: signer.agent(name: "other")) }
         var bytes = issued.bytes()

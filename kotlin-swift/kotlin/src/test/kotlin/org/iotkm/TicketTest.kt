@@ -51,6 +51,8 @@ class TicketTest {
         read.check(null)
         assertEquals("expired", refused { read.check(NOW + YEAR) })
         assertEquals("expired", refused { read.check(null, NOW + YEAR) })
+        val over = thrown<IotkmException.Refused> { read.check(NOW + YEAR) }
+        assertTrue(over.toString().contains("refused: it is over (expired) [-209]"), "$over")
         assertEquals("not_yet_valid", refused { read.check(NOW - 301u) })
         assertEquals("agent", refused { Ticket.verify(issued.bytes(), signer.agent("other")) })
         assertEquals("signature", refused { Ticket.verify(issued.bytes(), SigningKey(Algorithm.ED_DSA, key(8)).agent("acme")) })
