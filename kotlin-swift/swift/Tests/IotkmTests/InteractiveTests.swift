@@ -92,6 +92,28 @@ final class InteractiveTests: XCTestCase {
         XCTAssertFalse(try a.interactive.isEstablished() || b.interactive.isEstablished())
     }
 
+    func testATicketThatIsOverWithAClockAndWithout() throws {
+        for clock in [true, false] {
+            let lab = try ticketLab(days: 1)
+            lab.clock = clock
+            try lab.connect()
+            XCTAssertTrue(try lab.a.interactive.isEstablished())
+            lab.now += 2 * Acme.day * 1000
+            if clock {
+                try lab.a.interactive.handleTimeout(cx: lab.moment())
+            } else {
+                // The agent's word from two days later is all that it knows of time.
+                let later = Revoked(agent: "acme", issuedAt: 1_750_000_000 + 2 * Acme.day, number: 1, serials: [])
+                _ = try lab.a.wallet.revoke(list: RevocationList.issue(signer: Acme.signer, revoked: later))
+                try lab.a.interactive.recheck(cx: lab.moment())
+            }
+            _ = try lab.drain(lab.a)
+            XCTAssertTrue(lab.a.events.contains(.terminated), "\(clock): \(lab.a.events)")
+            XCTAssertEqual(
+                thrown { try lab.a.interactive.connect(cx: lab.moment(), to: lab.b.address) }, .NoCredential)
+        }
+    }
+
     func testAPskIsOnBothSides() throws {
         for (other, works) in [(key(9), true), (key(8), false)] {
             let lab = try ticketLab(psks: [key(9), other])

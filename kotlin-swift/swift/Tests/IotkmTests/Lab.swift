@@ -164,6 +164,9 @@ final class Lab {
     /// What becomes of each datagram on its way; none is lost at first.
     var loses: () throws -> Bool = { false }
 
+    /// Whether there is a wall clock.
+    var clock = true
+
     init(_ suite: Suite = .suite0, open: Bool = true) throws {
         if open {
             try a.open(provisioned("aaaa", "bbbb", suite), suite)
@@ -171,12 +174,14 @@ final class Lab {
         }
     }
 
+    func moment() -> Cx { clock ? cx(now) : Cx(now: now, wall: nil, place: Data(here.utf8)) }
+
     func other(_ side: Side) -> Side { side === a ? b : a }
 
     func drain(_ side: Side) throws -> [Data] {
         var datagrams: [Data] = []
         while true {
-            switch try side.talks.poll(cx: cx(now)) {
+            switch try side.talks.poll(cx: moment()) {
             case .datagram(_, let bytes): datagrams.append(bytes)
             case .happened(let event): side.events.append(event)
             case .persist: XCTFail("there is a store")
@@ -190,7 +195,7 @@ final class Lab {
     func deliver(_ to: Side, _ datagram: Data) throws {
         wire.append(datagram)
         if try loses() { return }
-        if let received = try to.talks.handleInput(cx: cx(now), from: other(to).address, datagram: datagram) {
+        if let received = try to.talks.handleInput(cx: moment(), from: other(to).address, datagram: datagram) {
             to.received.append(received)
         }
     }
@@ -211,7 +216,7 @@ final class Lab {
     }
 
     func connect() throws {
-        try a.talks.connect(cx: cx(now), to: b.address)
+        try a.talks.connect(cx: moment(), to: b.address)
         try settle()
     }
 
@@ -221,7 +226,7 @@ final class Lab {
             try settle()
             if try done() { return }
             now = max(now, [a.wakeAt, b.wakeAt].compactMap { $0 }.min() ?? now)
-            for side in [a, b] where side.wakeAt.map({ $0 <= now }) ?? false { try side.talks.handleTimeout(cx: cx(now)) }
+            for side in [a, b] where side.wakeAt.map({ $0 <= now }) ?? false { try side.talks.handleTimeout(cx: moment()) }
         }
         XCTFail("never: \(what); \(a.events) \(b.events)")
     }
@@ -229,7 +234,7 @@ final class Lab {
     func say(_ from: Side, _ text: String) throws { try say(from, Data(text.utf8)) }
 
     func say(_ from: Side, _ payload: Data) throws {
-        let sent = try from.talks.send(cx: cx(now), payload: payload)
+        let sent = try from.talks.send(cx: moment(), payload: payload)
         XCTAssertEqual(sent.to, other(from).address)
         try deliver(other(from), sent.bytes)
         try settle()
@@ -257,14 +262,16 @@ enum Acme {
 }
 
 /// Two devices with tickets.
-func ticketLab(_ suite: Suite = .suite0, _ curve: Curve = .x25519, psks: [SecretBytes?] = [nil, nil]) throws -> Lab {
+func ticketLab(
+    _ suite: Suite = .suite0, _ curve: Curve = .x25519, days: UInt64 = 30, psks: [SecretBytes?] = [nil, nil]
+) throws -> Lab {
     let lab = try Lab(open: false)
     let names = ["aaaa", "bbbb"]
     for (n, side) in [lab.a, lab.b].enumerated() {
         let key = try StaticKey.generate(device: side.device, curve: curve)
         side.vault.keys[1] = key
         side.wallet = try Wallet(name: names[n], agent: Acme.agent)
-        _ = try side.wallet.install(ticket: Acme.ticket(names[n], key, UInt32(n + 1)), wall: nil)
+        _ = try side.wallet.install(ticket: Acme.ticket(names[n], key, UInt32(n + 1), days: days), wall: nil)
         try side.open(TicketPeer.named(slotNumber: 1, ownId: names[n], id: names[1 - n], psk: psks[n]), [suite])
     }
     return lab

@@ -62,6 +62,18 @@ final class MicrocertTests: XCTestCase {
         XCTAssertEqual(house.received.last, "again")
     }
 
+    func testASessionThatWasGrantedIsOpenedOnce() throws {
+        // Twice, two messages would be sealed under one key and nonce.
+        let house = try House()
+        let meter = try Meter(house, "meter")
+        try meter.own.connect(cx: meter.cx, to: House.address)
+        let asked = try XCTUnwrap(meter.drain().first)
+        let granted = try XCTUnwrap(house.centre.handleInput(cx: house.cx, from: meterId, datagram: asked).session)
+        let session = try Served.open(device: house.device, accepted: granted, config: Config())
+        XCTAssertEqual(try session.id(), meterId)
+        XCTAssertEqual(thrown { try Served.open(device: house.device, accepted: granted, config: Config()) }, .WrongState)
+    }
+
     func testSignaturesVerifyUntilTheDeviceIsRevoked() throws {
         let house = try House()
         let meter = try Meter(house, "meter")

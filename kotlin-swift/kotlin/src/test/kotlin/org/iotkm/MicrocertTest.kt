@@ -67,6 +67,17 @@ class MicrocertTest {
     }
 
     @Test
+    fun `a session that was granted is opened once`() {
+        // Twice, two messages would be sealed under one key and nonce.
+        val house = House()
+        val meter = Meter(house, "meter")
+        meter.own.connect(meter.cx(), Meter.HOUSE)
+        val granted = house.centre.handleInput(house.cx(), "meter".toByteArray(), meter.drain().single()).session!!
+        assertEquals("meter", Served.open(house.device, granted, Config()).id().decodeToString())
+        assertEquals(-3, thrown<IotkmException.WrongState> { Served.open(house.device, granted, Config()) }.code())
+    }
+
+    @Test
     fun `signatures verify at the centre, until the device is revoked`() {
         val house = House()
         val meter = Meter(house, "meter")
