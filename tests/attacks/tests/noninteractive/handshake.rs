@@ -5,12 +5,12 @@ use iotkm::crypto::Secret;
 use iotkm::crypto::hpke::Kem;
 use iotkm::engine::wire::Writer;
 use iotkm::noninteractive::Setting;
-use iotkm::noninteractive::setting::{SETTING_0, SETTING_2};
+use iotkm::noninteractive::setting::{SETTING_0, SETTING_2, SETTING_FFC2048};
 use iotkm::phase1::Subject;
 use iotkm::{Addr, Association, Device, Error};
 use iotkm_attacks::cheats::{Crooked, bad_shares};
 use iotkm_attacks::phase1::{self, Begins, meet};
-use iotkm_netsim::epochs::{Assoc, Held, NAMES, Office, Other, Plan, SLOT, WALL};
+use iotkm_netsim::epochs::{Assoc, Held, NAMES, Office, OfficeOf, Other, Plan, SLOT, WALL};
 use iotkm_netsim::node::Keys;
 use iotkm_netsim::{Link, Net, Node};
 
@@ -50,7 +50,13 @@ fn written(held: &Held) -> Vec<u8> {
 }
 
 /// A device of this office, in place `who`; a (0) wants b, b takes anybody.
-fn node<const N: usize>(office: &mut Office, plan: &Plan, who: usize, name: &'static str, seed: u64) -> Node<Assoc<N>> {
+fn node<const N: usize, const SHARE: usize>(
+    office: &mut OfficeOf<SHARE>,
+    plan: &Plan,
+    who: usize,
+    name: &'static str,
+    seed: u64,
+) -> Node<Assoc<N>> {
     let (held, key) = office.enrol(name, plan.life);
     let wanted = (who == 0).then(|| Subject::new(NAMES[1]).unwrap());
     let peer = Other::<N>::new(SLOT, Subject::new(name).unwrap(), wanted, None).unwrap();
@@ -106,15 +112,15 @@ fn downgrade_of_the_suite() {
 
 // ---- small subgroup and invalid curve elements ----
 
-fn crooked<const N: usize>(setting: &'static Setting) {
+fn crooked<const N: usize, const SHARE: usize>(setting: &'static Setting) {
     for (share, secret) in bad_shares(setting.kem.label()) {
         let evil = Crooked::new(setting.kem, Some(setting.group), &share, &secret);
         let theirs = Box::leak(Box::new(Setting { group: evil, kem: evil, ..*setting }));
         for who in [0, 1] {
-            let mut office = Office::new(setting, 5);
+            let mut office = OfficeOf::<SHARE>::new(setting, 5);
             let nodes = [0, 1].map(|one| {
                 let plan = Plan { setting: if one == who { theirs } else { setting }, ..Plan::new(setting) };
-                node::<N>(&mut office, &plan, one, NAMES[one], 5)
+                node::<N, SHARE>(&mut office, &plan, one, NAMES[one], 5)
             });
             let mut net = between(nodes, 5);
             let (now, to) = (net.now, net.b.addr);
@@ -135,8 +141,9 @@ fn victim_established<const N: usize>(net: &Net<Assoc<N>, Assoc<N>>, who: usize)
 
 #[test]
 fn shares_that_are_no_elements() {
-    crooked::<32>(&SETTING_0);
-    crooked::<65>(&SETTING_2);
+    crooked::<32, 32>(&SETTING_0);
+    crooked::<65, 32>(&SETTING_2);
+    crooked::<256, 256>(&SETTING_FFC2048);
 }
 
 // ---- credentials that are somebody else's ----
@@ -148,7 +155,7 @@ fn credentials_of_another_operator() {
         let plan = Plan::new(&SETTING_0);
         let nodes = [0, 1].map(|one| {
             let office = if one == who { &mut other } else { &mut ours };
-            node::<32>(office, &plan, one, NAMES[one], 6)
+            node::<32, 32>(office, &plan, one, NAMES[one], 6)
         });
         refused(between(nodes, 6));
     }
@@ -160,7 +167,7 @@ fn credential_of_another_device() {
     for who in [0, 1] {
         let mut office = Office::new(&SETTING_0, 8);
         let plan = Plan::new(&SETTING_0);
-        let mut net = between([0, 1].map(|one| node::<32>(&mut office, &plan, one, NAMES[one], 8)), 8);
+        let mut net = between([0, 1].map(|one| node::<32, 32>(&mut office, &plan, one, NAMES[one], 8)), 8);
         let (_, other) = office.enrol("mall-01", 1_000);
         let thief = if who == 0 { &mut net.a } else { &mut net.b };
         thief.keys = Keys(Box::new(other));
@@ -173,8 +180,8 @@ fn credential_of_another_device() {
 fn another_device_answers() {
     let mut office = Office::new(&SETTING_0, 9);
     let plan = Plan::new(&SETTING_0);
-    let a = node::<32>(&mut office, &plan, 0, NAMES[0], 9);
-    let b = node::<32>(&mut office, &plan, 1, "mall-01", 9);
+    let a = node::<32, 32>(&mut office, &plan, 0, NAMES[0], 9);
+    let b = node::<32, 32>(&mut office, &plan, 1, "mall-01", 9);
     refused(between([a, b], 9));
 }
 
@@ -185,7 +192,7 @@ fn expired_and_revoked_credentials() {
         let plan = Plan::new(&SETTING_0);
         let nodes = [0, 1].map(|one| {
             let life = if one == who { 1 } else { 1_000 };
-            node::<32>(&mut office, &Plan { life, ..plan }, one, NAMES[one], 10)
+            node::<32, 32>(&mut office, &Plan { life, ..plan }, one, NAMES[one], 10)
         });
         let mut net = between(nodes, 10);
         // The clock of who is over runs behind: it does not know.
@@ -195,7 +202,7 @@ fn expired_and_revoked_credentials() {
         refused(net);
 
         let mut office = Office::new(&SETTING_0, 11);
-        let mut net = between([0, 1].map(|one| node::<32>(&mut office, &plan, one, NAMES[one], 11)), 11);
+        let mut net = between([0, 1].map(|one| node::<32, 32>(&mut office, &plan, one, NAMES[one], 11)), 11);
         let serial = |node: &Node<Assoc<32>>| node.a.credentials().borrow().credential().unwrap().serial;
         let revoked = serial(if who == 0 { &net.a } else { &net.b });
         let mut list = [0; 200];
