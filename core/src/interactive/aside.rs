@@ -63,6 +63,7 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
     }
 
     /// The peer asks whether this side is there.
+    #[inline(never)]
     pub(super) fn on_ping(
         &mut self,
         cx: &Cx<'_>,
@@ -93,6 +94,7 @@ impl<P: BorrowMut<Peer<T>>, W: Lend, E: Extent, const T: usize> Exchange<P, W, E
     }
 
     /// It is there.
+    #[inline(never)]
     pub(super) fn on_pong(io: &mut Io<'_, Self>, low: u8, bytes: &[u8]) -> Result<(), Dropped> {
         let ours = |run: &Run| matches!(run, Run::Pinging { low: mine, .. } if *mine == low);
         let place = io.find(&ours).ok_or(Dropped::Unexpected)?;

@@ -266,7 +266,9 @@ pub(super) fn on_m2<S: Introduces>(
     let mut made = |gna: &mut [u8], key: &mut [u8], answer: &mut Answer<S::Outcome>| {
         let key_len = checked(scheme, cx, &setup, &wanted, &theirs, run.slot, key)?;
         let key = key.get(..key_len).unwrap_or(&[]);
-        respond(scheme, cx, &setup, run, &theirs, key, gna, answer)
+        let mut m2 = None;
+        open::<S>(cx, &setup, run, &theirs, key, &mut m2)?;
+        respond(scheme, cx, &setup, run, &theirs, key, m2.as_ref().ok_or(Dropped::NoKey)?, gna, answer)
     };
     lend(setup.kem.group().share_len(), &mut |gna| {
         lend(setup.kem.public_len(), &mut |key| done = made(gna, key, &mut answer));
@@ -337,7 +339,7 @@ pub(super) fn is_own(cx: &Cx<'_>, setup: &Setup, slot: KeySlot, share: &[u8]) ->
     Ok(same?)
 }
 
-/// M2's tag, then M3 and what comes of it: both sides' numbers, K_DH, the key.
+/// M3 and what comes of it: both sides' numbers, K_DH, the key.
 #[allow(clippy::too_many_arguments, reason = "what M3 is made of")]
 #[inline(never)]
 fn respond<S: Introduces>(
@@ -347,11 +349,12 @@ fn respond<S: Introduces>(
     run: &AwaitM2,
     theirs: &Theirs<'_>,
     key: &[u8],
+    m2: &Opened,
     gna: &mut [u8],
     answer: &mut Answer<S::Outcome>,
 ) -> Result<(), Dropped> {
     let Theirs { ends, suite, .. } = *theirs;
-    let (th_2, s, e_2) = opened::<S>(cx, setup, run, theirs, key)?;
+    let Opened { th_2, s, e_2 } = m2;
     // The scalar is drawn when M2 has verified, and not before.
     let mut scalar = Scalar::zero();
     setup.kem.group().generate(cx.rng, &mut scalar, gna).map_err(|_| Dropped::Rng)?;
@@ -362,11 +365,11 @@ fn respond<S: Introduces>(
     let terms = t.written();
     M3::write(&mut w, S::NUMBER, run_of(&run.nonce), terms);
     answer.head_len = w.finish().map_err(|_| Dropped::Malformed)?;
-    let info_3 = keys::info_3(&th_2, ends.tag, answer.head.get(..answer.head_len).unwrap_or(&[]));
+    let info_3 = keys::info_3(th_2, ends.tag, answer.head.get(..answer.head_len).unwrap_or(&[]));
     let exporter = hpke::encapsulate(setup.kem, &scalar, gna, key, None, &[info_3.as_bytes()])?;
     let a = keys::m3_numbers(&exporter);
     let h_3 = info_3.then(&[gna]);
-    answer.pre = keys::m3_pre(S::NAME, &e_2, &h_3);
+    answer.pre = keys::m3_pre(S::NAME, e_2, &h_3);
     let th_3 = h_3.then(&[&answer.pre]);
 
     answer.tag_len = if run.rekey.is_some() { LONG_TAG } else { suite.mac_len };
@@ -377,7 +380,7 @@ fn respond<S: Introduces>(
                 suite,
                 was_a: true,
                 a: &a,
-                s: &s,
+                s,
                 dh,
                 th_3: &th_3,
                 terms,
@@ -393,15 +396,23 @@ fn respond<S: Introduces>(
     done
 }
 
-/// M2 is opened and its tag verifies: th_2, S's numbers, E_2.
+/// What M2 is known by: th_2, S's numbers, E_2.
+struct Opened {
+    th_2: Transcript,
+    s: Numbers,
+    e_2: Secret<32>,
+}
+
+/// M2 is opened and its tag verifies: not below what M3 takes, since a static key is used here.
 #[inline(never)]
-fn opened<S: Introduces>(
+fn open<S: Introduces>(
     cx: &Cx<'_>,
     setup: &Setup,
     run: &AwaitM2,
     theirs: &Theirs<'_>,
     key: &[u8],
-) -> Result<(Transcript, Numbers, Secret<32>), Dropped> {
+    m2: &mut Option<Opened>,
+) -> Result<(), Dropped> {
     let Theirs { ends, suite, cred, .. } = *theirs;
     let info_2 = keys::info_2(&run.th_1, run.tag_1(), cred, &[ends.head]);
     let own = OwnKey { keys: cx.keys, slot: run.slot };
@@ -411,7 +422,11 @@ fn opened<S: Introduces>(
     let mut tag = [0; LONG_TAG];
     let tag = tag.get_mut(..suite.mac_len).unwrap_or(&mut []);
     keys::m2_tag(S::NAME, &e_2, &th_2, tag);
-    if ct_eq(tag, ends.tag) { Ok((th_2, s, e_2)) } else { Err(Dropped::Forged) }
+    if !ct_eq(tag, ends.tag) {
+        return Err(Dropped::Forged);
+    }
+    *m2 = Some(Opened { th_2, s, e_2 });
+    Ok(())
 }
 
 /// The end of a run, on either side.
