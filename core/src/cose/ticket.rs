@@ -325,9 +325,15 @@ impl<'a> Ticket<'a> {
     /// # Errors
     /// [`Refused`].
     pub fn verify(bytes: &'a [u8], agent: &Agent<'_>) -> Result<Self, Refused> {
-        let (ticket, object) = Self::take_apart(bytes)?;
-        agent.vouches(&object, ticket.claims.issuer)?;
+        let ticket = Self::peek(bytes)?;
+        ticket.signed_by(agent)?;
         Ok(ticket)
+    }
+
+    /// Whether this agent signed it. By itself: a signature takes much of the stack, and what was read may lie above.
+    #[inline(never)]
+    pub(crate) fn signed_by(&self, agent: &Agent<'_>) -> Result<(), Refused> {
+        agent.vouches(&Sign1::read(self.bytes, TICKET_MAX_FFC)?, self.claims.issuer)
     }
 
     /// Reads a ticket without looking at its signature: to show it, or where it was verified before.
@@ -335,13 +341,8 @@ impl<'a> Ticket<'a> {
     /// # Errors
     /// [`Refused`].
     pub fn peek(bytes: &'a [u8]) -> Result<Self, Refused> {
-        Ok(Self::take_apart(bytes)?.0)
-    }
-
-    fn take_apart(bytes: &'a [u8]) -> Result<(Self, Sign1<'a>), Refused> {
         let object = Sign1::read(bytes, TICKET_MAX_FFC)?;
-        let claims = Claims::read(object.payload())?;
-        Ok((Self { claims, bytes }, object))
+        Ok(Self { claims: Claims::read(object.payload())?, bytes })
     }
 
     /// Writes a ticket into `out`; its length.

@@ -266,9 +266,7 @@ pub(super) fn on_m2<S: Introduces>(
     let mut made = |gna: &mut [u8], key: &mut [u8], answer: &mut Answer<S::Outcome>| {
         let key_len = checked(scheme, cx, &setup, &wanted, &theirs, run.slot, key)?;
         let key = key.get(..key_len).unwrap_or(&[]);
-        let mut m2 = None;
-        open::<S>(cx, &setup, run, &theirs, key, &mut m2)?;
-        respond(scheme, cx, &setup, run, &theirs, key, m2.as_ref().ok_or(Dropped::NoKey)?, gna, answer)
+        respond(scheme, cx, &setup, run, &theirs, key, gna, answer)
     };
     lend(setup.kem.group().share_len(), &mut |gna| {
         lend(setup.kem.public_len(), &mut |key| done = made(gna, key, &mut answer));
@@ -339,10 +337,28 @@ pub(super) fn is_own(cx: &Cx<'_>, setup: &Setup, slot: KeySlot, share: &[u8]) ->
     Ok(same?)
 }
 
-/// M3 and what comes of it: both sides' numbers, K_DH, the key.
+/// M2's tag, then M3: one after the other, so that neither is below what the other takes.
 #[allow(clippy::too_many_arguments, reason = "what M3 is made of")]
 #[inline(never)]
 fn respond<S: Introduces>(
+    scheme: &S,
+    cx: &mut Cx<'_>,
+    setup: &Setup,
+    run: &AwaitM2,
+    theirs: &Theirs<'_>,
+    key: &[u8],
+    gna: &mut [u8],
+    answer: &mut Answer<S::Outcome>,
+) -> Result<(), Dropped> {
+    let mut m2 = None;
+    open::<S>(cx, setup, run, theirs, key, &mut m2)?;
+    make_m3(scheme, cx, setup, run, theirs, key, m2.as_ref().ok_or(Dropped::NoKey)?, gna, answer)
+}
+
+/// M3 and what comes of it: both sides' numbers, K_DH, the key.
+#[allow(clippy::too_many_arguments, reason = "what M3 is made of")]
+#[inline(never)]
+fn make_m3<S: Introduces>(
     scheme: &S,
     cx: &mut Cx<'_>,
     setup: &Setup,
@@ -403,7 +419,7 @@ struct Opened {
     e_2: Secret<32>,
 }
 
-/// M2 is opened and its tag verifies: not below what M3 takes, since a static key is used here.
+/// M2 is opened and its tag verifies.
 #[inline(never)]
 fn open<S: Introduces>(
     cx: &Cx<'_>,

@@ -20,20 +20,21 @@ pub struct Ed25519;
 
 /// The key behind 32 bytes, not of small order: under such a key anybody signs. Its y is below 2^255 - 19 (RFC 8032,
 /// section 5.1.3), which the library does not look at.
-fn key(public: &[u8]) -> Result<EdwardsPoint, BadSignature> {
+fn key(public: &[u8], point: &mut EdwardsPoint) -> Result<(), BadSignature> {
     let bytes = <&[u8; 32]>::try_from(public).map_err(|_| BadSignature)?;
     if let [0xed..=0xff, middle @ .., 0x7f | 0xff] = bytes
         && middle.iter().all(|byte| *byte == 0xff)
     {
         return Err(BadSignature);
     }
-    large(bytes)
+    large(bytes, point)
 }
 
-/// A point that is not of small order.
-fn large(bytes: &[u8; 32]) -> Result<EdwardsPoint, BadSignature> {
-    let point = CompressedEdwardsY(*bytes).decompress().ok_or(BadSignature)?;
-    if point.is_small_order() { Err(BadSignature) } else { Ok(point) }
+/// A point that is not of small order, written where it lies: each copy would take 160 bytes of the stack.
+#[inline(never)]
+fn large(bytes: &[u8; 32], point: &mut EdwardsPoint) -> Result<(), BadSignature> {
+    *point = CompressedEdwardsY(*bytes).decompress().ok_or(BadSignature)?;
+    if point.is_small_order() { Err(BadSignature) } else { Ok(()) }
 }
 
 // All that is verified is public: nothing here needs to take the same time for all of it.
@@ -86,25 +87,25 @@ fn challenge(r: &[u8; 32], public: &[u8], message: &[&[u8]]) -> Number {
     reduce(&hash.finalize())
 }
 
-/// s B - k A.
+/// s B - k A, which takes A's place.
 #[cfg(feature = "tables")]
 #[allow(clippy::arithmetic_side_effects, reason = "these operators are the group's, they cannot overflow")]
-fn recompute(s: &Number, k: &Number, a: &EdwardsPoint) -> EdwardsPoint {
+fn recompute(s: &Number, k: &Number, a: &mut EdwardsPoint) {
     let [s, k] = [s, k].map(|number| {
         let mut bytes = [0; 32];
         let (words, _) = bytes.as_chunks_mut();
         words.iter_mut().zip(number).for_each(|(to, word)| *to = word.to_le_bytes());
         Scalar::from_bytes_mod_order(bytes)
     });
-    EdwardsPoint::vartime_double_scalar_mul_basepoint(&k, &-a, &s)
+    *a = EdwardsPoint::vartime_double_scalar_mul_basepoint(&k, &-&*a, &s);
 }
 
-/// s B - k A, both at once, three bits a step: a third of the stack that the library takes, and without its scalars.
+/// s B - k A, which takes A's place, both at once, three bits a step: a third of the stack that the library takes, and without its scalars.
 #[cfg(not(feature = "tables"))]
 #[allow(clippy::arithmetic_side_effects, reason = "these operators are the group's, they cannot overflow")]
 #[inline(never)]
-fn recompute(s: &Number, k: &Number, a: &EdwardsPoint) -> EdwardsPoint {
-    let mut points = [-a; 2 * STEP];
+fn recompute(s: &Number, k: &Number, a: &mut EdwardsPoint) {
+    let mut points = [-&*a; 2 * STEP];
     let (base, key) = points.split_at_mut(STEP);
     base.fill(ED25519_BASEPOINT_POINT);
     for multiples in [base, key] {
@@ -114,19 +115,19 @@ fn recompute(s: &Number, k: &Number, a: &EdwardsPoint) -> EdwardsPoint {
             *four += &*twice;
         }
     }
-    let mut sum = EdwardsPoint::identity();
+    let sum = a;
+    *sum = EdwardsPoint::identity();
     for step in (0..STEPS).rev() {
-        sum = sum.mul_by_cofactor();
+        *sum = sum.mul_by_cofactor();
         for (number, points) in [s, k].into_iter().zip(points.chunks(STEP)) {
             for (bit, point) in points.iter().enumerate() {
                 let at = STEP * step + bit;
                 if number.get(at / 32).is_some_and(|word| word >> (at % 32) & 1 == 1) {
-                    sum += point;
+                    *sum += point;
                 }
             }
         }
     }
-    sum
 }
 
 /// Bits of a step: the cofactor is 2^3.
@@ -146,7 +147,7 @@ impl Algorithm for Ed25519 {
     }
 
     fn check(&self, public: &[u8]) -> Result<(), BadSignature> {
-        key(public).map(|_| ())
+        key(public, &mut EdwardsPoint::default())
     }
 
     /// As ed25519-dalek's `verify_strict`, which takes no parts and more stack: neither the key nor R is of small order, s is
@@ -154,10 +155,12 @@ impl Algorithm for Ed25519 {
     fn verify(&self, public: &[u8], message: &[&[u8]], signature: &[u8; SIGNATURE_LEN]) -> Result<(), BadSignature> {
         let (r, s) = signature.split_first_chunk().ok_or(BadSignature)?;
         let s = read(s).ok_or(BadSignature)?;
-        large(r).map(|_| ())?;
+        let mut point = EdwardsPoint::default();
+        large(r, &mut point)?;
         let k = challenge(r, public, message);
-        let key = key(public)?;
-        if recompute(&s, &k, &key).compress().as_bytes() == r { Ok(()) } else { Err(BadSignature) }
+        key(public, &mut point)?;
+        recompute(&s, &k, &mut point);
+        if point.compress().as_bytes() == r { Ok(()) } else { Err(BadSignature) }
     }
 }
 
@@ -219,7 +222,8 @@ mod tests {
             proptest::prop_assert_eq!(bytes(&reduce(&all)), k.to_bytes());
             let (s, a) = (Scalar::from_bytes_mod_order([a[0]; 32]), Scalar::from_bytes_mod_order(a));
             let theirs = ED25519_BASEPOINT_POINT * (s - k * a);
-            let ours = recompute(&reduce(s.as_bytes()), &reduce(&all), &(ED25519_BASEPOINT_POINT * a));
+            let mut ours = ED25519_BASEPOINT_POINT * a;
+            recompute(&reduce(s.as_bytes()), &reduce(&all), &mut ours);
             proptest::prop_assert_eq!(ours.compress(), theirs.compress());
         }
     }
