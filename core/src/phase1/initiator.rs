@@ -7,7 +7,7 @@ use super::{Expected, Introduces, Made, Run, Setup, find, is_lower, refused, slo
 use crate::association::{Addr, Cx, Error, Reason};
 use crate::cose::Reference;
 use crate::crypto::group::{Scalar, lend};
-use crate::crypto::hpke::{self, OwnKey};
+use crate::crypto::hpke::{self, Exporter, OwnKey};
 use crate::crypto::kdf::hash;
 use crate::crypto::keys::KeySlot;
 use crate::crypto::secret::{ct_eq, declassify};
@@ -337,7 +337,7 @@ pub(super) fn is_own(cx: &Cx<'_>, setup: &Setup, slot: KeySlot, share: &[u8]) ->
     Ok(same?)
 }
 
-/// M2's tag, then M3: one after the other, so that neither is below what the other takes.
+/// M2, its tag, then M3: one after the other, so that none is below what another takes.
 #[allow(clippy::too_many_arguments, reason = "what M3 is made of")]
 #[inline(never)]
 fn respond<S: Introduces>(
@@ -351,7 +351,7 @@ fn respond<S: Introduces>(
     answer: &mut Answer<S::Outcome>,
 ) -> Result<(), Dropped> {
     let mut m2 = None;
-    open::<S>(cx, setup, run, theirs, key, &mut m2)?;
+    verify::<S>(&open(cx, setup, run, theirs, key)?, theirs, &mut m2)?;
     make_m3(scheme, cx, setup, run, theirs, key, m2.as_ref().ok_or(Dropped::NoKey)?, gna, answer)
 }
 
@@ -412,6 +412,9 @@ fn make_m3<S: Introduces>(
     done
 }
 
+/// info_2, and what S's numbers come from.
+type Sealed = (Transcript, Exporter);
+
 /// What M2 is known by: th_2, S's numbers, E_2.
 struct Opened {
     th_2: Transcript,
@@ -419,21 +422,25 @@ struct Opened {
     e_2: Secret<32>,
 }
 
-/// M2 is opened and its tag verifies.
+/// What only S can have made M2 from, if its tag says so, and what M2 is so far. By itself: below it the stack is deepest.
 #[inline(never)]
-fn open<S: Introduces>(
-    cx: &Cx<'_>,
-    setup: &Setup,
-    run: &AwaitM2,
-    theirs: &Theirs<'_>,
-    key: &[u8],
-    m2: &mut Option<Opened>,
-) -> Result<(), Dropped> {
-    let Theirs { ends, suite, cred, .. } = *theirs;
+fn open(cx: &Cx<'_>, setup: &Setup, run: &AwaitM2, theirs: &Theirs<'_>, key: &[u8]) -> Result<Sealed, Dropped> {
+    let Theirs { ends, cred, .. } = *theirs;
     let info_2 = keys::info_2(&run.th_1, run.tag_1(), cred, &[ends.head]);
     let own = OwnKey { keys: cx.keys, slot: run.slot };
     let exporter = hpke::decapsulate(setup.kem, ends.share, own, Some(key), &[info_2.as_bytes()])?;
-    let (s, e_2) = keys::m2_numbers(&exporter);
+    Ok((info_2, exporter))
+}
+
+/// M2's tag verifies.
+#[inline(never)]
+fn verify<S: Introduces>(
+    (info_2, exporter): &Sealed,
+    theirs: &Theirs<'_>,
+    m2: &mut Option<Opened>,
+) -> Result<(), Dropped> {
+    let Theirs { ends, suite, .. } = *theirs;
+    let (s, e_2) = keys::m2_numbers(exporter);
     let th_2 = info_2.then(&[ends.share]);
     let mut tag = [0; LONG_TAG];
     let tag = tag.get_mut(..suite.mac_len).unwrap_or(&mut []);
